@@ -1,0 +1,222 @@
+//! Reading numbers, lines and escapes from raw bytes. No UTF-8 check, no allocation but for undone escapes.
+
+/// The lines of `block`, without `\n` or `\r\n`. A last line without line end is a line; an empty tail is not.
+pub fn lines(block: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = block;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(b'\n', rest);
+        let (line, after) = match end {
+            Some(at) => (&rest[..at], &rest[at + 1..]),
+            None => (rest, &rest[rest.len()..]),
+        };
+        rest = after;
+        Some(trim_cr(line))
+    })
+}
+
+/// `line` without one `\r` at its end.
+pub fn trim_cr(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// A whole slice of decimal digits as a number; `None` if it is empty, has another byte, or overflows.
+pub fn number(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 20 {
+        return None;
+    }
+    let mut value: u64 = 0;
+    for &byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    Some(value)
+}
+
+/// A decimal number with an optional fraction, times `unit`, rounded down: `0.120` in seconds with
+/// `unit` 1 000 000 gives 120 000. `None` for `-`, a negative number, or anything else.
+pub fn decimal_scaled(text: &[u8], unit: u64) -> Option<u64> {
+    let (whole, fraction) = match memchr::memchr(b'.', text) {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, &text[..0]),
+    };
+    let mut value = number(whole)?.checked_mul(unit)?;
+    let mut scale = unit;
+    let mut carry = 0u64;
+    let mut divisor = 1u64;
+    for &byte in fraction {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        if divisor < 1_000_000_000_000 {
+            divisor *= 10;
+            carry = carry * 10 + u64::from(digit);
+        }
+    }
+    if divisor > 1 {
+        scale = u64::try_from(u128::from(carry) * u128::from(scale) / u128::from(divisor)).ok()?;
+        value = value.checked_add(scale)?;
+    }
+    Some(value)
+}
+
+/// `text`, or an empty slice if it is one of the marks for "no value": `-` or `"-"`.
+pub fn filled(text: &[u8]) -> &[u8] {
+    if text == b"-" || text == b"\"-\"" {
+        &text[..0]
+    } else {
+        text
+    }
+}
+
+/// Value of a hexadecimal digit.
+pub fn hex(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// Undoes `\xHH`, `\n`, `\t`, `\r`, `\b`, `\v`, `\"` and `\\`; an unknown escape stays as it is.
+pub fn unescape_backslash(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        let byte = text[at];
+        if byte != b'\\' || at + 1 == text.len() {
+            out.push(byte);
+            at += 1;
+            continue;
+        }
+        let (decoded, used) = match text[at + 1] {
+            b'x' => match (
+                text.get(at + 2).copied().and_then(hex),
+                text.get(at + 3).copied().and_then(hex),
+            ) {
+                (Some(high), Some(low)) => (high << 4 | low, 4),
+                _ => (b'\\', 1),
+            },
+            b'n' => (b'\n', 2),
+            b't' => (b'\t', 2),
+            b'r' => (b'\r', 2),
+            b'b' => (8, 2),
+            b'v' => (11, 2),
+            b'"' => (b'"', 2),
+            b'\\' => (b'\\', 2),
+            _ => (b'\\', 1),
+        };
+        out.push(decoded);
+        at += used;
+    }
+    out
+}
+
+/// Undoes HAProxy's `#HH`.
+pub fn unescape_hash(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        if text[at] == b'#'
+            && let (Some(high), Some(low)) = (
+                text.get(at + 1).copied().and_then(hex),
+                text.get(at + 2).copied().and_then(hex),
+            )
+        {
+            out.push(high << 4 | low);
+            at += 3;
+            continue;
+        }
+        out.push(text[at]);
+        at += 1;
+    }
+    out
+}
+
+/// Undoes JSON string escapes, surrogate pairs included; a broken escape stays as it is.
+pub fn unescape_json(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        if text[at] != b'\\' || at + 1 == text.len() {
+            out.push(text[at]);
+            at += 1;
+            continue;
+        }
+        at += 2;
+        match text[at - 1] {
+            b'n' => out.push(b'\n'),
+            b't' => out.push(b'\t'),
+            b'r' => out.push(b'\r'),
+            b'b' => out.push(8),
+            b'f' => out.push(12),
+            b'u' => {
+                let (character, used) = json_unicode(&text[at..]);
+                at += used;
+                let mut buffer = [0; 4];
+                out.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// The character of `HHHH` or `HHHH\uHHHH` and how many bytes it took.
+fn json_unicode(text: &[u8]) -> (char, usize) {
+    let unit = |at: usize| -> Option<u32> {
+        let digits = text.get(at..at + 4)?;
+        digits
+            .iter()
+            .try_fold(0, |sum, &digit| Some(sum << 4 | u32::from(hex(digit)?)))
+    };
+    let Some(first) = unit(0) else {
+        return (char::REPLACEMENT_CHARACTER, 0);
+    };
+    if let Some(character) = char::from_u32(first) {
+        return (character, 4);
+    }
+    if text.get(4..6) == Some(b"\\u")
+        && let Some(second @ 0xDC00..=0xDFFF) = unit(6)
+        && first < 0xDC00
+    {
+        let code = 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
+        return (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 10);
+    }
+    (char::REPLACEMENT_CHARACTER, 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_with_decimals_become_microseconds() {
+        assert_eq!(decimal_scaled(b"3.002", 1_000_000), Some(3_002_000));
+        assert_eq!(decimal_scaled(b"0.000012", 1_000_000), Some(12));
+        assert_eq!(decimal_scaled(b"17", 1_000), Some(17_000));
+        assert_eq!(decimal_scaled(b"-", 1_000), None);
+        assert_eq!(decimal_scaled(b"-1", 1_000), None);
+        assert_eq!(decimal_scaled(b"", 1_000), None);
+    }
+
+    #[test]
+    fn escapes_are_undone_and_broken_ones_kept() {
+        assert_eq!(unescape_backslash(br#"a\x22b\q"#), br#"a"b\q"#);
+        assert_eq!(unescape_hash(b"a#7Cb#"), b"a|b#");
+        assert_eq!(unescape_json(br"\ud83d\ude00 \u00e9\n"), "😀 é\n".as_bytes());
+    }
+
+    #[test]
+    fn a_block_is_cut_into_lines_without_their_ends() {
+        let all: Vec<_> = lines(b"a\r\nb\n\nc").collect();
+        assert_eq!(all, [b"a".as_slice(), b"b", b"", b"c"]);
+    }
+}

@@ -1,0 +1,1 @@
+//! The engines that formats are built from: templates of fields between fixed bytes, JSON keys, W3C field lists.

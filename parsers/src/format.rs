@@ -1,0 +1,207 @@
+//! What a format is: how it is recognised, and how its lines become entries.
+
+use std::sync::Arc;
+
+use crate::entry::Entry;
+use crate::error::LineError;
+
+/// The program that wrote a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+#[allow(missing_docs)] // The variants are product names.
+pub enum Product {
+    Nginx,
+    Haproxy,
+    Apache,
+    Caddy,
+    Iis,
+    HttpSys,
+    EdgeMicro,
+    Gunicorn,
+    Uvicorn,
+    Node,
+    Java,
+    Application,
+    /// The lines do not say who wrote them (a bare common log format).
+    Unknown,
+}
+
+impl Product {
+    /// The name as users type it and as reports print it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Haproxy => "haproxy",
+            Self::Apache => "apache",
+            Self::Caddy => "caddy",
+            Self::Iis => "iis",
+            Self::HttpSys => "http.sys",
+            Self::EdgeMicro => "edgemicro",
+            Self::Gunicorn => "gunicorn",
+            Self::Uvicorn => "uvicorn",
+            Self::Node => "node",
+            Self::Java => "java",
+            Self::Application => "application",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether this program usually sends requests on to an upstream.
+    pub const fn is_proxy(self) -> bool {
+        matches!(
+            self,
+            Self::Nginx | Self::Haproxy | Self::Apache | Self::Caddy | Self::EdgeMicro
+        )
+    }
+}
+
+/// What one line of a format records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RecordKind {
+    /// Requests, one line (or one line per step) each.
+    Access,
+    /// Failures and events of a server; a line may name the request it belongs to.
+    Error,
+    /// Both kinds in one stream (Edge Microgateway, application logs).
+    Mixed,
+}
+
+/// How sure a format is that a file is its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Score {
+    /// Not this format.
+    No,
+    /// Lines parse, but the shape is shared by several products (common log format).
+    Shape,
+    /// Lines parse and the shape is this format's own.
+    Own,
+    /// A mark that only this format writes, or its definition came from the server's configuration.
+    Mark,
+}
+
+/// A format's opinion of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sniff {
+    /// How sure it is.
+    pub score: Score,
+    /// Lines of the head that are entries, or directives and continuations of entries.
+    pub parsed: u32,
+    /// Lines of the head looked at.
+    pub looked_at: u32,
+    /// Why, for `detect` and for the coverage table.
+    pub reason: String,
+}
+
+impl Sniff {
+    /// The opinion "not mine".
+    pub fn no() -> Self {
+        Self {
+            score: Score::No,
+            parsed: 0,
+            looked_at: 0,
+            reason: String::new(),
+        }
+    }
+
+    /// Parses the head with `parser` and scores `full` when at least half of the lines are read, `No` otherwise.
+    pub fn by_parsing(head: &Head<'_>, parser: &mut dyn LineParser, full: Score, reason: &str) -> Self {
+        let (mut parsed, mut looked_at, mut entries) = (0, 0, 0u32);
+        let mut entry = Entry::default();
+        for line in head.lines().take(Head::LINES) {
+            looked_at += 1;
+            entry.clear();
+            match parser.parse(line, &mut entry) {
+                Ok(Line::Entry) => {
+                    entries += 1;
+                    parsed += 1;
+                }
+                Ok(_) => parsed += 1,
+                Err(_) => {}
+            }
+        }
+        if entries == 0 || parsed * 2 < looked_at {
+            return Self {
+                parsed,
+                looked_at,
+                ..Self::no()
+            };
+        }
+        Self {
+            score: full,
+            parsed,
+            looked_at,
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+/// The first bytes of a file, cut at the last line end, wrappers already taken off.
+#[derive(Debug, Clone, Copy)]
+pub struct Head<'a> {
+    /// The bytes.
+    pub bytes: &'a [u8],
+    /// Products that the surroundings suggest (an error log or configuration in the same
+    /// directory, a word in the path). Only ever used to break a tie between formats whose lines look alike.
+    pub hints: &'a [Product],
+}
+
+impl<'a> Head<'a> {
+    /// How many lines a sniff looks at.
+    pub const LINES: usize = 200;
+
+    /// The non-empty lines, without their line ends.
+    pub fn lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        crate::bytes::lines(self.bytes).filter(|line| !line.is_empty())
+    }
+}
+
+/// What a line turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    /// A record; the entry was filled.
+    Entry,
+    /// The rest of the record above it (stack trace, captured response).
+    Continuation,
+    /// Read and understood, but nothing that happened: a comment, a directive, a blank line.
+    Directive,
+}
+
+/// Reads lines one after the other; keeps what must be remembered between them (the cached day,
+/// the current `#Fields`). One per block, so it may be used from one thread only.
+pub trait LineParser: Send {
+    /// Reads one line without its line end into `entry`, which the caller has cleared.
+    ///
+    /// # Errors
+    /// [`LineError`] names the byte and the field at which reading stopped; the line then counts as unparsed.
+    fn parse<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError>;
+}
+
+/// A format made ready for one file: whatever had to be learnt from its head has been learnt.
+pub trait Prepared: Send + Sync {
+    /// A parser for one block of the file. `preamble` is the nearest directive before the block
+    /// (see [`Prepared::directive`]), empty if there is none.
+    fn open(&self, preamble: &[u8]) -> Box<dyn LineParser>;
+
+    /// The start of lines that change how later lines are read (`#Fields:`), if the format has such.
+    fn directive(&self) -> Option<&'static [u8]> {
+        None
+    }
+}
+
+/// A log format.
+pub trait Format: Send + Sync {
+    /// Its name, as typed after `--input-format`.
+    fn name(&self) -> &str;
+
+    /// Who writes it.
+    fn product(&self) -> Product;
+
+    /// What its lines record.
+    fn kind(&self) -> RecordKind;
+
+    /// Whether `head` is of this format.
+    fn sniff(&self, head: &Head<'_>) -> Sniff;
+
+    /// Makes the format ready for the file that starts with `head`.
+    fn prepare(&self, head: &Head<'_>) -> Arc<dyn Prepared>;
+}

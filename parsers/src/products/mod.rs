@@ -1,0 +1,1 @@
+//! One file per product whose lines need more than a template.

@@ -1,0 +1,1 @@
+//! Timestamps from fixed-width bytes. The day is cached, since neighbouring lines share it.
