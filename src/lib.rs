@@ -1,1 +1,7 @@
-//! why502
+//! Says why requests ended in 502: reads the logs of every hop, joins them, names the cause.
+//!
+//! Data flows one way: discover, sniff, read and parse, select, correlate, classify, report.
+//! Only [`run`] knows all stages.
+
+pub mod limits;
+pub mod model;
