@@ -3,5 +3,9 @@
 //! Data flows one way: discover, sniff, read and parse, select, correlate, classify, report.
 //! Only [`run`] knows all stages.
 
+pub mod error;
 pub mod limits;
 pub mod model;
+pub mod plan;
+
+pub use error::Error;
