@@ -3,9 +3,11 @@
 //! Data flows one way: discover, sniff, read and parse, select, correlate, classify, report.
 //! Only [`run`] knows all stages.
 
+pub mod discover;
 pub mod error;
 pub mod limits;
 pub mod model;
 pub mod plan;
+pub mod read;
 
 pub use error::Error;
