@@ -326,6 +326,7 @@ fn signal(entry: &Entry<'_>) -> Option<Signal> {
         (b'S', b'C') => (phase, Fault::Refused),
         (b'S', _) => (phase, Fault::ResetOrClosed),
         (b's', b'Q') => (phase, Fault::QueueTimedOut),
+        (b's', b'R') => (Phase::Send, Fault::TimedOut),
         (b's', _) => (phase, Fault::TimedOut),
         (b'P', b'H') => (phase, Fault::InvalidResponse),
         (b'P', b'D' | b'L') => (phase, Fault::BadFraming),

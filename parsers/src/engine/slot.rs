@@ -193,8 +193,8 @@ pub fn without_scheme(text: &[u8]) -> &[u8] {
         return text;
     };
     let rest = &text[at + 3..];
-    if rest.starts_with(b"unix:") {
-        return rest;
+    if let Some(path) = rest.strip_prefix(b"unix:") {
+        return memchr::memchr(b':', path).map_or(rest, |end| &rest[..5 + end]);
     }
     memchr::memchr2(b'/', b' ', rest).map_or(rest, |end| &rest[..end])
 }
