@@ -9,5 +9,6 @@ pub mod limits;
 pub mod model;
 pub mod plan;
 pub mod read;
+pub mod sniff;
 
 pub use error::Error;
