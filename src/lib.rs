@@ -3,6 +3,7 @@
 //! Data flows one way: discover, sniff, read and parse, select, correlate, classify, report.
 //! Only [`run`] knows all stages.
 
+pub mod cli;
 pub mod discover;
 pub mod error;
 pub mod limits;

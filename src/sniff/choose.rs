@@ -257,8 +257,7 @@ fn weighed<'a>(mut choice: Choice<'a>, input: &Input, builtin: Option<&Choice<'a
 /// Whether the declared log path is that of `input`: the same file name, or an ending of it where what
 /// stands before (`edge-access.log`) is found in the configuration's path.
 fn names_file(declared: &DeclaredFormat, input: &Input) -> bool {
-    let declared_stream = crate::discover::stream_name(&declared.log_path);
-    let (wanted, name) = (file_name(&declared_stream), file_name(&input.stream));
+    let (wanted, name) = (file_name(&declared.log_path), file_name(&input.stream));
     if wanted.is_empty() || wanted == name && !declared.log_path.starts_with("/dev/") {
         return !wanted.is_empty();
     }
