@@ -212,7 +212,7 @@ impl<'a> Detector<'a> {
             return self.unknown(inputs, &members, &sample);
         };
         let choice = match choice.score {
-            Score::Shape => self.with_hints(input, &sample, certain).unwrap_or(choice),
+            Score::Shape => self.with_hints(input, &sample, &choice.reason, certain).unwrap_or(choice),
             _ => choice,
         };
         if choice.is_forced() && choice.score == Score::No {
@@ -232,8 +232,14 @@ impl<'a> Detector<'a> {
         }
     }
 
-    /// The choice under the first kind of hint that decides it.
-    fn with_hints(&self, input: &Input, sample: &Sample, certain: &[(&str, Product)]) -> Option<Choice<'a>> {
+    /// The choice under the first kind of hint that decides who wrote lines of this `shape`.
+    fn with_hints(
+        &self,
+        input: &Input,
+        sample: &Sample,
+        shape: &str,
+        certain: &[(&str, Product)],
+    ) -> Option<Choice<'a>> {
         hints::tiers(input, certain, self.surroundings.configs)
             .into_iter()
             .find_map(|tier| {
@@ -244,12 +250,7 @@ impl<'a> Detector<'a> {
                     &tier.products,
                 );
                 let mut choice = choice.filter(|choice| tier.products.contains(&choice.product()))?;
-                choice.reason = format!(
-                    "{}; {} by {}",
-                    choice.reason,
-                    choice.product().name(),
-                    tier.because
-                );
+                choice.reason = format!("{shape}, taken for {} by {}", choice.product().name(), tier.because);
                 Some(choice)
             })
     }
