@@ -3,5 +3,7 @@
 //! Data flows one way: discover, sniff, read and parse, select, correlate, classify, report.
 //! Only [`run`] knows all stages.
 
+pub mod correlate;
 pub mod limits;
 pub mod model;
+pub mod select;
