@@ -115,6 +115,7 @@ fn best((intervals, compared): (Vec<(i64, i64)>, u32), by_id: bool) -> Option<Fi
         pairs: if agree { at_zero } else { pairs },
         compared,
         by_id,
+        longer: 0,
     })
 }
 

@@ -312,7 +312,7 @@ fn consider(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, line: Line
 
 /// Remembers the end of a good exchange with an upstream for the failures that come after it.
 fn note_use(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, end: i64, hop: HopId) {
-    if wanted.uses.is_empty() || entry.kind == Kind::Event || !entry.status.is_some_and(|status| status < 500)
+    if wanted.uses.is_empty() || entry.kind == Kind::Event || entry.status.is_none_or(|status| status >= 500)
     {
         return;
     }
