@@ -4,5 +4,6 @@ pub mod clocks;
 pub mod details;
 pub mod join;
 pub mod topology;
+pub mod zones;
 
 pub use join::join;

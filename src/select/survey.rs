@@ -26,8 +26,8 @@ pub struct InputSurvey {
     pub coverage: Coverage,
     /// Requests and their outcome, second by second of their end.
     pub seconds: FxHashMap<i64, Second>,
-    /// Requests per status.
-    pub statuses: BTreeMap<u16, u64>,
+    /// Requests answered with a gateway error or worse (499 and above), per status and second of their end.
+    pub failures: BTreeMap<(u16, i64), u64>,
     /// Failures, hidden failures and events.
     pub kept: Vec<Record>,
     /// A sample of the requests.
@@ -36,7 +36,7 @@ pub struct InputSurvey {
     pub parts: BTreeMap<u64, Part>,
     /// Some stamps do not say their zone.
     pub zone_unknown: bool,
-    /// The first zone offset is known for all stamps.
+    /// Requests among the entries.
     pub requests: u64,
 }
 
@@ -85,8 +85,8 @@ impl InputSurvey {
             sum.failed += count.failed;
             sum.busy_us += count.busy_us;
         }
-        for (status, count) in other.statuses {
-            *self.statuses.entry(status).or_default() += count;
+        for (key, count) in other.failures {
+            *self.failures.entry(key).or_default() += count;
         }
         self.kept.extend(other.kept);
         self.sketch.merge(other.sketch);
@@ -243,12 +243,13 @@ fn observe(
 
 fn count(result: &mut InputSurvey, entry: &Entry<'_>, end_us: i64) {
     result.requests += 1;
-    let second = result.seconds.entry(end_us.div_euclid(1_000_000)).or_default();
+    let at = end_us.div_euclid(1_000_000);
+    let second = result.seconds.entry(at).or_default();
     second.requests += 1;
     second.busy_us += entry.duration_us.unwrap_or(0);
-    if let Some(status) = entry.status {
+    if let Some(status) = entry.status.filter(|&status| status >= 499) {
         second.failed += u32::from(status >= 500);
-        *result.statuses.entry(status).or_default() += 1;
+        *result.failures.entry((status, at)).or_default() += 1;
     }
 }
 
