@@ -1,8 +1,10 @@
 //! From a block's bytes to entries, line by line, whatever stands around the lines.
 
-use why502_parsers::entry::{Kind, Stamp};
+use why502_parsers::entry::{Kind, Stamp, Zone as StampZone};
 use why502_parsers::wrap::Wrapper;
 use why502_parsers::{Entry, Line, LineError, LineParser, bytes};
+
+use crate::plan::{CivilClock, Zone};
 
 /// Where a line stands within the part of the input that is being scanned.
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +93,12 @@ impl Scanner {
         if let Some(outer) = outer {
             entry.time = entry.time.or(outer.time);
             entry.pid = entry.pid.or(outer.pid);
+        }
+        if let (Some(civil), Some(stamp)) = (&mut self.civil, &mut entry.time)
+            && stamp.zone != StampZone::Known
+        {
+            stamp.us = civil.instant(stamp.us);
+            stamp.zone = StampZone::Known;
         }
         Scanned::Entry(entry)
     }
