@@ -33,15 +33,22 @@ pub enum Scanned<'e, 'a> {
 pub struct Scanner {
     parser: Box<dyn LineParser>,
     wrapper: Option<&'static dyn Wrapper>,
+    civil: Option<CivilClock>,
     index: u64,
 }
 
 impl Scanner {
-    /// A scanner that reads lines with `parser` after `wrapper` has been taken off.
-    pub fn new(parser: Box<dyn LineParser>, wrapper: Option<&'static dyn Wrapper>) -> Self {
+    /// A scanner that reads lines with `parser` after `wrapper` has been taken off. Stamps that do not say their
+    /// zone are of `zone`, if that is given.
+    pub fn new(
+        parser: Box<dyn LineParser>,
+        wrapper: Option<&'static dyn Wrapper>,
+        zone: Option<Zone>,
+    ) -> Self {
         Self {
             parser,
             wrapper,
+            civil: zone.map(CivilClock::new),
             index: 0,
         }
     }
