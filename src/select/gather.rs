@@ -114,6 +114,11 @@ impl Wanted {
         (!wider.ids.is_empty()).then_some(wider)
     }
 
+    /// Counts the ids of `other` as wanted, so that they are not looked for again.
+    pub fn take_ids(&mut self, other: Self) {
+        self.ids.extend(other.ids);
+    }
+
     fn add_ids(&mut self, record: &Record) {
         self.ids
             .extend(record.ids.iter().filter_map(|id| ids::key(id.as_bytes())));
