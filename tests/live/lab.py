@@ -302,7 +302,7 @@ class Lab:
         for hop in self.hops:
             for part, source in (("logs", "logs"), ("configs", "conf")):
                 files = [f for f in sorted((self.run / hop / source).iterdir())
-                         if f.is_file() and f.suffix != ".pid" and f.stat().st_size > 0]
+                         if f.is_file() and f.suffix != ".pid"]
                 for file in files:
                     target = sample / part / hop / file.name
                     target.parent.mkdir(parents=True, exist_ok=True)
