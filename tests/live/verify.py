@@ -13,12 +13,13 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-NGINX = re.compile(r'(?P<client>\S+) - \S+ \[(?P<end>[^]]+)\] "(?P<method>\S+) (?P<path>\S+) [^"]+" '
-                   r'(?P<status>\d+) ')
+NGINX = re.compile(r'(?P<client>\S+) - \S+ \[(?P<end>[^]]+)\] '
+                   r'"(?P<method>\S+) (?P<path>\S+) [^"]+" (?P<status>\d+) ')
 NGINX_ID = re.compile(r" rid=(\w+)")
 NGINX_FORWARDED = re.compile(r'"([\d.]+)" [\d.]+ \S+ \S+')
-HAPROXY = re.compile(r'\]: (?P<client>[\d.]+:\d+) \[(?P<start>[^]]+)\] \S+ \S+ [-\d/]+?/(?P<total>\d+) '
-                     r'(?P<status>-?\d+) .*"(?P<method>\S+) (?P<path>\S+) HTTP')
+HAPROXY = re.compile(r'\]: (?P<client>[\d.]+:\d+) \[(?P<start>[^]]+)\] \S+ \S+ '
+                     r'[-\d/]+?/(?P<total>\d+) (?P<status>-?\d+) .*'
+                     r'"(?P<method>\S+) (?P<path>\S+) HTTP')
 # What is known of a hop beside its log: its zone where the log does not say, its clock's error.
 ZONES = {("haproxy-nginx-node", "lb-haproxy"): ZoneInfo("Europe/Berlin")}
 SHIFTS = {("haproxy-nginx-node", "shop-app"): timedelta(seconds=2.3)}
@@ -112,11 +113,10 @@ def verify(sample):
     """Complaints about one sample."""
     rows = json.loads((sample / "truth.json").read_text())["requests"]
     failed = [row for row in rows if (row["status"] or 0) >= 500]
-    edges = {row["issuer"] for row in failed}
-    complaints = []
+    issuers, complaints = {row["issuer"] for row in failed}, []
     outer = next(hop.name for hop in sorted((sample / "logs").iterdir())
                  if hop.name.startswith(("edge-", "lb-")))
-    for hop in sorted(edges | {outer}):
+    for hop in sorted(issuers | {outer}):
         made = [row for row in failed if row["issuer"] == hop]
         mine = failed if hop == outer else made
         bad, left = pair(mine, read(sample, hop), hop)
@@ -124,7 +124,8 @@ def verify(sample):
         passed = [row for row in failed if row not in made]
         if hop != outer:
             _, left = pair(passed, left, hop)
-        complaints += [f"{one['where']}: {one['status']} {one['path']} is in no truth" for one in left]
+        complaints += [f"{one['where']}: {one['status']} {one['path']} is in no truth"
+                       for one in left]
         print(f"{sample.name}: {hop} made {len(made)} of {len(failed)} failures")
     return complaints
 
@@ -132,7 +133,8 @@ def verify(sample):
 def main():
     """Verifies the named samples, or all."""
     here = Path(__file__).resolve().parent.parent.parent / "samples"
-    samples = [Path(name) for name in sys.argv[1:]] or sorted(p for p in here.iterdir() if p.is_dir())
+    named = [Path(name) for name in sys.argv[1:]]
+    samples = named or sorted(path for path in here.iterdir() if path.is_dir())
     complaints = [complaint for sample in samples for complaint in verify(sample)]
     print("\n".join(complaints) or "every failure has its line, every line its failure")
     return 1 if complaints else 0

@@ -36,8 +36,8 @@ the timeout only, and `listen_backlog` is what lies behind it. In a
 race, nginx cannot see whether FIN or RST came first: `fin_before_request` and `rst_on_reuse` are
 both right.
 
-The clock of `shop-app` was shifted with libfaketime (`FAKETIME=+2.3s`, monotonic clock left alone, so
-that its timers run true). The zones were set with `TZ`.
+The clock of `shop-app` was shifted with libfaketime (`FAKETIME=+2.3s`, monotonic clock left alone,
+so that its timers run true). The zones were set with `TZ`.
 """
 
 import os
@@ -150,8 +150,8 @@ FAULTS = (
     Fault("slow_at_haproxy", "proxy_timeout", "response_header_timeout", HAPROXY, (504,),
           "slow=2800-4500", ("GET",), ("/search?q=everything", "/search?q=all"), 8,
           story="the application answered after 2.8 to 4.5 s, HAProxy waits 2.5 s there"),
-    Fault("slow_at_nginx", "proxy_timeout", "response_header_timeout", NGINX, (504,), "slow=3300-5200",
-          ("POST", "GET"), ("/checkout", "/api/delivery-dates"), 8,
+    Fault("slow_at_nginx", "proxy_timeout", "response_header_timeout", NGINX, (504,),
+          "slow=3300-5200", ("POST", "GET"), ("/checkout", "/api/delivery-dates"), 8,
           story="the application answered after 3.3 to 5.2 s, nginx waits 3 s"),
     Fault("refused_at_haproxy", "dropped_connection", "refused", HAPROXY, (503,), None,
           ("GET",), ("/legacy/catalogue", "/legacy/prices"), 8,
@@ -219,7 +219,8 @@ def run(lab):
              lab.pick([(at - 7, at + 5) for at in (kill, worker_kill)], []))
     plan.at(kill, lambda: outages.append(kill_while_busy(
         lab, shop, LB, CLIENTS, CRASH, (1.6, 1.1, 0.7, 0.4, 0.15), (GONE, 5), 1.4)))
-    plan.at(worker_kill, lambda: worker_kills.append(kill_worker(lab, web, (1.4, 0.9, 0.6, 0.3, 0.1))))
+    plan.at(worker_kill, lambda: worker_kills.append(
+        kill_worker(lab, web, (1.4, 0.9, 0.6, 0.3, 0.1))))
     for at in lab.pick((15, 38, 75, 95, 140), (3,)):
         plan.at(at, crowd, lab)
     plan.at(lab.pick(92, 14), lab.rotate, web, "access.log")
@@ -265,7 +266,8 @@ def kill_worker(lab, web, ages):
     another at once. Returns the time of it, in microseconds."""
     threads = []
     for i, age in enumerate(ages):
-        args = (lab, LB, lab.random.choice(CLIENTS), WORKER, WORKER.methods[i % 2], WORKER.paths[i % 2])
+        args = (lab, LB, lab.random.choice(CLIENTS), WORKER, WORKER.methods[i % 2],
+                WORKER.paths[i % 2])
         threads.append(threading.Timer(max(ages) - age, fault_request, args))
         threads[-1].start()
     time.sleep(max(ages))
