@@ -93,12 +93,17 @@ class Client:
             lines["Connection"] = "close"
         if body is None and method in ("POST", "PUT", "PATCH"):
             body = b'{"sku":"A-%d","count":1}' % len(path)
-        self.connect()
-        sent.client = "%s:%d" % self.connection.sock.getsockname()
-        sent.reused = self.served
-        self.served += 1
         sent.start_us = now_us()
-        self.exchange(sent, lines | (headers or {}), body, abort_after)
+        try:
+            self.connect()
+        except OSError as error:
+            sent.error = type(error).__name__
+        else:
+            sent.client = "%s:%d" % self.connection.sock.getsockname()
+            sent.reused = self.served
+            self.served += 1
+            sent.start_us = now_us()
+            self.exchange(sent, lines | (headers or {}), body, abort_after)
         sent.end_us = now_us()
         if not keep:
             self.close()
