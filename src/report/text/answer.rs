@@ -137,7 +137,7 @@ fn count(page: &mut Page<'_>, view: &View<'_>, cause: &CauseCount) -> io::Result
     }
 }
 
-/// `orders-app (node)  server.keepAliveTimeout: 5 s, product default -> 76 s`.
+/// `orders-app (node): server.keepAliveTimeout -> 76 s (now 5 s, product default)`.
 fn change(page: &mut Page<'_>, indent: usize, change: &Change) -> io::Result<()> {
     let product = if change.product.is_empty() || change.product == change.hop {
         String::new()
@@ -145,17 +145,16 @@ fn change(page: &mut Page<'_>, indent: usize, change: &Change) -> io::Result<()>
         format!(" ({})", change.product)
     };
     let place = format!("{}{product}:", change.hop);
-    let current = if change.current.is_empty() {
-        "not known"
-    } else {
-        &change.current
+    let current = match change.current.as_str() {
+        "" => String::new(),
+        current => format!("(now {current})"),
     };
     let spans = [
         (Role::Plain, place.as_str()),
         (Role::Title, change.setting.as_str()),
-        (Role::Plain, current),
         (Role::Plain, "->"),
         (Role::Good, change.proposed.as_str()),
+        (Role::Plain, current.as_str()),
     ];
     page.block(indent, (Role::Plain, ""), &spans)
 }
@@ -175,8 +174,10 @@ fn certainty(cause: &CauseCount, findings: &[&Finding]) -> (Role, String) {
     for finding in findings {
         *counts.entry(finding.certainty).or_default() += 1;
     }
-    if counts.len() < 2 {
-        return (role, cause.certainty.name().to_owned());
+    match (counts.len(), cause.certainty) {
+        (0 | 1, Certainty::Unknown) => return (role, "certainty unknown".to_owned()),
+        (0 | 1, certainty) => return (role, certainty.name().to_owned()),
+        _ => {}
     }
     let parts: Vec<String> = counts
         .iter()
@@ -248,7 +249,13 @@ fn other_statuses(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
         .iter()
         .map(|other| format!("{} with {}", grouped(other.count), other.status))
         .collect();
-    let text = format!("{} (--status 5xx explains them too)", parts.join(", "));
+    let wanted = if others.iter().all(|other| other.status / 100 == 5) {
+        "5xx".to_owned()
+    } else {
+        let statuses: Vec<String> = others.iter().map(|other| other.status.to_string()).collect();
+        statuses.join(",")
+    };
+    let text = format!("{} (--status {wanted} explains them)", parts.join(", "));
     page.blank()?;
     page.block(
         0,

@@ -44,8 +44,8 @@ fn inputs(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
     let lines = inputs.iter().map(|input| input.lines).sum();
     let unparsed = inputs.iter().map(|input| input.unparsed).sum();
     let rest = match unparsed {
-        0 => "every line understood".to_owned(),
-        n => format!("{} not understood ({})", grouped(n), percent(n, lines)),
+        0 => "every line parsed".to_owned(),
+        n => format!("{} unparsed ({})", grouped(n), percent(n, lines)),
     };
     page.title(&format!(
         "Read: {}, {}, {rest}",
@@ -77,11 +77,8 @@ fn table(page: &mut Page<'_>, view: &View<'_>, inputs: &[&Input]) -> io::Result<
     if inputs.is_empty() {
         return Ok(());
     }
-    let head = [
-        "file", "format", "hop", "from", "to", "zone", "clock", "lines", "bad",
-    ];
-    let mut table = Table::default();
-    table.push(head.map(|cell| (Role::Dim, cell.to_owned())).into());
+    let heads = &["file", "lines", "unparsed", "from", "to", "hop", "format", "zone"];
+    let mut table = Table::new(heads, &[1, 2]);
     for input in inputs {
         table.push(row(view, input));
     }
@@ -95,25 +92,27 @@ fn row(view: &View<'_>, input: &Input) -> Vec<(Role, String)> {
         Some(format) => (Role::Plain, format.clone()),
         None => (Role::Warn, "unknown".to_owned()),
     };
-    let bad = match input.unparsed {
+    let unparsed = match input.unparsed {
         0 => (Role::Dim, "0".to_owned()),
         n => (Role::Warn, grouped(n)),
     };
     vec![
         (Role::Title, input.path.clone()),
-        format,
-        (Role::Plain, input.hop.clone().unwrap_or_else(dash)),
+        (Role::Plain, grouped(input.lines)),
+        unparsed,
         time(input.first),
         time(input.last),
+        (Role::Plain, input.hop.clone().unwrap_or_else(dash)),
+        format,
         zone(input),
-        (Role::Plain, input.clock.map_or_else(dash, offset)),
-        (Role::Plain, grouped(input.lines)),
-        bad,
     ]
 }
 
 /// The zone, and how it is known if it does not stand in the stamps.
 fn zone(input: &Input) -> (Role, String) {
+    if input.first.is_none() {
+        return (Role::Plain, "-".to_owned());
+    }
     match input.zone_origin.as_str() {
         "logged" | "" => (Role::Plain, input.zone.clone()),
         "assumed" => (Role::Warn, format!("{} assumed", input.zone)),
@@ -132,10 +131,10 @@ fn notes(page: &mut Page<'_>, view: &View<'_>, inputs: &[&Input]) -> io::Result<
         let path = format!("{}:", input.path);
         let mut note =
             |text: &str| page.block(2, (Role::Plain, ""), &[(Role::Title, &path), (Role::Plain, text)]);
-        if input.unparsed > 0 {
+        if !input.unparsed_lines.is_empty() {
             note(&unparsed(input))?;
         }
-        if let Some(clock) = input.clock.filter(|clock| clock.offset_ms != 0.0) {
+        if let Some(clock) = input.clock.filter(|clock| view.verbose || clock.offset_ms != 0.0) {
             note(&clock_note(clock))?;
         }
         if view.verbose && !input.format_reason.is_empty() {
@@ -157,7 +156,7 @@ fn unparsed(input: &Input) -> String {
         0 => String::new(),
         n => format!(" and {} more", grouped(n)),
     };
-    format!("not understood: {}{rest}", named.join(", "))
+    format!("unparsed: {}{rest}", named.join(", "))
 }
 
 fn clock_note(clock: Clock) -> String {

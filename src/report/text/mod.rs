@@ -80,28 +80,30 @@ impl<'a> View<'a> {
         self.groups.get(&key_of_count(count)).map_or(&[], Vec::as_slice)
     }
 
+    /// `edge-nginx -> orders-app`.
+    fn hops(count: &CauseCount) -> String {
+        let issuer = match count.issuer.as_str() {
+            "" => "unknown hop",
+            issuer => issuer,
+        };
+        match count.upstream.as_str() {
+            "" => issuer.to_owned(),
+            upstream => format!("{issuer} -> {upstream}"),
+        }
+    }
+
     /// `edge-nginx -> orders-app (10.0.0.3:8080)`.
     fn pair(&self, count: &'a CauseCount) -> String {
-        let issuer = if count.issuer.is_empty() {
-            "unknown hop"
-        } else {
-            &count.issuer
-        };
-        if count.upstream.is_empty() {
-            return issuer.to_owned();
-        }
-        let mut addresses: Vec<&str> = self
-            .findings(count)
-            .iter()
-            .map(|f| f.issuer.upstream.as_str())
-            .collect();
+        let findings = self.findings(count).iter();
+        let mut addresses: Vec<&str> = findings.map(|f| f.issuer.upstream.as_str()).collect();
         addresses.retain(|address| !address.is_empty() && *address != count.upstream);
         addresses.sort_unstable();
         addresses.dedup();
+        let hops = Self::hops(count);
         match addresses.as_slice() {
-            [] => format!("{issuer} -> {}", count.upstream),
-            [one] => format!("{issuer} -> {} ({one})", count.upstream),
-            [one, rest @ ..] => format!("{issuer} -> {} ({one} and {} more)", count.upstream, rest.len()),
+            [] => hops,
+            [one] => format!("{hops} ({one})"),
+            [one, rest @ ..] => format!("{hops} ({one} and {} more)", rest.len()),
         }
     }
 }
@@ -222,6 +224,21 @@ mod tests {
             .fold(text.to_owned(), |text, code| {
                 text.replace(&format!("\x1b[{code}m"), "")
             })
+    }
+
+    #[test]
+    fn a_long_target_is_cut_unless_all_is_to_be_shown() {
+        let mut report = sample::report();
+        for finding in &mut report.findings {
+            finding.request.path = "/x".repeat(4_000);
+        }
+        let rows = rendered(&report, &wide(80)).lines().count();
+        assert!(rows < 200, "{rows} rows");
+        let style = Style {
+            verbose: 1,
+            ..wide(0)
+        };
+        assert!(rendered(&report, &style).contains(&"/x".repeat(4_000)));
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// `text` as it is, cut between any two characters into at most `rows` rows, the last one truncated.
+    /// `text` as it is, cut at spaces where there are some into at most `rows` rows, the last one truncated.
     pub(super) fn verbatim(&mut self, indent: usize, role: Role, text: &str, rows: usize) -> io::Result<()> {
         let text = terminal(text);
         let room = self.room(indent).max(NARROWEST / 2);
@@ -101,13 +101,13 @@ impl<'a> Page<'a> {
             let cut = if row == rows {
                 rest.len()
             } else {
-                fitting(rest, room)
+                row_end(rest, room)
             };
             self.spaces(indent)?;
             let limit = if room > rest.len() * 2 { 0 } else { room };
             self.paint(role, &truncate(&rest[..cut], limit))?;
             self.blank()?;
-            rest = &rest[cut..];
+            rest = rest[cut..].trim_start_matches(' ');
             if rest.is_empty() {
                 break;
             }
@@ -115,39 +115,71 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// Rows of cells in columns. If they do not fit the page, the first column gets a row of its own.
+    /// Rows of cells in columns. Columns that do not fit the page follow each row as `head cell, head cell`.
     pub(super) fn table(&mut self, indent: usize, table: &Table) -> io::Result<()> {
-        let mut widths = table.widths();
-        let gaps = 2 * widths.len().saturating_sub(1);
-        let fits = indent + gaps + widths.iter().sum::<usize>() <= self.width;
-        let first = if fits { 0 } else { 1 };
-        if !fits && let Some(width) = widths.first_mut() {
-            *width = 0;
-        }
+        let widths = table.widths();
+        let fit = table.fitting(&widths, self.room(indent));
+        let heads = table.heads.iter().map(|head| (Role::Dim, (*head).to_owned()));
+        self.cells(
+            indent,
+            table,
+            &heads.take(fit.max(1)).collect::<Vec<_>>(),
+            &widths,
+        )?;
         for row in &table.rows {
-            if let (false, Some((role, cell))) = (fits, row.first()) {
+            if fit == 0 {
+                let (role, cell) = &row[0];
                 self.verbatim(indent, *role, cell, 1)?;
+            } else {
+                self.cells(indent, table, &row[..fit], &widths)?;
             }
-            let indent = indent + 4 * first;
-            self.spaces(indent)?;
-            self.cells(&row[first.min(row.len())..], &widths[first.min(widths.len())..])?;
+            self.overflow(indent + 4, &table.heads[fit.max(1)..], &row[fit.max(1)..])?;
         }
         Ok(())
     }
 
-    fn cells(&mut self, cells: &[(Role, String)], widths: &[usize]) -> io::Result<()> {
-        let last = cells.iter().rposition(|(_, cell)| !cell.is_empty());
-        for (at, (role, cell)) in cells.iter().enumerate() {
-            if last.is_none_or(|last| at > last) {
-                break;
-            }
+    fn cells(&mut self, indent: usize, table: &Table, row: &[Cell], widths: &[usize]) -> io::Result<()> {
+        let end = row
+            .iter()
+            .rposition(|cell| !cell.1.is_empty())
+            .map_or(0, |at| at + 1);
+        self.spaces(indent)?;
+        for (at, (role, cell)) in row[..end].iter().enumerate() {
             let cell = terminal(cell);
+            let pad = widths[at].saturating_sub(columns(&cell));
+            let right = table.right.contains(&at);
+            self.spaces(if right { pad } else { 0 } + if at > 0 { 2 } else { 0 })?;
             self.paint(*role, &cell)?;
-            if Some(at) != last {
-                self.spaces(widths[at] + 2 - columns(&cell))?;
-            }
+            self.spaces(if right || at + 1 == end { 0 } else { pad })?;
         }
         self.blank()
+    }
+
+    /// The cells that have no column, with their heads; those without a value are left out.
+    fn overflow(&mut self, indent: usize, heads: &[&str], cells: &[Cell]) -> io::Result<()> {
+        let filled: Vec<_> = heads
+            .iter()
+            .zip(cells)
+            .filter(|(_, cell)| !cell.1.is_empty() && cell.1 != "-")
+            .collect();
+        if filled.is_empty() {
+            return Ok(());
+        }
+        let ended: Vec<String> = (1..=filled.len())
+            .map(|at| {
+                format!(
+                    "{}{}",
+                    filled[at - 1].1.1,
+                    if at < filled.len() { "," } else { "" }
+                )
+            })
+            .collect();
+        let spans: Vec<Span<'_>> = filled
+            .iter()
+            .zip(&ended)
+            .flat_map(|((head, (role, _)), text)| [(Role::Dim, **head), (*role, text.as_str())])
+            .collect();
+        self.block(indent, (Role::Plain, ""), &spans)
     }
 
     fn row(&mut self, words: &[Span<'_>]) -> io::Result<()> {
@@ -178,41 +210,91 @@ impl<'a> Page<'a> {
     }
 }
 
-/// Rows of cells; all rows have the same number of cells.
-#[derive(Default)]
+/// One cell of a table.
+pub(super) type Cell = (Role, String);
+
+/// Rows of cells under heads; every row has as many cells as there are heads, and at least one.
 pub(super) struct Table {
-    rows: Vec<Vec<(Role, String)>>,
+    heads: &'static [&'static str],
+    /// Columns that are set flush right.
+    right: &'static [usize],
+    rows: Vec<Vec<Cell>>,
 }
 
 impl Table {
-    pub(super) fn push(&mut self, row: Vec<(Role, String)>) {
+    pub(super) fn new(heads: &'static [&'static str], right: &'static [usize]) -> Self {
+        Self {
+            heads,
+            right,
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row, brought to the number of the heads.
+    pub(super) fn push(&mut self, mut row: Vec<Cell>) {
+        row.resize(self.heads.len(), (Role::Plain, String::new()));
         self.rows.push(row);
     }
 
     fn widths(&self) -> Vec<usize> {
-        let mut widths: Vec<usize> = Vec::new();
+        let mut widths: Vec<usize> = self.heads.iter().map(|head| columns(head)).collect();
         for row in &self.rows {
-            widths.resize(widths.len().max(row.len()), 0);
             for (width, (_, cell)) in widths.iter_mut().zip(row) {
                 *width = (*width).max(columns(&terminal(cell)));
             }
         }
         widths
     }
+
+    /// How many of the columns have room side by side.
+    fn fitting(&self, widths: &[usize], room: usize) -> usize {
+        let mut used = 0;
+        let fits = |width: &&usize| {
+            used += **width + if used > 0 { 2 } else { 0 };
+            used <= room
+        };
+        widths.iter().take_while(fits).count()
+    }
 }
 
-/// The escaped words of the spans, each with its role.
-fn words<'a>(spans: &[Span<'a>]) -> Vec<(Role, String)> {
-    let mut words = Vec::new();
+/// Where to end a row of at most `room` columns: after the last space in its second half, else in a word.
+fn row_end(text: &str, room: usize) -> usize {
+    let end = fitting(text, room);
+    if end == text.len() {
+        return end;
+    }
+    match text[..end].rfind(' ') {
+        Some(space) if space > end / 2 => space,
+        _ => end,
+    }
+}
+
+/// The escaped words of the spans, each with its role. A number and its unit are one word.
+fn words(spans: &[Span<'_>]) -> Vec<(Role, String)> {
+    let mut words: Vec<(Role, String)> = Vec::new();
     for &(role, text) in spans {
-        let text = terminal(text);
-        words.extend(
-            text.split(' ')
-                .filter(|word| !word.is_empty())
-                .map(|word| (role, word.to_owned())),
-        );
+        let start = words.len();
+        for word in terminal(text).split(' ').filter(|word| !word.is_empty()) {
+            match words[start..].last_mut() {
+                Some((_, number)) if is_number(number) && is_unit(word) => {
+                    number.push(' ');
+                    number.push_str(word);
+                }
+                _ => words.push((role, word.to_owned())),
+            }
+        }
     }
     words
+}
+
+fn is_number(word: &str) -> bool {
+    word.ends_with(|c: char| c.is_ascii_digit())
+        && word.bytes().all(|b| b.is_ascii_digit() || b"+-.,".contains(&b))
+}
+
+fn is_unit(word: &str) -> bool {
+    let unit = word.trim_end_matches([',', ';', '.', ')', ':']);
+    ["us", "ms", "s", "min", "h", "%", "MB"].contains(&unit)
 }
 
 /// Rows of at most `room` columns; a word that is longer alone is cut.
@@ -281,8 +363,8 @@ mod tests {
     }
 
     #[test]
-    fn verbatim_text_keeps_its_spaces_and_ends_in_an_ellipsis() {
-        let text = "x  y".repeat(30);
+    fn verbatim_text_fills_its_rows_and_ends_in_an_ellipsis() {
+        let text = "x__y".repeat(30);
         let shown = set(40, |page| page.verbatim(4, Role::Plain, &text, 2));
         let rows: Vec<&str> = shown.lines().collect();
         assert_eq!(rows.len(), 2);
@@ -294,24 +376,35 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_does_not_fit_gives_its_first_column_a_row() {
-        let mut table = Table::default();
-        for name in ["a", "edge/a-rather-long-name.log"] {
+    fn columns_that_do_not_fit_follow_their_row() {
+        let mut table = Table::new(&["file", "lines", "hop", "zone"], &[1]);
+        for (file, lines) in [("a", "7"), ("edge/a-rather-long-name.log", "1,234")] {
             table.push(
-                [name, "nginx", "10:00:00"]
+                [file, lines, "-", "UTC"]
                     .map(|c| (Role::Plain, c.to_owned()))
                     .into(),
             );
         }
         insta::assert_snapshot!(set(60, |page| page.table(1, &table)), @r"
-         a                            nginx  10:00:00
-         edge/a-rather-long-name.log  nginx  10:00:00
+        file                         lines  hop  zone
+        a                                7  -    UTC
+        edge/a-rather-long-name.log  1,234  -    UTC
         ");
         insta::assert_snapshot!(set(40, |page| page.table(1, &table)), @r"
-         a
-             nginx  10:00:00
-         edge/a-rather-long-name.log
-             nginx  10:00:00
+        file                         lines  hop
+        a                                7  -
+            zone UTC
+        edge/a-rather-long-name.log  1,234  -
+            zone UTC
+        ");
+        table.push(vec![(Role::Plain, "x".repeat(50))]);
+        insta::assert_snapshot!(set(40, |page| page.table(1, &table)), @r"
+        file
+        a
+            lines 7, zone UTC
+        edge/a-rather-long-name.log
+            lines 1,234, zone UTC
+        xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
         ");
     }
 }

@@ -40,7 +40,8 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
 pub(super) fn duration(ms: f64) -> String {
     let size = ms.abs();
     if size < 1.0 {
-        format!("{ms:.3} ms")
+        let digits = format!("{ms:.3}");
+        format!("{} ms", digits.trim_end_matches('0').trim_end_matches('.'))
     } else if size < 100.0 {
         format!("{ms:.1} ms")
     } else if size < 1_000.0 {
@@ -128,7 +129,7 @@ mod tests {
     #[test]
     fn a_duration_has_the_unit_that_reads_best() {
         let shown = [0.8, 3.25, 320.4, 60_001.0, 5_400_000.0].map(duration);
-        assert_eq!(shown, ["0.800 ms", "3.2 ms", "320 ms", "60.001 s", "5400 s"]);
+        assert_eq!(shown, ["0.8 ms", "3.2 ms", "320 ms", "60.001 s", "5400 s"]);
     }
 
     #[test]
