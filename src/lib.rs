@@ -8,6 +8,7 @@ pub mod error;
 pub mod limits;
 pub mod model;
 pub mod plan;
+pub mod report;
 pub mod select;
 
 pub use error::Error;
