@@ -30,6 +30,7 @@ pub(super) fn report() -> Report {
             until: Some(at(900.0)),
         },
         statuses: vec!["502".into()],
+        filtered: 0,
         inputs: inputs(),
         hops: hops(),
         summary: summarise(&findings, &near_misses, &statuses, 48_210),

@@ -22,6 +22,7 @@ pub(super) fn write(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
     more(page, view)?;
     near_misses(page, view)?;
     other_statuses(page, view)?;
+    filtered(page, view)?;
     unread(page, view)
 }
 
@@ -78,6 +79,8 @@ fn nothing(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
     };
     let headline = if entries == 0 {
         "No request was searched: no log entry could be read".to_owned()
+    } else if report.filtered > 0 {
+        format!("No request ended in {wanted} for the cause and hop asked for")
     } else {
         format!("No request ended in {wanted}")
     };
@@ -264,6 +267,17 @@ fn other_statuses(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
         (Role::Plain, ""),
         &[(Role::Title, "Also failed:"), (Role::Plain, &text)],
     )
+}
+
+/// Names the failures that a filter hides, so that silence about them is not taken for their absence.
+fn filtered(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
+    let hidden = view.report.filtered;
+    if hidden == 0 {
+        return Ok(());
+    }
+    let text = format!("{} with another cause or hop", counted(hidden, "request"));
+    page.blank()?;
+    page.block(0, (Role::Title, "Left out: "), &[(Role::Plain, &text)])
 }
 
 /// Says at once if the answer does not rest on everything that was given.
