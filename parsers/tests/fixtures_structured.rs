@@ -3,10 +3,12 @@
 //!
 //! Looks for the logs in `$WHY502_FIXTURES`, else beside the repository; without them there is nothing to test.
 
+#![allow(clippy::unwrap_used)] // Helpers of tests.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use why502_parsers::entry::Kind;
+use why502_parsers::entry::{Kind, Stamp};
 use why502_parsers::registry;
 use why502_parsers::{Entry, Format, Head, Line, Score};
 
@@ -156,6 +158,10 @@ fn disagreements(entry: &Entry<'_>, document: &serde_json::Value) -> Vec<String>
             wrong.push(format!("{what}: {got} instead of {want}"));
         }
     };
+    let time = text(document, "@timestamp").and_then(|time| why502_parsers::time::any(time.as_bytes()));
+    // The other projects keep milliseconds.
+    let ms = |stamp: Option<Stamp>| stamp.map(|stamp| (stamp.us / 1000).to_string());
+    check("time", ms(time), ms(entry.time).unwrap_or_default());
     let status = entry.status.map(|status| status.to_string()).unwrap_or_default();
     check("status", text(document, "http.response.status_code"), status);
     check(
@@ -165,11 +171,7 @@ fn disagreements(entry: &Entry<'_>, document: &serde_json::Value) -> Vec<String>
     );
     let path = text(document, "url.path").filter(|path| !path.contains('\u{fffd}'));
     check("path", path, show(entry.path));
-    let duration_us = document
-        .get("event")
-        .and_then(|event| event.get("duration"))
-        .or_else(|| document.get("event.duration"));
-    let want_us = duration_us
+    let want_us = at(document, "event.duration")
         .and_then(|ns| ns.as_f64())
         .map(|ns| ((ns / 1000.0).round() as u64).to_string());
     let got_us = entry.duration_us.map(|us| us.to_string()).unwrap_or_default();

@@ -167,6 +167,8 @@ fn spells(found: &Value<'_>, value: &serde_json::Value) -> bool {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn every_scalar_is_what_serde_json_finds(object in object(), pretty in any::<bool>()) {
         let line = if pretty {

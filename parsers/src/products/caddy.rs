@@ -296,10 +296,11 @@ impl<'a> Slots<'_, 'a> {
         }
         self.fill_error(error, entry);
         let in_body = message == b"reading from backend" || message == b"aborting with incomplete response";
-        if in_body && let Some(signal) = &mut entry.signal {
-            if signal.phase == Phase::Header {
-                signal.phase = Phase::Body;
-            }
+        if in_body
+            && let Some(signal) = &mut entry.signal
+            && signal.phase == Phase::Header
+        {
+            signal.phase = Phase::Body;
         }
     }
 
