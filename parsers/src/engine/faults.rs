@@ -25,6 +25,9 @@ const fn signal(phase: Phase, fault: Fault) -> Signal {
 }
 
 fn look_up(table: Table, text: &[u8]) -> Option<Signal> {
+    if text.is_empty() {
+        return None;
+    }
     table
         .iter()
         .find(|(needle, _)| memmem::find(text, needle.as_bytes()).is_some())

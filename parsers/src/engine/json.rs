@@ -47,7 +47,8 @@ struct Target {
     node: u16,
 }
 
-const BUCKETS: usize = 128;
+/// A power of two, some times the number of keys of the largest table.
+const BUCKETS: usize = 512;
 const NO_SLOT: u8 = u8::MAX;
 const NO_NODE: u16 = u16::MAX;
 const NOWHERE: Target = Target {
@@ -151,11 +152,12 @@ impl Node {
     }
 }
 
-/// A hash that costs next to nothing: length, first and last byte, case folded.
+/// A hash that costs next to nothing: length, first, middle and last byte, case folded.
 fn bucket(name: &[u8]) -> usize {
-    let first = usize::from(name.first().map_or(0, |byte| byte | 0x20));
-    let last = usize::from(name.last().map_or(0, |byte| byte | 0x20));
-    (first.wrapping_mul(31) ^ last.wrapping_mul(7) ^ name.len().wrapping_mul(13)) % BUCKETS
+    let byte = |at: usize| name.get(at).map_or(0, |byte| u32::from(byte | 0x20));
+    let (middle, last) = (byte(name.len() / 2), byte(name.len().wrapping_sub(1)));
+    let mixed = byte(0) | middle << 8 | last << 16 | (name.len() as u32) << 24;
+    (mixed.wrapping_mul(0x9E37_79B1) >> (32 - BUCKETS.ilog2())) as usize
 }
 
 /// What was found for a slot.

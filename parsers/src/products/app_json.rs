@@ -330,7 +330,10 @@ impl<'a> Slots<'_, 'a> {
         } else {
             error
         };
-        let found = faults::application(code, class, text)
+        let has_error = !(code.is_empty() && class.is_empty() && text.is_empty());
+        let found = has_error
+            .then(|| faults::application(code, class, text))
+            .flatten()
             .or_else(|| is_error.then(|| faults::application(b"", b"", message)).flatten());
         let mut signal = found.map(|found| found.signal);
         entry.error = text;
