@@ -1,22 +1,33 @@
 //! The list of built-in formats. A new format is one line here.
 
 use crate::format::Format;
-use crate::products;
+use crate::products::{
+    apache, apache_error, app_json, caddy, clf, edgemicro, gunicorn_error, haproxy, httperr, iis, nginx,
+    nginx_error, process_text, uvicorn,
+};
 
 /// Every built-in format, most specific first.
 pub fn builtin() -> &'static [&'static dyn Format] {
     &[
-        &products::caddy::Caddy,
-        &products::edgemicro::EdgeMicro,
-        &products::httperr::HttpErr,
-        &products::iis::Iis,
-        &products::gunicorn_error::GunicornError,
-        &products::process_text::ProcessText,
-        &products::app_json::AppJson::NGINX,
-        &products::app_json::AppJson::IIS,
-        &products::app_json::AppJson::NODE,
-        &products::app_json::AppJson::JAVA,
-        &products::app_json::AppJson::APPLICATION,
+        &caddy::Caddy,
+        &edgemicro::EdgeMicro,
+        &httperr::HttpErr,
+        &iis::Iis,
+        &gunicorn_error::GunicornError,
+        &process_text::ProcessText,
+        &app_json::AppJson::NGINX,
+        &app_json::AppJson::IIS,
+        &app_json::AppJson::NODE,
+        &app_json::AppJson::JAVA,
+        &app_json::AppJson::APPLICATION,
+        &nginx_error::NginxError,
+        &apache_error::ApacheError,
+        &haproxy::Haproxy,
+        &uvicorn::Uvicorn,
+        &nginx::Nginx,
+        &apache::Apache,
+        &clf::Gunicorn,
+        &clf::Clf,
     ]
 }
 
