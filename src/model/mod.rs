@@ -2,6 +2,7 @@
 
 pub mod finding;
 pub mod hop;
+pub mod ids;
 pub mod input;
 pub mod limit;
 pub mod record;

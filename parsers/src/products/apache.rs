@@ -6,8 +6,12 @@
 
 use std::sync::Arc;
 
-use crate::format::{Format, Head, Prepared, Product, RecordKind, Score, Sniff};
+use crate::entry::Entry;
+use crate::error::LineError;
+use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::products::apache_error;
 use crate::products::clf::{self, ClfParser, Style, Tail};
+use crate::time::DayCache;
 
 /// Apache httpd access logs.
 #[derive(Debug)]
@@ -36,6 +40,38 @@ impl Format for Apache {
     }
 
     fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(Style::APACHE)
+        Arc::new(ApachePrepared)
+    }
+}
+
+struct ApachePrepared;
+
+impl Prepared for ApachePrepared {
+    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
+        Box::new(ApacheParser::new())
+    }
+}
+
+/// Reads access lines, and error lines between them, which containers write to the same stream.
+pub(crate) struct ApacheParser {
+    clf: ClfParser,
+    day: DayCache,
+}
+
+impl ApacheParser {
+    pub(crate) fn new() -> Self {
+        Self {
+            clf: ClfParser::new(Style::APACHE),
+            day: DayCache::default(),
+        }
+    }
+}
+
+impl LineParser for ApacheParser {
+    fn parse<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError> {
+        self.clf.parse(line, entry).or_else(|error| {
+            entry.clear();
+            apache_error::read(line, entry, &mut self.day).unwrap_or(Err(error))
+        })
     }
 }

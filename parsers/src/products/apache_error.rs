@@ -13,6 +13,7 @@ use crate::engine::slot;
 use crate::entry::{Entry, Escape, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::products::apache::ApacheParser;
 use crate::products::errno;
 use crate::time::{self, DayCache};
 
@@ -34,7 +35,10 @@ impl Format for ApacheError {
     }
 
     fn sniff(&self, head: &Head<'_>) -> Sniff {
-        let mut parser = ApacheErrorParser::default();
+        let mut parser = ApacheErrorParser {
+            alone: true,
+            ..ApacheErrorParser::default()
+        };
         super::by_entries(head, &mut parser, Score::Own, "httpd error lines")
     }
 
@@ -54,6 +58,10 @@ impl Prepared for ApacheErrorPrepared {
 #[derive(Default)]
 struct ApacheErrorParser {
     day: DayCache,
+    /// Reads access lines, which containers write to the same stream; made when the first one comes.
+    access: Option<ApacheParser>,
+    /// Whether other lines than the error log's own are refused.
+    alone: bool,
 }
 
 impl LineParser for ApacheErrorParser {
@@ -61,33 +69,45 @@ impl LineParser for ApacheErrorParser {
         if line.is_empty() {
             return Ok(Line::Directive);
         }
-        let stamp = line.strip_prefix(b"[").and_then(|rest| {
-            time::asctime_prefix(rest, &mut self.day)
-                .or_else(|| time::iso_prefix(rest, &mut self.day))
-                .filter(|(_, used)| rest.get(*used) == Some(&b']'))
-        });
-        let Some((stamp, used)) = stamp else {
-            // What a script wrote to its standard error stands without a time.
-            return if line.starts_with(b"[") || memchr::memmem::find(line, b"] \"").is_some() {
-                Err(LineError::new(0, "time"))
-            } else {
-                Ok(Line::Continuation)
-            };
-        };
-        entry.time = Some(stamp.marking(Marks::Event));
-        entry.escape = Escape::Backslash;
-        let mut rest = brackets(&line[used + 2..], entry);
-        if entry.level == Level::None {
-            return Err(LineError::new(used + 2, "level"));
+        if let Some(read) = read(line, entry, &mut self.day) {
+            return read;
         }
-        rest = source_file(rest);
-        let (code, after) = status_code(rest);
-        rest = brackets(after, entry);
-        let (ah, message) = ah_number(rest);
-        entry.error = rest;
-        judge(ah, code, message, entry);
-        Ok(Line::Entry)
+        // What a script wrote to its standard error stands without a time.
+        let foreign = line.starts_with(b"[") || memchr::memmem::find(line, b"] \"").is_some();
+        if !foreign {
+            return Ok(Line::Continuation);
+        }
+        if self.alone {
+            return Err(LineError::new(0, "time"));
+        }
+        self.access
+            .get_or_insert_with(ApacheParser::new)
+            .parse(line, entry)
     }
+}
+
+/// Reads a line of the error log; `None` if it does not begin with a time as the error log has it.
+pub(crate) fn read<'a>(
+    line: &'a [u8],
+    entry: &mut Entry<'a>,
+    day: &mut DayCache,
+) -> Option<Result<Line, LineError>> {
+    let inner = line.strip_prefix(b"[")?;
+    let (stamp, used) = time::asctime_prefix(inner, day)
+        .or_else(|| time::iso_prefix(inner, day))
+        .filter(|(_, used)| inner.get(*used) == Some(&b']'))?;
+    entry.time = Some(stamp.marking(Marks::Event));
+    entry.escape = Escape::Backslash;
+    let rest = brackets(&line[used + 2..], entry);
+    if entry.level == Level::None {
+        return Some(Err(LineError::new(used + 2, "level")));
+    }
+    let (code, after) = status_code(source_file(rest));
+    let rest = brackets(after, entry);
+    let (ah, message) = ah_number(rest);
+    entry.error = rest;
+    judge(ah, code, message, entry);
+    Some(Ok(Line::Entry))
 }
 
 /// Reads `[…] ` groups: level, process, client, ids. Returns what follows.

@@ -2,7 +2,8 @@
 //!
 //! Appended `rt= uct= uht= urt= us= ua= rid=` pairs, the fields of ingress-nginx and the layout of
 //! Nginx Proxy Manager are nginx's own; the bare shape is shared with others (see [`super::clf`]).
-//! The time is when the line was written, at the end of the request.
+//! The time is when the line was written, at the end of the request. Containers write the error log to
+//! the same stream, so its lines are read here too.
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::entry::{Entry, Escape, Marks};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
 use crate::products::clf::{self, ClfParser, Style, Tail};
+use crate::products::nginx_error;
 use crate::time::{self, DayCache};
 
 /// nginx access logs.
@@ -61,13 +63,13 @@ impl Prepared for NginxPrepared {
     }
 }
 
-struct NginxParser {
+pub(crate) struct NginxParser {
     clf: ClfParser,
     day: DayCache,
 }
 
 impl NginxParser {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             clf: ClfParser::new(Style::NGINX),
             day: DayCache::default(),
@@ -117,8 +119,18 @@ impl LineParser for NginxParser {
             }
             entry.clear();
         }
-        let read = self.clf.parse(line, entry)?;
-        paste_nginx::finish(entry);
-        Ok(read)
+        match self.clf.parse(line, entry) {
+            Ok(read) => {
+                paste_nginx::finish(entry);
+                Ok(read)
+            }
+            Err(error) => {
+                entry.clear();
+                match nginx_error::read(line, entry, &mut self.day) {
+                    Some(read) => read,
+                    None => Err(error),
+                }
+            }
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
 use crate::products::errno;
+use crate::products::nginx::NginxParser;
 use crate::time::{self, DayCache};
 
 /// nginx error logs.
@@ -34,7 +35,10 @@ impl Format for NginxError {
     }
 
     fn sniff(&self, head: &Head<'_>) -> Sniff {
-        let mut parser = NginxErrorParser::default();
+        let mut parser = NginxErrorParser {
+            alone: true,
+            ..NginxErrorParser::default()
+        };
         super::by_entries(head, &mut parser, Score::Own, "nginx error lines")
     }
 
@@ -54,6 +58,10 @@ impl Prepared for NginxErrorPrepared {
 #[derive(Default)]
 struct NginxErrorParser {
     day: DayCache,
+    /// Reads access lines, which containers write to the same stream; made when the first one comes.
+    access: Option<NginxParser>,
+    /// Whether other lines than the error log's own are refused.
+    alone: bool,
 }
 
 impl LineParser for NginxErrorParser {
@@ -61,29 +69,45 @@ impl LineParser for NginxErrorParser {
         if line.is_empty() {
             return Ok(Line::Directive);
         }
-        let Some((stamp, at)) = time::slashed_prefix(line, &mut self.day) else {
-            // Another server's lines in the same stream are not part of ours.
-            return if looks_foreign(line) {
-                Err(LineError::new(0, "time"))
-            } else {
-                Ok(Line::Continuation)
-            };
-        };
-        entry.time = Some(stamp.marking(Marks::Event));
-        let message_at = head(line, at, entry)?;
-        let rest = &line[message_at..];
-        let end = memchr::memmem::find(rest, b", client: ")
-            .or_else(|| memchr::memmem::find(rest, b", server: "))
-            .unwrap_or(rest.len());
-        let message = &rest[..end];
-        entry.error = message;
-        let context = &rest[end..];
-        if !context.is_empty() {
-            fields(&context[2..], entry);
+        if let Some(read) = read(line, entry, &mut self.day) {
+            return read;
         }
-        judge(message, !context.is_empty() || entry.connection.is_some(), entry);
-        Ok(Line::Entry)
+        if !looks_foreign(line) {
+            return Ok(Line::Continuation);
+        }
+        if self.alone {
+            return Err(LineError::new(0, "time"));
+        }
+        self.access
+            .get_or_insert_with(NginxParser::new)
+            .parse(line, entry)
     }
+}
+
+/// Reads a line of the error log; `None` if it does not begin with a time as the error log has it.
+pub(crate) fn read<'a>(
+    line: &'a [u8],
+    entry: &mut Entry<'a>,
+    day: &mut DayCache,
+) -> Option<Result<Line, LineError>> {
+    let (stamp, at) = time::slashed_prefix(line, day)?;
+    entry.time = Some(stamp.marking(Marks::Event));
+    let message_at = match head(line, at, entry) {
+        Ok(at) => at,
+        Err(error) => return Some(Err(error)),
+    };
+    let rest = &line[message_at..];
+    let end = memchr::memmem::find(rest, b", client: ")
+        .or_else(|| memchr::memmem::find(rest, b", server: "))
+        .unwrap_or(rest.len());
+    let message = &rest[..end];
+    entry.error = message;
+    let context = &rest[end..];
+    if !context.is_empty() {
+        fields(&context[2..], entry);
+    }
+    judge(message, !context.is_empty() || entry.connection.is_some(), entry);
+    Some(Ok(Line::Entry))
 }
 
 /// `[level] pid#tid: *connection ` from `at`; where the message begins.
