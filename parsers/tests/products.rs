@@ -477,7 +477,7 @@ fn captures_cut_requests_and_other_layouts_are_read() {
     assert_eq!((bad.status, text(bad.path)), (Some(400), "<BADREQ>"));
     let clf = read(
         "haproxy",
-        r#""127.0.0.1" - - [20/Nov/2026:16:26:36 +0000] "GET /a HTTP/1.1" 502 272 "" "" 48578 341 "fe" "be" "s1" 0 0 0 -1 104 "SH--" 1 1 0 0 0 0 0 "-" "-" "" """#,
+        r#"127.0.0.1 - - [20/Nov/2026:16:26:36 +0000] "GET /a HTTP/1.1" 502 272 "" "" 48578 341 "fe" "be" "s1" 0 0 0 -1 104 "SH--" 1 1 0 0 0 0 0 "-" "-" "" """#,
     );
     assert_eq!((text(clf.client), text(clf.upstream.addr)), ("127.0.0.1", "s1"));
     assert_eq!(clf.signal, Some(Signal::new(Phase::Header, Fault::ResetOrClosed)));
