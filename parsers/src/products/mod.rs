@@ -2,11 +2,19 @@
 
 pub mod apache;
 pub mod apache_error;
+pub mod app_json;
+mod app_json_keys;
+pub mod caddy;
 pub mod clf;
+pub mod edgemicro;
 pub(crate) mod errno;
+pub mod gunicorn_error;
 pub mod haproxy;
+pub mod httperr;
+pub mod iis;
 pub mod nginx;
 pub mod nginx_error;
+pub mod process_text;
 pub mod uvicorn;
 
 use crate::entry::Entry;
