@@ -1,5 +1,7 @@
 //! No input makes a parser panic: random bytes, and real lines with random damage.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests are tests too.
+
 use proptest::prelude::*;
 use why502_parsers::engine::paste::{Dialect, compile};
 use why502_parsers::format::Head;

@@ -1,5 +1,7 @@
 //! Format strings as servers' configurations have them, and lines that they describe.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests are tests too.
+
 use why502_parsers::engine::paste::{Dialect, compile, compile_spec};
 use why502_parsers::entry::{Escape, Marks, Zone};
 use why502_parsers::format::{Head, Line};

@@ -1,6 +1,8 @@
 //! Lines that real servers wrote, one fault at a time, and what they are read as.
 //! Observed on nginx 1.22.1, HAProxy 2.6.12 and Apache httpd 2.4.71.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests are tests too.
+
 use why502_parsers::entry::{Fault, Kind, Level, Marks, Phase, Signal, Zone};
 use why502_parsers::format::{Head, Line, Product, Score};
 use why502_parsers::{Entry, registry};
