@@ -1,0 +1,137 @@
+//! Logs captured from real programs, one fault at a time: Node 20.20.2 with pino-http, bunyan and winston, and
+//! gunicorn 27.0.1. Only paths and the machine's name were changed.
+
+#![allow(clippy::unwrap_used)] // Helpers of tests.
+
+use std::path::Path;
+
+use why502_parsers::entry::{Fault, Kind, Phase, Signal};
+use why502_parsers::{Entry, Head, Line, Product, Score, registry};
+
+fn load(name: &str) -> Vec<u8> {
+    std::fs::read(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/data")
+            .join(name),
+    )
+    .unwrap()
+}
+
+/// The entries of `bytes`, read by the format that is surest of them, which must be `want`.
+fn read<'a>(bytes: &'a [u8], want: &str) -> Vec<Entry<'a>> {
+    let head = Head { bytes, hints: &[] };
+    let formats = registry::builtin().iter();
+    let sure = formats.map(|format| (format.sniff(&head).score, format.name()));
+    let best = sure
+        .filter(|(score, _)| *score > Score::No)
+        .max_by_key(|(score, _)| *score);
+    assert_eq!(best.map(|(_, name)| name), Some(want));
+    let mut parser = registry::by_name(want).unwrap().prepare(&head).open(b"");
+    let mut entries = Vec::new();
+    for line in head.lines() {
+        let mut entry = Entry::default();
+        if parser.parse(line, &mut entry).unwrap() == Line::Entry {
+            entries.push(entry);
+        }
+    }
+    entries
+}
+
+const fn is(phase: Phase, fault: Fault) -> Option<Signal> {
+    Some(Signal::new(phase, fault))
+}
+
+#[test]
+fn pino_http_tells_outcome_error_and_abort() {
+    let bytes = load("pino-http.log");
+    let entries = read(&bytes, "node-json");
+    let seen: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.kind, entry.status, entry.signal))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (Kind::Request, Some(200), None),
+            (Kind::Failure, None, is(Phase::Connect, Fault::Refused)),
+            (Kind::Request, Some(502), is(Phase::Connect, Fault::Refused)),
+            (Kind::Failure, None, is(Phase::Header, Fault::Closed)),
+            (Kind::Request, Some(502), is(Phase::Header, Fault::Closed)),
+            (Kind::Request, None, is(Phase::Client, Fault::ClientGone)),
+        ]
+    );
+    assert_eq!(entries[0].ids.as_slice(), [b"abcdef0123".as_slice()]);
+    assert_eq!(
+        (entries[0].path, entries[5].duration_us),
+        (b"/a?x=1".as_slice(), Some(497_000))
+    );
+    // The failure and the outcome of one request share its id.
+    assert_eq!(entries[3].ids.as_slice(), entries[4].ids.as_slice());
+    assert_eq!(registry::by_name("node-json").unwrap().product(), Product::Node);
+}
+
+#[test]
+fn bunyan_and_winston_tell_the_same_failures() {
+    for (file, format) in [("bunyan.log", "node-json"), ("winston.log", "app-json")] {
+        let bytes = load(file);
+        let signals: Vec<_> = read(&bytes, format)
+            .iter()
+            .map(|entry| (entry.kind, entry.signal))
+            .collect();
+        assert_eq!(
+            signals,
+            [
+                (Kind::Failure, is(Phase::Connect, Fault::Refused)),
+                (Kind::Failure, is(Phase::Header, Fault::Closed)),
+            ],
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn gunicorn_tells_a_slow_worker_from_a_failed_request() {
+    let bytes = load("gunicorn-error.log");
+    let entries = read(&bytes, "gunicorn-error");
+    let failures = entries.iter().filter(|entry| entry.kind == Kind::Failure);
+    let failures: Vec<_> = failures.map(|entry| (entry.path, entry.signal)).collect();
+    assert_eq!(
+        failures,
+        [
+            (b"/boom".as_slice(), is(Phase::Process, Fault::Other)),
+            (b"/slow", is(Phase::Process, Fault::WorkerTimedOut)),
+            (b"/stuck", is(Phase::Process, Fault::WorkerTimedOut)),
+        ]
+    );
+    let count = |fault| {
+        entries
+            .iter()
+            .filter(|entry| entry.kind == Kind::Event && entry.signal == is(Phase::Process, fault))
+            .count()
+    };
+    assert_eq!(
+        (
+            count(Fault::WorkerTimedOut),
+            count(Fault::OutOfMemory),
+            count(Fault::WorkerCrashed)
+        ),
+        (3, 0, 0)
+    );
+}
+
+#[test]
+fn a_process_dies_once() {
+    for (file, fault) in [
+        ("node-crash.log", Fault::WorkerCrashed),
+        ("node-heap.log", Fault::OutOfMemory),
+    ] {
+        let bytes = load(file);
+        let entries = read(&bytes, "node-text");
+        let events: Vec<_> = entries
+            .iter()
+            .filter(|entry| entry.kind == Kind::Event)
+            .map(|entry| entry.signal)
+            .collect();
+        assert_eq!(events, [is(Phase::Process, fault)], "{file}");
+    }
+}
