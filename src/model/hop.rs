@@ -1,0 +1,20 @@
+//! A hop: one server (or one group of equal servers) on the way of a request.
+
+use why502_parsers::Product;
+
+/// Index of a hop in the run's list of hops; outermost (nearest the client) first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HopId(pub u16);
+
+/// One hop.
+#[derive(Debug, Clone)]
+pub struct Hop {
+    /// Its name: given by the user, else taken from the directory or file name of its logs.
+    pub name: String,
+    /// The program.
+    pub product: Product,
+    /// The hops it was seen to send requests to, in ascending order.
+    pub upstreams: Vec<HopId>,
+    /// Addresses (`host:port`) under which other hops reach it, if known.
+    pub addresses: Vec<String>,
+}

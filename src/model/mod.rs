@@ -1,0 +1,20 @@
+//! The types that pass from stage to stage. No stage's logic lives here.
+
+pub mod finding;
+pub mod hop;
+pub mod ids;
+pub mod input;
+pub mod limit;
+pub mod record;
+pub mod stats;
+pub mod time;
+pub mod trace;
+
+pub use finding::{Cause, Certainty, Finding, Report, Subtype, Weight};
+pub use hop::{Hop, HopId};
+pub use input::{Compression, Input};
+pub use limit::{Limit, LimitKind, Origin};
+pub use record::{Attempt, Place, Record, SourceId};
+pub use stats::Stats;
+pub use time::Micros;
+pub use trace::{JoinedBy, Link, Trace};

@@ -1,0 +1,138 @@
+//! A record that is kept: a failure, or what belongs to one. Owned, compact, corrected to the common clock.
+
+use why502_parsers::Product;
+use why502_parsers::entry::{Kind, Level, Marks, Signal};
+
+use super::HopId;
+
+/// Index of an input file in the run's list of inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceId(pub u32);
+
+/// Where a line stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// Input file.
+    pub source: SourceId,
+    /// Byte offset of the line in the (decompressed) file.
+    pub offset: u64,
+    /// Its length in bytes, line end excluded.
+    pub len: u32,
+    /// Line number, from 1.
+    pub line: u64,
+}
+
+/// One kept record of one hop.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Where it stands. Unique: the identity of a record.
+    pub place: Place,
+    /// The hop that wrote it.
+    pub hop: HopId,
+    /// That hop's program.
+    pub product: Product,
+    /// Outcome of a request, failure, event or step.
+    pub kind: Kind,
+    /// Start of the request, corrected clock, if known. The true start is within `[start_us, start_us + resolution_us)`.
+    pub start_us: Option<i64>,
+    /// End of the request or the instant of the event, corrected clock, if known; same uncertainty.
+    pub end_us: Option<i64>,
+    /// The stamp as logged (civil time read as UTC where the zone was unknown), for display.
+    pub raw_us: i64,
+    /// Resolution of the stamp.
+    pub resolution_us: u32,
+    /// Which instant the stamp marks.
+    pub marks: Marks,
+    /// See the fields of the same names of [`why502_parsers::Entry`].
+    pub duration_us: Option<u64>,
+    /// Wait for a connection slot.
+    pub queue_us: Option<u64>,
+    /// Connect time of the last attempt.
+    pub connect_us: Option<u64>,
+    /// Time to the response header.
+    pub header_us: Option<u64>,
+    /// Time to the end of the upstream exchange.
+    pub response_us: Option<u64>,
+    /// Ids as written, escapes undone.
+    pub ids: Vec<Box<str>>,
+    /// Method, empty if not logged.
+    pub method: Box<str>,
+    /// Host, empty if not logged.
+    pub host: Box<str>,
+    /// Request target, query joined to it with `?` where it is logged apart; empty if not logged.
+    pub path: Box<str>,
+    /// Peer address without port, empty if not logged.
+    pub client: Box<str>,
+    /// Peer port.
+    pub client_port: Option<u16>,
+    /// Address this hop listened on, empty if not logged.
+    pub server: Box<str>,
+    /// Status sent.
+    pub status: Option<u16>,
+    /// IIS substatus.
+    pub substatus: u16,
+    /// IIS `sc-win32-status`.
+    pub win32_status: u32,
+    /// Upstream attempts in order.
+    pub attempts: Vec<Attempt>,
+    /// Backend or upstream group, empty if not logged.
+    pub group: Box<str>,
+    /// Retries as counted by the product, attempts not listed.
+    pub retries: u16,
+    /// Whether the upstream connection had been used before, if the product says.
+    pub reused: Option<bool>,
+    /// Local address of the connection to the upstream, empty if not logged.
+    pub local: Box<str>,
+    /// Bytes sent to the peer.
+    pub bytes_sent: Option<u64>,
+    /// Termination state as written.
+    pub termination: Box<str>,
+    /// What went wrong.
+    pub signal: Option<Signal>,
+    /// Error text.
+    pub error: Box<str>,
+    /// Severity.
+    pub level: Level,
+    /// Serial of the client connection.
+    pub connection: Option<u64>,
+    /// Requests carried by it.
+    pub connection_requests: Option<u32>,
+    /// Process id.
+    pub pid: Option<u32>,
+}
+
+/// One upstream attempt, owned. See [`why502_parsers::entry::Attempt`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attempt {
+    /// Address, name, or group name as written.
+    pub addr: Box<str>,
+    /// Status the attempt ended with.
+    pub status: Option<u16>,
+    /// Connect time; `None` where never connected.
+    pub connect_us: Option<u64>,
+    /// Time to the header; `None` where none came.
+    pub header_us: Option<u64>,
+    /// Length of the attempt.
+    pub response_us: Option<u64>,
+    /// Bytes received.
+    pub bytes_received: Option<u64>,
+}
+
+impl Record {
+    /// The interval of the request as far as it is known; a missing end is filled from the other.
+    pub fn interval(&self) -> Option<(i64, i64)> {
+        let start = self.start_us.or(self.end_us)?;
+        let end = self.end_us.or(self.start_us)?;
+        Some((start, end.max(start)))
+    }
+
+    /// The path without its query.
+    pub fn bare_path(&self) -> &str {
+        self.path.split(['?', '#']).next().unwrap_or_default()
+    }
+
+    /// The last upstream attempt.
+    pub fn last_attempt(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
+}

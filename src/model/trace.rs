@@ -1,0 +1,73 @@
+//! The hops of one request, joined.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{HopId, Record};
+
+/// Everything known of one request that failed (or nearly did): its records, hop by hop.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    /// One link per hop visited, outermost first. A hop visited twice (a retry on the same hop) has two links.
+    pub links: Vec<Link>,
+}
+
+/// What one hop recorded of the request.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// The hop.
+    pub hop: HopId,
+    /// The request's outcome at this hop; `None` if only error lines or steps were found.
+    pub outcome: Option<Record>,
+    /// Error lines, failures and steps of the same request at this hop, by time.
+    pub details: Vec<Record>,
+    /// Index in [`Trace::links`] of the hop that sent the request here; `None` for the outermost.
+    pub parent: Option<usize>,
+    /// How this link was joined to its parent.
+    pub joined_by: JoinedBy,
+    /// Another record would have fitted (nearly) as well.
+    pub ambiguous: bool,
+}
+
+/// By what two records were recognised as the same request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JoinedBy {
+    /// The first record of the request; nothing was joined.
+    Origin,
+    /// A shared id, or a chain of shared ids.
+    Id,
+    /// Address and port of the connection between the two hops.
+    Address,
+    /// Nested intervals with the same method and path.
+    Time,
+}
+
+impl Link {
+    /// The outcome and the details, the outcome first.
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        self.outcome.iter().chain(&self.details)
+    }
+
+    /// Start and end of the request at this hop, as far as any record tells.
+    pub fn interval(&self) -> Option<(i64, i64)> {
+        match &self.outcome {
+            Some(record) => record.interval(),
+            None => {
+                let start = self
+                    .details
+                    .iter()
+                    .filter_map(|r| r.interval())
+                    .map(|i| i.0)
+                    .min()?;
+                let end = self
+                    .details
+                    .iter()
+                    .filter_map(|r| r.interval())
+                    .map(|i| i.1)
+                    .max()?;
+                Some((start, end))
+            }
+        }
+    }
+}
