@@ -1,5 +1,6 @@
-//! Logs captured from real programs, one fault at a time: Node 20.20.2 with pino-http, bunyan and winston, and
-//! gunicorn 27.0.1. Only paths and the machine's name were changed.
+//! Logs captured from real programs, one fault at a time: Caddy 2.6.2, microgateway-core 3.3.7, gunicorn 27.0.1,
+//! and Node 20.20.2 with pino-http, bunyan and winston. Only paths and the machine's name were changed, and
+//! Caddy's header maps emptied.
 
 #![allow(clippy::unwrap_used)] // Helpers of tests.
 
@@ -134,4 +135,95 @@ fn a_process_dies_once() {
             .collect();
         assert_eq!(events, [is(Phase::Process, fault)], "{file}");
     }
+}
+
+/// The distinct signals of the entries of `kind`, each with the paths it was seen on, in order of appearance.
+fn signals_by_path(entries: &[Entry<'_>], kind: Kind) -> Vec<(String, Option<Signal>)> {
+    let mut seen = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.kind == kind) {
+        let pair = (
+            String::from_utf8_lossy(&entry.target()).into_owned(),
+            entry.signal,
+        );
+        if !seen.contains(&pair) {
+            seen.push(pair);
+        }
+    }
+    seen
+}
+
+fn check(seen: &[(String, Option<Signal>)], want: &[(&str, Phase, Fault)]) {
+    let want: Vec<_> = want
+        .iter()
+        .map(|&(path, phase, fault)| (path.to_owned(), is(phase, fault)))
+        .collect();
+    assert_eq!(seen, want);
+}
+
+#[test]
+fn caddy_names_each_fault_in_its_error_log() {
+    let bytes = load("caddy.log");
+    let entries = read(&bytes, "caddy");
+    check(
+        &signals_by_path(&entries, Kind::Failure),
+        &[
+            ("/ok/slow", Phase::Header, Fault::TimedOut),
+            ("/hang/a", Phase::Header, Fault::TimedOut),
+            ("/down/a", Phase::Connect, Fault::Refused),
+            ("/black/a", Phase::Connect, Fault::TimedOut),
+            ("/tlshang/a", Phase::Tls, Fault::TimedOut),
+            ("/tlsplain/a", Phase::Header, Fault::Closed),
+            ("/ok/fin", Phase::Header, Fault::Closed),
+            ("/ok/rst", Phase::Header, Fault::Reset),
+            ("/ok/ph", Phase::Header, Fault::ClosedPartial),
+            ("", Phase::Body, Fault::Closed),
+            ("", Phase::Body, Fault::Reset),
+            ("/ok/gb", Phase::Header, Fault::MalformedHeader),
+            ("/kas/p", Phase::Header, Fault::Reset),
+            ("/kan/p", Phase::Header, Fault::Reset),
+            ("/retry/a", Phase::Connect, Fault::Refused),
+            ("/both/a", Phase::Connect, Fault::Refused),
+            ("/both/b", Phase::Queue, Fault::NoLiveUpstream),
+            ("/ff/b", Phase::Header, Fault::Closed),
+            ("/ff/c", Phase::Header, Fault::Closed),
+            ("/ff/d", Phase::Header, Fault::TimedOut),
+            ("/gun/long", Phase::Header, Fault::TimedOut),
+            ("/gun/short", Phase::Header, Fault::TimedOut),
+        ],
+    );
+    let mut requests = entries.iter().filter(|entry| entry.kind == Kind::Request);
+    assert!(requests.all(|entry| entry.signal.is_none() && entry.duration_us.is_some()));
+}
+
+#[test]
+fn edge_microgateway_names_each_fault_in_the_outcome() {
+    let bytes = load("edgemicro.log");
+    let entries = read(&bytes, "edgemicro");
+    let mut outcomes = signals_by_path(&entries, Kind::Request);
+    outcomes.retain(|(_, signal)| signal.is_some());
+    check(
+        &outcomes,
+        &[
+            ("/ok/slow", Phase::Unknown, Fault::TimedOut),
+            ("/hang/a", Phase::Unknown, Fault::TimedOut),
+            ("/down/a", Phase::Connect, Fault::Refused),
+            ("/black/a", Phase::Unknown, Fault::TimedOut),
+            ("/tlshang/a", Phase::Unknown, Fault::TimedOut),
+            ("/tlsplain/a", Phase::Tls, Fault::TlsRejected),
+            ("/ok/fin", Phase::Header, Fault::Closed),
+            ("/ok/rst", Phase::Header, Fault::Reset),
+            ("/ok/ph", Phase::Header, Fault::Closed),
+            ("/ok/mr", Phase::Header, Fault::Reset),
+            ("/ok/gb", Phase::Header, Fault::MalformedHeader),
+            ("/ok/bh", Phase::Header, Fault::HeaderTooBig),
+            ("/kas/g", Phase::Header, Fault::Reset),
+            ("/kas/p", Phase::Send, Fault::Reset),
+            ("/kan/p", Phase::Header, Fault::Reset),
+            ("/gun/long", Phase::Unknown, Fault::TimedOut),
+            ("/gun/short", Phase::Unknown, Fault::TimedOut),
+        ],
+    );
+    let failures = entries.iter().filter(|entry| entry.kind == Kind::Failure);
+    let told = |entry: &Entry<'_>| entry.response_us.is_some() && !entry.upstream.addr.is_empty();
+    assert!(failures.clone().all(told) && failures.count() > 20);
 }
