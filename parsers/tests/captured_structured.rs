@@ -196,6 +196,47 @@ fn caddy_names_each_fault_in_its_error_log() {
 }
 
 #[test]
+fn caddys_console_encoder_loses_nothing() {
+    let bytes = load("caddy-console.log");
+    let entries = read(&bytes, "caddy");
+    assert_eq!(
+        entries.len(),
+        bytes
+            .split(|&byte| byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .count()
+    );
+    let failures: Vec<_> = entries
+        .iter()
+        .filter(|entry| entry.kind == Kind::Failure)
+        .collect();
+    // The attempt at debug level, then the line of the error log.
+    let seen: Vec<_> = failures
+        .iter()
+        .map(|entry| (entry.path, entry.status, entry.signal))
+        .collect();
+    let closed = is(Phase::Header, Fault::Closed);
+    assert_eq!(
+        seen,
+        [(b"/fin".as_slice(), None, closed), (b"/fin", Some(502), closed)]
+    );
+    assert_eq!(
+        (failures[0].upstream.addr, failures[0].response_us),
+        (b"127.0.0.1:18781".as_slice(), Some(802))
+    );
+    let requests: Vec<_> = entries
+        .iter()
+        .filter(|entry| entry.kind == Kind::Request)
+        .map(|entry| entry.status)
+        .collect();
+    assert_eq!(requests, [Some(200), Some(502), Some(200)]);
+    let down = entries
+        .iter()
+        .filter(|entry| entry.signal == is(Phase::Queue, Fault::ServerDown));
+    assert_eq!(down.count(), 3);
+}
+
+#[test]
 fn edge_microgateway_names_each_fault_in_the_outcome() {
     let bytes = load("edgemicro.log");
     let entries = read(&bytes, "edgemicro");

@@ -141,7 +141,9 @@ impl LineParser for Parser {
             None => return Ok(Line::Directive),
             Some(b'{') => json::scan(line, &KEYS, &mut values)?,
             // A panic's trace, and the frames of a stack that the console encoder puts below its line.
-            Some(_) if line.len() > trimmed.len() || is_trace(line) => return Ok(Line::Continuation),
+            Some(first) if line.len() > trimmed.len() || !first.is_ascii_digit() && is_trace(line) => {
+                return Ok(Line::Continuation);
+            }
             Some(_) => {
                 let stamp = console(line, &mut values, &mut self.cache)?;
                 entry.time = Some(stamp);
@@ -284,7 +286,12 @@ impl<'a> Slots<'_, 'a> {
         };
         if message == b"upstream roundtrip" {
             entry.upstream.status = self.get(Slot::Status).text();
-            entry.header_us = entry.duration_us.take();
+            let elapsed_us = entry.duration_us.take();
+            if error.is_empty() {
+                entry.header_us = elapsed_us;
+            } else {
+                entry.response_us = elapsed_us;
+            }
         }
         entry.status = None;
         if self.text(Slot::Logger).ends_with(b"health_checker.active") {
