@@ -2,8 +2,9 @@
 // The shop: a plain Node http server that logs with pino-http, as many do.
 //
 // Settings (JSON, the only argument): host, port, keepAliveTimeout (ms, optional), hostname
-// (as logged), and idHeader (the request header that carries the request's id; without it pino
-// counts).
+// (as logged), idHeader (the request header that carries the request's id; without it pino counts),
+// idFallback ("uuid": a request without that header gets an id of the application's own), and
+// clockOffset (ms by which the clock of the host is wrong, as the log shows it).
 //
 // Two request headers belong to the laboratory and are taken off before anything is logged:
 //   x-lab-token   names the request in the side channel
@@ -11,6 +12,7 @@
 // The side channel (file LAB_SIDE, JSON lines, times in ms) tells what really arrived: "open",
 // "req", "res" and "close", the last with the idle time since the connection's last response.
 
+const crypto = require('crypto')
 const fs = require('fs')
 const http = require('http')
 const path = require('path')
@@ -27,9 +29,14 @@ function note (what) {
   if (side !== null) fs.writeSync(side, JSON.stringify({ t: Date.now(), pid: process.pid, ...what }) + '\n')
 }
 
+function ownId () {
+  return settings.idFallback === 'uuid' ? crypto.randomUUID() : undefined
+}
+
 const httpLogger = pinoHttp({
   base: { pid: process.pid, hostname: settings.hostname },
-  genReqId: settings.idHeader ? req => req.headers[settings.idHeader] : undefined,
+  genReqId: settings.idHeader ? req => req.headers[settings.idHeader] ?? ownId() : undefined,
+  timestamp: settings.clockOffset ? () => `,"time":${Date.now() + settings.clockOffset}` : undefined,
   serializers: {
     req: ({ id, method, url, remoteAddress, remotePort }) => ({ id, method, url, remoteAddress, remotePort }),
     res: ({ statusCode }) => ({ statusCode }),
