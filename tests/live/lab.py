@@ -78,12 +78,11 @@ class Server:
     def start(self):
         """Starts the process and waits until it listens."""
         home = self.lab.hop(self.hop)
-        log = open(self.log_path or self.lab.private / f"{self.hop}.out", "ab")
-        self.process = subprocess.Popen(
-            self.argv, cwd=home, env=self.env, stdin=subprocess.DEVNULL, stdout=log,
-            stderr=log if self.log_path is None else open(self.lab.private / f"{self.hop}.err", "ab"),
-            start_new_session=True)
-        log.close()
+        said = self.lab.private / f"{self.hop}.out"
+        with open(self.log_path or said, "ab") as out, open(said, "ab") as err:
+            self.process = subprocess.Popen(
+                self.argv, cwd=home, env=self.env, stdin=subprocess.DEVNULL, stdout=out,
+                stderr=err, start_new_session=True)
         for address in self.listen:
             wait_listening(address, self.process, self.hop)
 
@@ -171,7 +170,7 @@ class Lab:
             shutil.rmtree(self.run, ignore_errors=True)
 
     def stop(self):
-        """Stops every server, the outermost hop last, then the peers and listeners."""
+        """Stops every server, the outermost hop first, then the peers and listeners."""
         for server in reversed(self.servers):
             server.stop()
         for close in reversed(self.closers):
@@ -347,5 +346,6 @@ def node_modules(packages):
          "--no-fund", *packages], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or [""]
-        raise Missing("node module " + ", ".join(names), f"npm install {' '.join(packages)} ({last[0]})")
+        raise Missing("node module " + ", ".join(names),
+                      f"npm install {' '.join(packages)} ({last[0]})")
     return modules

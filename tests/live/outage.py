@@ -14,6 +14,8 @@ class Outage:
 
     kill_us: int
     up_us: int
+    # When the killed process had been reaped, its sockets closed: shortly after `kill_us`.
+    dead_us: int = 0
 
 
 def kill_while_busy(lab, server, target, sources, fault, ages, refused, down):
@@ -30,6 +32,7 @@ def kill_while_busy(lab, server, target, sources, fault, ages, refused, down):
         threads[-1].start()
     time.sleep(longest)
     kill_us = server.kill()
+    dead_us = now_us()
     refused_fault, count = refused
     for i in range(count):
         time.sleep(down / (count + 1))
@@ -40,16 +43,18 @@ def kill_while_busy(lab, server, target, sources, fault, ages, refused, down):
     server.start()
     for thread in threads:
         thread.join(10)
-    return Outage(kill_us, now_us())
+    return Outage(kill_us, now_us(), dead_us)
 
 
 def explain_by_outage(sent, outages, received, in_flight, refused):
     """The fault of an unplanned failure that met an outage, or None.
 
     `received` holds the tokens that reached the application: a request that it had when it was
-    killed was `in_flight`; one that never got there while it was down was `refused`."""
+    killed, or that was on its way until its sockets were closed, was `in_flight`; one that was
+    sent while it was down was `refused`."""
     for outage in outages:
-        if sent.token in received and sent.start_us <= outage.kill_us <= sent.end_us:
+        dead_us = max(outage.kill_us, outage.dead_us)
+        if sent.start_us <= dead_us and outage.kill_us <= sent.end_us:
             return in_flight
         during = outage.kill_us - 5_000 <= sent.end_us and sent.start_us <= outage.up_us
         if sent.token not in received and during:

@@ -105,13 +105,19 @@ const FAULTS = {
   }, 25)
 }
 
+// "100-400" is a number drawn from that range.
+function draw (arg) {
+  const [low, high] = arg.split('-').map(Number)
+  return high ? low + Math.floor(Math.random() * (high - low)) : arg
+}
+
 function run (req, res, fault, token) {
   const once = fault && fault.startsWith('once:')
   const again = once && seen.has(token)
   seen.add(token)
   if (!fault || again) return setTimeout(() => answer(req, res), shape(req.url).ms)
   const [name, args = ''] = fault.replace('once:', '').split('=')
-  FAULTS[name](req, res, ...args.split(','))
+  FAULTS[name](req, res, ...args.split(',').map(draw))
 }
 
 const server = http.createServer((req, res) => {
