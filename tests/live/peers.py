@@ -1,6 +1,7 @@
 """Peers that misbehave at the level of TCP: what no HTTP server can be asked to do."""
 
 import contextlib
+import random
 import re
 import socket
 import struct
@@ -64,7 +65,8 @@ def close(one):
 
 def scripted_peer(lab, address):
     """An HTTP server that does to each request what its `X-Lab-Fault` header says, and keeps no
-    connection: `fin=MS`, `rst=MS`, `partial=MS`, `garbage=MS`; without one it answers 200.
+    connection: `fin=MS`, `rst=MS`, `partial=MS`, `garbage=MS` (MS may be a range, `90-400`);
+    without one it answers 200.
 
     It writes no log, as a service in somebody else's hands."""
     listener = socket.create_server(address, backlog=128)
@@ -122,5 +124,8 @@ def read_request(one):
 
 def script_of(head):
     """The name of the script and its time in ms; without one, a good answer after 15 ms."""
-    found = re.search(rb"(?i)\r\nx-lab-fault: *(\w+)=(\d+)", head)
-    return (found.group(1).decode(), int(found.group(2))) if found else ("", 15)
+    found = re.search(rb"(?i)\r\nx-lab-fault: *(\w+)=(\d+)(?:-(\d+))?", head)
+    if not found:
+        return "", 15
+    low = int(found.group(2))
+    return found.group(1).decode(), random.randint(low, int(found.group(3) or low))

@@ -14,15 +14,14 @@ def errors_agree(rows, logged, slack_us=SLACK_US):
     `rows` are those of the truth which this proxy logged with a status of 500 or more, as
     (method, path, status, end_us); `logged` are the lines of its log of that kind, in the same
     shape. Each needs a partner of equal method, path and status within `slack_us` of its end."""
-    free = list(logged)
-    for want in rows:
-        fits = [have for have in free
-                if have[:3] == want[:3] and abs(have[3] - want[3]) <= slack_us]
-        if not fits:
-            raise Rejected(f"the log has no line for {want}")
-        free.remove(min(fits, key=lambda have: abs(have[3] - want[3])))
-    if free:
-        raise Rejected(f"{len(free)} failures in the log are not in the truth, such as {free[0]}")
+    keys = {want[:3] for want in rows} | {have[:3] for have in logged}
+    for key in sorted(keys):
+        wanted = sorted(want[3] for want in rows if want[:3] == key)
+        found = sorted(have[3] for have in logged if have[:3] == key)
+        # In order of time: the best pairing, if there is one within the slack.
+        close = [abs(want - have) <= slack_us for want, have in zip(wanted, found)]
+        if len(wanted) != len(found) or not all(close):
+            raise Rejected(f"{key}: the truth has {wanted}, the log {found}")
 
 
 def expected(rows, status=lambda row: row["status"]):

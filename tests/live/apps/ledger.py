@@ -74,4 +74,4 @@ def application(environ, start_response):
     start_response(f"{code} {REASONS[code]}",
                    [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *more])
     note("res", token)
-    return [body]
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

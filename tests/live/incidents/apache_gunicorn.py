@@ -53,7 +53,7 @@ EDGE, SHOP, EXPORTS = ("127.13.10.1", 8080), ("127.13.30.1", 8000), ("127.13.30.
 RECOMMEND, PARTNER, LEGACY = ("127.13.40.1", 9200), ("127.13.50.1", 8443), ("127.13.50.2", 7000)
 CLIENTS = [f"127.13.100.{i}" for i in range(1, 9)]
 PARTNERS = [f"127.13.101.{i}" for i in range(1, 3)]
-APACHE = "apache"
+APACHE = "edge-apache"
 WORKERS = 4
 REPORT_S = 5.5
 
@@ -128,17 +128,17 @@ FAULTS = (
     Fault("refused", "dropped_connection", "refused", APACHE, (503,), None,
           ("GET",), ("/invoices/2026-10", "/invoices/2026-11"), 8,
           story="nothing listened on the port"),
-    Fault("fin", "dropped_connection", "premature_close", APACHE, (502,), "fin=230",
+    Fault("fin", "dropped_connection", "premature_close", APACHE, (502,), "fin=100-400",
           ("POST", "GET"), ("/legacy/checkout", "/legacy/delivery-dates"), 8,
-          story="the service closed the connection after 230 ms, before any byte"),
-    Fault("silent_close", "dropped_connection", "premature_close", APACHE, (None,), "fin=180",
+          story="the service closed the connection after 100 to 400 ms, before any byte"),
+    Fault("silent_close", "dropped_connection", "premature_close", APACHE, (None,), "fin=100-400",
           ("POST", "GET"), ("/legacy/checkout", "/legacy/delivery-dates"), 6, warm=2,
           story="the same, as the third request of its client connection: Apache logs 502 and "
                 "closes without an answer"),
-    Fault("rst", "dropped_connection", "reset_before_response", APACHE, (502,), "rst=160",
+    Fault("rst", "dropped_connection", "reset_before_response", APACHE, (502,), "rst=60-350",
           ("POST", "GET"), ("/legacy/checkout", "/legacy/vouchers"), 8,
-          story="the service reset the connection after 160 ms, before any byte"),
-    Fault("partial_header", "dropped_connection", "premature_close", APACHE, (502,), "partial=120",
+          story="the service reset the connection after 60 to 350 ms, before any byte"),
+    Fault("partial_header", "dropped_connection", "premature_close", APACHE, (502,), "partial=40-300",
           ("POST", "GET"), ("/legacy/checkout", "/legacy/delivery-dates"), 6,
           story="the service closed in the middle of the response header"),
     Fault("garbage", "invalid_response", "malformed_header", APACHE, (502,), "garbage=40",

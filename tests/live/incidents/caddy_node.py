@@ -50,7 +50,7 @@ EDGE, SHOP, ORDERS = ("127.12.10.1", 8080), ("127.12.30.1", 3000), ("127.12.30.2
 RECOMMEND, PARTNER = ("127.12.40.1", 9200), ("127.12.50.1", 8443)
 CLIENTS = [f"127.12.100.{i}" for i in range(1, 9)]
 TILLS = [f"127.12.101.{i}" for i in range(1, 5)]
-CADDY = "caddy"
+CADDY = "edge-caddy"
 DOWN_SECONDS = 1.4
 
 CONF = """{
@@ -128,9 +128,9 @@ http://:8080 {
 """
 
 FAULTS = (
-    Fault("slow_header", "proxy_timeout", "response_header_timeout", CADDY, (504,), "slow=4200",
+    Fault("slow_header", "proxy_timeout", "response_header_timeout", CADDY, (504,), "slow=3800-7000",
           ("GET", "POST"), ("/search?q=everything", "/checkout"), 8,
-          story="the application answered after 4.2 s, Caddy waits 3 s"),
+          story="the application answered after 3.8 to 7 s, Caddy waits 3 s"),
     Fault("connect_timeout", "proxy_timeout", "connect_timeout", CADDY, (502,), None,
           ("GET",), ("/recommendations/for-you", "/recommendations/similar"), 6,
           alternatives=("listen_backlog",),
@@ -141,13 +141,13 @@ FAULTS = (
     Fault("refused", "dropped_connection", "refused", CADDY, (502,), None,
           ("GET",), ("/invoices/2026-10", "/invoices/2026-11"), 8,
           story="nothing listened on the port"),
-    Fault("fin", "dropped_connection", "premature_close", CADDY, (502,), "fin=230",
+    Fault("fin", "dropped_connection", "premature_close", CADDY, (502,), "fin=100-400",
           ("POST", "GET"), ("/checkout", "/api/delivery-dates"), 8,
-          story="the application closed the connection after 230 ms, before any byte"),
-    Fault("rst", "dropped_connection", "reset_before_response", CADDY, (502,), "rst=160",
+          story="the application closed the connection after 100 to 400 ms, before any byte"),
+    Fault("rst", "dropped_connection", "reset_before_response", CADDY, (502,), "rst=60-350",
           ("POST", "GET"), ("/checkout", "/api/vouchers"), 8,
-          story="the application reset the connection after 160 ms, before any byte"),
-    Fault("partial_header", "dropped_connection", "premature_close", CADDY, (502,), "partial=120",
+          story="the application reset the connection after 60 to 350 ms, before any byte"),
+    Fault("partial_header", "dropped_connection", "premature_close", CADDY, (502,), "partial=40-300",
           ("POST", "GET"), ("/checkout", "/api/delivery-dates"), 6,
           story="the application closed in the middle of the response header"),
     Fault("garbage", "invalid_response", "malformed_header", CADDY, (502,), "garbage=40",
