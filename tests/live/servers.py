@@ -1,9 +1,10 @@
-"""More servers for a `Lab`: Caddy, Apache httpd, gunicorn.
+"""More servers for a `Lab`: Caddy, Apache httpd, gunicorn, Edge Microgateway.
 
 They live beside `lab.py` and are started the same way: each has a hop directory as its working
 directory, so that every path in its configuration and its logs is relative.
 """
 
+import json
 import subprocess
 import sys
 
@@ -43,6 +44,36 @@ def gunicorn(lab, hop, conf, listen, app="ledger:application", **clock):
     env = lab.environment(**clock, PYTHONPATH=str(HERE / "apps"), PYTHONDONTWRITEBYTECODE="1",
                           LAB_SIDE=str(lab.private / f"{hop}.side"))
     return lab.spawn(hop, argv, listen, env)
+
+
+def microgateway(lab, hop, conf, listen, name="gw-1", **clock):
+    """Starts Edge Microgateway's engine; each start writes a log file of its own, as it does.
+
+    `name` is the host name in the names of its logs. Organisation "acme", environment "prod"."""
+    binary = program("node", "apt-get install nodejs")
+    core = gateway_modules() / "microgateway-core/package.json"
+    lab.versions["node"] = version([binary, "-v"], r"v(\S+)")
+    lab.versions["microgateway-core"] = json.loads(core.read_text())["version"]
+    lab.config(hop, "acme-prod-cache-config.yaml", conf)
+    argv = [binary, str(HERE / "apps/gateway/gateway.js"), "conf/acme-prod-cache-config.yaml",
+            "acme", "prod", name]
+    return lab.spawn(hop, argv, listen, lab.environment(**clock))
+
+
+def gateway_modules():
+    """Installs what `apps/gateway/package.json` names if it is not there; gives `node_modules`."""
+    home = HERE / "apps/gateway"
+    modules = home / "node_modules"
+    if (modules / "microgateway-core/package.json").exists():
+        return modules
+    npm = program("npm", "apt-get install npm")
+    done = subprocess.run([npm, "install", "--no-package-lock", "--no-audit", "--no-fund"],
+                          cwd=home, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        last = done.stderr.strip().splitlines()[-1:] or [""]
+        raise Missing("node module microgateway-core",
+                      f"npm install in tests/live/apps/gateway ({last[0]})")
+    return modules
 
 
 def virtual_environment(packages):

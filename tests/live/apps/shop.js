@@ -4,7 +4,8 @@
 // Settings (JSON, the only argument): host, port, keepAliveTimeout (ms, optional), hostname
 // (as logged), idHeader (the request header that carries the request's id; without it pino counts),
 // idFallback ("uuid": a request without that header gets an id of the application's own), and
-// clockOffset (ms by which the clock of the host is wrong, as the log shows it).
+// clockOffset (ms by which the clock of the host is wrong, as the log shows it), and noHint (the
+// answers do not say for how long an idle connection is kept, as most servers' do not).
 //
 // Two request headers belong to the laboratory and are taken off before anything is logged:
 //   x-lab-token   names the request in the side channel
@@ -127,6 +128,7 @@ const server = http.createServer((req, res) => {
   note({ e: 'req', token, conn: lab.id, nth: ++lab.served })
   res.on('finish', () => { lab.last = Date.now(); note({ e: 'res', token, conn: lab.id, status: res.statusCode }) })
   httpLogger(req, res)
+  if (settings.noHint) res.setHeader('Connection', 'keep-alive')
   req.resume() // The body is of no interest, but must be read for the connection to be reused.
   run(req, res, fault, token)
 })
