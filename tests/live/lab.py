@@ -78,6 +78,9 @@ class Server:
     def start(self):
         """Starts the process and waits until it listens."""
         home = self.lab.hop(self.hop)
+        for address in self.listen:
+            if is_listening(address):
+                raise Rejected(f"{self.hop} cannot listen on {address}: somebody else does")
         said = self.lab.private / f"{self.hop}.out"
         with open(self.log_path or said, "ab") as out, open(said, "ab") as err:
             self.process = subprocess.Popen(

@@ -13,7 +13,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from lab import now_us
+from lab import Rejected, now_us
 from truth import ABORT
 
 TOKENS = itertools.count(1)
@@ -157,7 +157,8 @@ class Plan:
         for thread in threads:
             thread.join(30)
         if self.failures:
-            raise self.failures[0]
+            first = self.failures[0]
+            raise Rejected(f"{type(first).__name__}: {first}") from first
 
     def guard(self, action):
         """Keeps what an action raises, for `run` to raise it again."""

@@ -17,8 +17,8 @@ from lab import Rejected
 from traffic import Client, Plan, SHOP, background
 from incidents.nginx_node import CONF as NGINX_NODE_CONF
 
-EDGE, SHOP_APP = ("127.12.10.1", 8080), ("127.12.30.1", 3000)
-CLIENTS = [f"127.12.100.{i}" for i in range(1, 9)]
+EDGE, SHOP_APP = ("127.16.10.1", 8080), ("127.16.30.1", 3000)
+CLIENTS = [f"127.16.100.{i}" for i in range(1, 9)]
 PATHS = (*SHOP, (3, "GET", "/products/502"), (2, "GET", "/orders/502/status"),
          (2, "GET", "/search?q=error+502+bad+gateway"))
 
@@ -28,7 +28,7 @@ def conf():
     dropped = ("upstream orders", "upstream recommend", "upstream partner", "upstream invoices",
                "location /orders/", "location /recommendations/", "location /partner/",
                "location /invoices/")
-    lines = NGINX_NODE_CONF.replace("127.10.", "127.12.").splitlines(keepends=True)
+    lines = NGINX_NODE_CONF.replace("127.10.", "127.16.").splitlines(keepends=True)
     return "".join(line for line in lines if not line.strip().startswith(dropped))
 
 
