@@ -183,7 +183,7 @@ def run(lab):
     seconds = lab.pick(185, 20)
     burst_at, stuck_at = lab.pick((34.0, 88.0, 151.0), (9.0,)), lab.pick((52.0, 128.0), (5.0,))
     kill_at = lab.pick((19.0, 71.0, 112.0), (2.5,))
-    background(lab, plan, EDGE, CLIENTS, seconds, lab.pick(15, 12), abort_share=0.005)
+    background(lab, plan, EDGE, CLIENTS, seconds, lab.pick(12, 12), abort_share=0.006)
     background(lab, plan, EDGE, PARTNERS, seconds, 1.5, EXPORT_TRAFFIC,
                [(at - 2, at + 9) for at in stuck_at] + [(at - 2, at + 4) for at in kill_at])
     schedule(lab, plan, EDGE, CLIENTS, FAULTS, lab.pick((3, 175), (0.5, 4.5)),

@@ -184,7 +184,7 @@ def run(lab):
     edge = caddy(lab, CADDY, CONF, [EDGE])
     plan, outages = Plan(lab), []
     seconds, kills = lab.pick(175, 17), lab.pick((58.0, 126.0), (10.0,))
-    background(lab, plan, EDGE, CLIENTS, seconds, lab.pick(13, 12), abort_share=0.006)
+    background(lab, plan, EDGE, CLIENTS, seconds, lab.pick(10.6, 12), abort_share=0.006)
     schedule(lab, plan, EDGE, CLIENTS, FAULTS, lab.pick((3, 165), (0.5, 5.5)),
              [(kill - 7, kill + 5) for kill in lab.pick(kills, ())])
     for kill in kills:
