@@ -37,7 +37,7 @@ function ownId () {
 const httpLogger = pinoHttp({
   base: { pid: process.pid, hostname: settings.hostname },
   genReqId: settings.idHeader ? req => req.headers[settings.idHeader] ?? ownId() : undefined,
-  timestamp: settings.clockOffset ? () => `,"time":${Date.now() + settings.clockOffset}` : undefined,
+  timestamp: () => `,"time":${Date.now() + (settings.clockOffset ?? 0)}`,
   serializers: {
     req: ({ id, method, url, remoteAddress, remotePort }) => ({ id, method, url, remoteAddress, remotePort }),
     res: ({ statusCode }) => ({ statusCode }),

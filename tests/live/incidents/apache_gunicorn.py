@@ -41,13 +41,14 @@ import signal
 import threading
 import time
 from calendar import timegm
+from dataclasses import replace
 
 from lab import Rejected, now_us
 from peers import deaf_peer, scripted_peer, silent_peer
 from proof import errors_agree, expected
 from servers import apache, gunicorn
 from traffic import Client, Plan, background, fault_request, schedule
-from truth import Fault
+from truth import ABORT, Fault
 
 EDGE, SHOP, EXPORTS = ("127.13.10.1", 8080), ("127.13.30.1", 8000), ("127.13.30.2", 8001)
 RECOMMEND, PARTNER, LEGACY = ("127.13.40.1", 9200), ("127.13.50.1", 8443), ("127.13.50.2", 7000)
@@ -151,6 +152,10 @@ FAULTS = (
           ("POST", "GET"), ("/checkout", "/api/delivery-dates"), 10,
           story="the application answered 502 itself"),
 )
+# At planned moments outside the bursts, in which Apache would go on waiting and log 502.
+GIVEN_UP = replace(ABORT, directive="slow=1500", count=12,
+                   paths=("/products?page=2", "/products/1003", "/search?q=desk"),
+                   story="the client gave up on a slow request after 0.5 s")
 QUEUED = Fault("queued", "queueing_delay", "app_queue", APACHE, (502,), None,
                ("GET", "POST"), ("/api/stock/1001", "/basket/items"),
                story="sent while reports kept all workers busy; Apache gave up before one was free")
@@ -183,10 +188,10 @@ def run(lab):
     seconds = lab.pick(185, 20)
     burst_at, stuck_at = lab.pick((34.0, 88.0, 151.0), (9.0,)), lab.pick((52.0, 128.0), (5.0,))
     kill_at = lab.pick((19.0, 71.0, 112.0), (2.5,))
-    background(lab, plan, EDGE, CLIENTS, seconds, lab.pick(12, 12), abort_share=0.006)
+    background(lab, plan, EDGE, CLIENTS, seconds, 12)
     background(lab, plan, EDGE, PARTNERS, seconds, 1.5, EXPORT_TRAFFIC,
                [(at - 2, at + 9) for at in stuck_at] + [(at - 2, at + 4) for at in kill_at])
-    schedule(lab, plan, EDGE, CLIENTS, FAULTS, lab.pick((3, 175), (0.5, 4.5)),
+    schedule(lab, plan, EDGE, CLIENTS, (*FAULTS, GIVEN_UP), lab.pick((3, 175), (0.5, 4.5)),
              [(at - 6, at + 8) for at in burst_at] if not lab.small else ())
     for at in burst_at:
         plan.at(at, lambda: bursts.append(burst(lab)))

@@ -111,7 +111,7 @@ GATEWAY_CONF = """edgemicro:
   logging:
     level: info
     dir: logs
-    stats_log_interval: 60
+    stats_log_interval: 20
     rotate_interval: 24
   plugins:
     sequence: []
@@ -209,7 +209,7 @@ def run(lab):
     edge = lab.nginx(NGINX, CONF, [EDGE])
     plan, outages = Plan(lab), []
     seconds, kills = lab.pick(150, 18), lab.pick((52.0, 108.0), (11.0,))
-    background(lab, plan, EDGE, CLIENTS, seconds, lab.pick(6, 10), abort_share=0.01)
+    background(lab, plan, EDGE, CLIENTS, seconds, lab.pick(4, 10), abort_share=0.01)
     schedule(lab, plan, EDGE, CLIENTS, FAULTS, lab.pick((3, 138), (0.5, 3.5)),
              [(kill - 9, kill + 5) for kill in lab.pick(kills, ())])
     for kill in kills:
@@ -218,7 +218,7 @@ def run(lab):
     plan.at(lab.pick(96, 14), lab.rotate, edge, "access.log")
     rounds = Rounds(EDGE, TILLS, 2.0, [("POST", "/orders/new"), ("GET", "/orders/{n}"),
                                        ("POST", "/orders/{n}/payment")], RACE, None)
-    for begin, length in lab.pick(((2.0, 14), (60.0, 14)), ((0.5, 3),)):
+    for begin, length in lab.pick(((2.0, 9), (60.0, 9)), ((0.5, 3),)):
         plan.at(begin, run_rounds, lab, rounds, lambda: gate.pid,
                 (["stall", "calm", "pause"] * 5)[:length])
     plan.run(seconds)
