@@ -6,6 +6,7 @@ Exit codes: 0 captured; 1 a capture was rejected three times; 77 a server is not
 import argparse
 import importlib
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -79,6 +80,7 @@ def main():
     parser.add_argument("--out", type=Path, default=HERE.parent.parent / "samples")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # Ends the servers on the way out.
     names = incidents() if args.incident == "all" else [args.incident]
     try:
         good = [attempt(name, args) for name in names]

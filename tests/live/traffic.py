@@ -95,13 +95,18 @@ class Client:
             lines["Connection"] = "close"
         if body is None and method in ("POST", "PUT", "PATCH"):
             body = b'{"sku":"A-%d","count":1}' % len(path)
-        self.connect()
-        sent.client = "%s:%d" % self.connection.sock.getsockname()
-        sent.reused = self.served
-        self.served += 1
         lines |= self.lab.client_headers(self.source, sent.token) | (headers or {})
         sent.start_us = now_us()
-        self.exchange(sent, lines, body, abort_after)
+        try:
+            self.connect()
+        except OSError as error:
+            sent.error = type(error).__name__
+        else:
+            sent.client = "%s:%d" % self.connection.sock.getsockname()
+            sent.reused = self.served
+            self.served += 1
+            sent.start_us = now_us()
+            self.exchange(sent, lines, body, abort_after)
         sent.ids = {name.lower(): value for name, value in lines.items()
                     if name.lower() in IDS} | sent.ids
         sent.end_us = now_us()
