@@ -100,7 +100,7 @@ def gateway(line, _zone):
     record = found.groupdict()
     end = datetime.fromisoformat(record["end"].replace("Z", "+00:00"))
     return record | {"path": "/" + record["path"], "client": None, "id": None, "end": end,
-                     "slack": 0.06, "late": 0}
+                     "slack": 0.15, "late": 0}
 
 
 def pino(line, _zone):
