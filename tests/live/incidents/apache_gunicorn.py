@@ -25,9 +25,9 @@ at Apache, 502 after 3 s; but gunicorn logs the first one *later*, with 200 and 
 When the request was not the first of its client's connection, Apache closes without an answer,
 although it logs 502 with `-` bytes (fault `silent_close`).
 
-Nothing can say from these logs whether a request waited because of the reports or was stuck in the
-network: that is why the truth is proven otherwise. The application notes when it receives a request;
-a request is `queued` only if that was after Apache had given up.
+That a request was `queued` is certain: the application noted, outside these logs, when it received
+each request, and only those count that it received after Apache had given up. A request is
+`slow_header` only if the application had it at once.
 
 Alternatives: a worker stuck in native code was killed by gunicorn's own time limit, which is a
 `worker_crash`; a diagnosis that says `premature_close` or `reset_before_response` names what happened
