@@ -1,5 +1,7 @@
 //! How fast lines become entries, in bytes per second of one thread.
 
+#![allow(missing_docs)] // The macros make public functions.
+
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -133,11 +133,8 @@ impl Slot {
         let upstream = &mut entry.upstream;
         match self {
             Self::UpstreamAddr => upstream.addr = filled(without_scheme(text)),
-            Self::UpstreamServer => {
-                if !text.starts_with(b"<") {
-                    first(&mut upstream.addr, text);
-                }
-            }
+            Self::UpstreamServer if text.starts_with(b"<") => {}
+            Self::UpstreamServer => first(&mut upstream.addr, text),
             Self::UpstreamStatus => upstream.status = filled(text),
             Self::UpstreamConnect(unit) => {
                 (upstream.connect, upstream.unit_us) = (text, unit);

@@ -417,6 +417,11 @@ impl Builder {
         self.finish = finish;
     }
 
+    /// Whether nothing was added yet.
+    pub fn is_empty(&self) -> bool {
+        self.lead.is_empty() && self.ops.is_empty()
+    }
+
     /// From here on the line may end.
     pub fn optional_from_here(&mut self) {
         self.required.get_or_insert(self.ops.len());
