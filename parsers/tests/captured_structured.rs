@@ -1,5 +1,5 @@
 //! Logs captured from real programs, one fault at a time: Caddy 2.6.2, microgateway-core 3.3.7, gunicorn 27.0.1,
-//! and Node 20.20.2 with pino-http, bunyan and winston. Only paths and the machine's name were changed, and
+//! nginx 1.22.1 with JSON log formats, and Node 20.20.2 with pino-http, bunyan and winston. Only paths and the machine's name were changed, and
 //! Caddy's header maps emptied.
 
 #![allow(clippy::unwrap_used)] // Helpers of tests.
@@ -232,7 +232,7 @@ fn caddys_console_encoder_loses_nothing() {
     assert_eq!(requests, [Some(200), Some(502), Some(200)]);
     let down = entries
         .iter()
-        .filter(|entry| entry.signal == is(Phase::Queue, Fault::ServerDown));
+        .filter(|entry| entry.signal == is(Phase::Connect, Fault::ServerDown));
     assert_eq!(down.count(), 3);
 }
 
@@ -267,4 +267,39 @@ fn edge_microgateway_names_each_fault_in_the_outcome() {
     let failures = entries.iter().filter(|entry| entry.kind == Kind::Failure);
     let told = |entry: &Entry<'_>| entry.response_us.is_some() && !entry.upstream.addr.is_empty();
     assert!(failures.clone().all(told) && failures.count() > 20);
+}
+
+#[test]
+fn nginx_json_is_read_quoted_bare_and_with_hexadecimal_escapes() {
+    for file in [
+        "nginx-json-quoted.log",
+        "nginx-json-bare.log",
+        "nginx-json-hex.log",
+    ] {
+        let bytes = load(file);
+        let entries = read(&bytes, "nginx-json");
+        let statuses: Vec<_> = entries.iter().map(|entry| entry.status).collect();
+        assert_eq!(
+            statuses,
+            [Some(200), Some(200), Some(502), Some(502), Some(200)],
+            "{file}"
+        );
+        let attempts: Vec<_> = entries
+            .iter()
+            .map(|entry| entry.upstream.attempts().count())
+            .collect();
+        assert_eq!(attempts, [2, 1, 2, 1, 0], "{file}");
+        let retried: Vec<_> = entries[0].upstream.attempts().collect();
+        assert_eq!(
+            (retried[0].status, retried[0].connect_us),
+            (Some(502), None),
+            "{file}"
+        );
+        assert_eq!(
+            (retried[1].status, retried[1].connect_us),
+            (Some(200), Some(0)),
+            "{file}"
+        );
+        assert_eq!(entries[0].text(entries[0].path), r#"/a?x="q""#, "{file}");
+    }
 }

@@ -194,6 +194,10 @@ impl LineParser for Parser {
             .iter()
             .find_map(|&slot| slots.get(slot).stamp(&mut self.cache));
         slots.fill(entry, self.unit);
+        // nginx without `escape=json` writes `\x22` into its JSON.
+        if self.product == Product::Nginx && memmem::find(line, b"\\x").is_some() {
+            entry.escape = Escape::Backslash;
+        }
         let says_something = entry.time.is_some() || !slots.text(Slot::Message).is_empty();
         if !says_something && entry.kind != Kind::Request {
             return Err(LineError::new(0, "time, message or request"));

@@ -345,7 +345,7 @@ fn fill_health<'a>(message: &'a [u8], error: &'a [u8], entry: &mut Entry<'a>) {
     };
     entry.kind = Kind::Event;
     entry.error = if error.is_empty() { message } else { error };
-    entry.signal = Some(Signal::new(Phase::Queue, fault));
+    entry.signal = Some(Signal::new(Phase::Connect, fault));
 }
 
 fn level(name: &[u8]) -> Level {

@@ -81,7 +81,11 @@ impl LineParser for Parser {
         }
         let Some((stamp, used)) = time::iso_prefix(line, &mut self.cache) else {
             // Records start with their time; a stack trace or a stray message does not.
-            return Ok(Line::Continuation);
+            return if names_component(line) {
+                Err(LineError::new(0, "time"))
+            } else {
+                Ok(Line::Continuation)
+            };
         };
         entry.time = Some(stamp.marking(Marks::Event));
         let Some(rest) = line[used..].strip_prefix(b" ") else {
@@ -95,6 +99,12 @@ impl LineParser for Parser {
         }
         Ok(Line::Entry)
     }
+}
+
+/// Whether a component that writes bracketed records is named.
+fn names_component(text: &[u8]) -> bool {
+    let components: [&[u8]; 2] = [b"[plugins-middleware]", b"[microgateway-core]"];
+    components.iter().any(|name| memmem::find(text, name).is_some())
 }
 
 /// A `stats` record (`stats 28386 requests=4, …`) or a console line (`[28386] [microgateway] …`).

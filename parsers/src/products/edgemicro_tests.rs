@@ -151,3 +151,10 @@ fn stats_and_console_lines_are_notes_and_a_stack_is_a_continuation() {
     let stack = Parser::default().parse(b"    at Socket.socketOnEnd (_http_client.js:498:9)", &mut entry);
     assert_eq!(stack, Ok(Line::Continuation));
 }
+
+#[test]
+fn a_record_that_lost_its_start_is_an_error_and_no_stack_line() {
+    let line = b"-096ad3df][plugins-middleware][targetRequest error][GET][][socket hang up][ECONNRESET][395]";
+    let read = Parser::default().parse(line, &mut Entry::default());
+    assert_eq!(read, Err(LineError::new(0, "time")));
+}
