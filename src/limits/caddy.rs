@@ -8,7 +8,9 @@ use std::rc::Rc;
 
 use why502_parsers::Product;
 
-use super::text::{At, DEPTH_CAP, Directive, LimitMap, Reading, Target, canonical, duration_us, has_port, put};
+use super::text::{
+    At, DEPTH_CAP, Directive, LimitMap, Reading, Target, canonical, duration_us, has_port, put,
+};
 use super::{LogDeclaration, Matching, Retry, Route, ServerConfig};
 use crate::model::LimitKind;
 use crate::model::finding::Problem;
@@ -30,7 +32,13 @@ pub(super) fn read(file: &Path, shown: &str, reading: &mut Reading) -> Result<Se
     }
     let shown: Rc<str> = Rc::from(shown);
     let list = blocks(&text, &shown, reading);
-    let mut imports = Imports { reading, snippets: BTreeMap::new(), open: vec![canonical(file)], budget: DIRECTIVES_CAP, depth: 0 };
+    let mut imports = Imports {
+        reading,
+        snippets: BTreeMap::new(),
+        open: vec![canonical(file)],
+        budget: DIRECTIVES_CAP,
+        depth: 0,
+    };
     let list = imports.expand(list);
     let mut walk = Walk::new(&shown);
     walk.sites(&list);
@@ -43,12 +51,22 @@ fn blocks(text: &str, file: &Rc<str>, reading: &mut Reading) -> Vec<Directive> {
     let lines = match tokens(text) {
         Ok(lines) => lines,
         Err((line, lines)) => {
-            reading.note(&At { file: Rc::clone(file), line }, "a quote is not closed", "`caddy validate` shows the place");
+            reading.note(
+                &At {
+                    file: Rc::clone(file),
+                    line,
+                },
+                "a quote is not closed",
+                "`caddy validate` shows the place",
+            );
             lines
         }
     };
     for (line, mut words) in lines {
-        let at = At { file: Rc::clone(file), line };
+        let at = At {
+            file: Rc::clone(file),
+            line,
+        };
         if words.len() == 1 && words.first().is_some_and(|word| word == "}") {
             if stack.len() > 1 {
                 pop(&mut stack);
@@ -61,7 +79,11 @@ fn blocks(text: &str, file: &Rc<str>, reading: &mut Reading) -> Vec<Directive> {
         if opens {
             words.pop();
         }
-        let directive = Directive { words, at, block: Vec::new() };
+        let directive = Directive {
+            words,
+            at,
+            block: Vec::new(),
+        };
         if opens && stack.len() < DEPTH_CAP {
             stack.push((Some(directive), Vec::new()));
         } else if let Some((_, list)) = stack.last_mut() {
@@ -69,7 +91,11 @@ fn blocks(text: &str, file: &Rc<str>, reading: &mut Reading) -> Vec<Directive> {
         }
     }
     if let Some((Some(head), _)) = stack.last() {
-        reading.note(&head.at, "a block is not closed", "`caddy validate` shows the place");
+        reading.note(
+            &head.at,
+            "a block is not closed",
+            "`caddy validate` shows the place",
+        );
     }
     while stack.len() > 1 {
         pop(&mut stack);
@@ -78,7 +104,17 @@ fn blocks(text: &str, file: &Rc<str>, reading: &mut Reading) -> Vec<Directive> {
 }
 
 fn pop(stack: &mut Vec<(Option<Directive>, Vec<Directive>)>) {
-    let Some((Some(mut head), list)) = stack.pop() else { return };
+    let Some((Some(mut head), mut list)) = stack.pop() else {
+        return;
+    };
+    if list.is_empty() {
+        // Tells an empty block from no block.
+        list.push(Directive {
+            words: Vec::new(),
+            at: head.at.clone(),
+            block: Vec::new(),
+        });
+    }
     head.block = list;
     if let Some((_, outer)) = stack.last_mut() {
         outer.push(head);
@@ -93,8 +129,7 @@ fn tokens(text: &str) -> Result<Lines, (u32, Lines)> {
     let mut words: Vec<String> = Vec::new();
     let (mut line, mut first) = (1_u32, 1_u32);
     let mut chars = text.chars().peekable();
-    loop {
-        let Some(c) = chars.next() else { break };
+    while let Some(c) = chars.next() {
         match c {
             '\n' => {
                 if !words.is_empty() {
@@ -160,9 +195,13 @@ fn skip_heredoc(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, marker: &s
 
 /// `{$NAME:default}` as its default: the environment of another machine is not known.
 fn with_defaults(word: &str) -> String {
-    let Some(start) = word.find("{$") else { return word.to_owned() };
+    let Some(start) = word.find("{$") else {
+        return word.to_owned();
+    };
     let (before, tail) = word.split_at(start);
-    let Some((inside, after)) = tail.split_once('}') else { return word.to_owned() };
+    let Some((inside, after)) = tail.split_once('}') else {
+        return word.to_owned();
+    };
     match inside.split_once(':') {
         Some((_, default)) => format!("{before}{default}{}", with_defaults(after)),
         None => word.to_owned(),
@@ -186,7 +225,10 @@ impl Imports<'_> {
                 break;
             }
             self.budget -= 1;
-            let snippet = directive.name().strip_prefix('(').and_then(|name| name.strip_suffix(')'));
+            let snippet = directive
+                .name()
+                .strip_prefix('(')
+                .and_then(|name| name.strip_suffix(')'));
             if let Some(name) = snippet.map(str::to_owned) {
                 self.snippets.insert(name, directive.block);
             } else if directive.name() == "import" {
@@ -202,7 +244,11 @@ impl Imports<'_> {
 
     fn import(&mut self, directive: &Directive) -> Vec<Directive> {
         if self.depth >= DEPTH_CAP {
-            self.reading.note(&directive.at, "imports are nested too deep", "remove the circular import");
+            self.reading.note(
+                &directive.at,
+                "imports are nested too deep",
+                "remove the circular import",
+            );
             return Vec::new();
         }
         self.depth += 1;
@@ -211,7 +257,10 @@ impl Imports<'_> {
             fill(&mut body, directive.args().get(1..).unwrap_or_default());
             out = self.expand(body);
         } else {
-            for (file, shown, text) in self.reading.include(directive.arg(0), &directive.at, &self.open.clone()) {
+            for (file, shown, text) in
+                self.reading
+                    .include(directive.arg(0), &directive.at, &self.open.clone())
+            {
                 self.open.push(file);
                 let list = blocks(&text, &shown, self.reading);
                 out.extend(self.expand(list));
@@ -227,16 +276,28 @@ impl Imports<'_> {
 fn fill(list: &mut [Directive], args: &[String]) {
     for directive in list {
         for word in &mut directive.words {
-            for (n, arg) in args.iter().enumerate().filter(|_| word.contains("{args")).collect::<Vec<_>>() {
-                *word = word.replace(&format!("{{args[{n}]}}"), arg).replace(&format!("{{args.{n}}}"), arg);
+            for (n, arg) in args
+                .iter()
+                .enumerate()
+                .filter(|_| word.contains("{args"))
+                .collect::<Vec<_>>()
+            {
+                *word = word
+                    .replace(&format!("{{args[{n}]}}"), arg)
+                    .replace(&format!("{{args.{n}}}"), arg);
                 // An argument is put in once: one that names itself must not grow without end.
                 if word.len() > 4_096 {
-                    word.truncate(word.floor_char_boundary(4_096));
+                    word.clear();
                 }
             }
         }
         fill(&mut directive.block, args);
     }
+}
+
+/// An address line that opens no block and is not continued on the next line.
+fn is_lone_address(head: &Directive) -> bool {
+    head.block.is_empty() && !head.words.last().is_some_and(|word| word.ends_with(','))
 }
 
 /// What a path of the configuration tree is for.
@@ -271,11 +332,14 @@ impl Walk {
             self.options(&options.block);
         }
         if !self.front.is_empty() {
-            self.config.routes.push(Route { limits: self.front.clone(), ..Route::default() });
+            self.config.routes.push(Route {
+                limits: self.front.clone(),
+                ..Route::default()
+            });
         }
         let mut sites: Vec<&Directive> = list.iter().filter(|d| !d.words.is_empty()).collect();
         // A file with a single site may go without braces: its first line is the address.
-        if let Some((head, rest)) = sites.split_first().filter(|(head, _)| head.block.is_empty()) {
+        if let Some((head, rest)) = sites.split_first().filter(|(head, _)| is_lone_address(head)) {
             let body: Vec<Directive> = rest.iter().map(|d| (*d).clone()).collect();
             self.site(&head.words, &body);
             return;
@@ -298,10 +362,19 @@ impl Walk {
                 "https_port" => directive.arg(0).clone_into(&mut self.https_port),
                 "log" => self.log(directive),
                 "servers" => {
-                    let timeouts = directive.block.iter().filter(|d| d.name() == "timeouts").flat_map(|d| &d.block);
+                    let timeouts = directive
+                        .block
+                        .iter()
+                        .filter(|d| d.name() == "timeouts")
+                        .flat_map(|d| &d.block);
                     for timer in timeouts.filter(|d| d.name() == "idle") {
                         if let Some(value) = duration_us(timer.arg(0), BARE_US) {
-                            put(&mut self.front, timer.at.limit(LimitKind::ClientIdle, "timeouts idle", Some(value)));
+                            put(
+                                &mut self.front,
+                                timer
+                                    .at
+                                    .limit(LimitKind::ClientIdle, "timeouts idle", Some(value)),
+                            );
                         }
                     }
                 }
@@ -312,13 +385,22 @@ impl Walk {
 
     fn site(&mut self, words: &[String], body: &[Directive]) {
         let mut place = Place::default();
-        for address in words.iter().flat_map(|word| word.split(',')).map(str::trim).filter(|word| !word.is_empty()) {
+        for address in words
+            .iter()
+            .flat_map(|word| word.split(','))
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+        {
             let target = Target::parse(address);
             let host = super::text::host_of(&target.address).trim_start_matches(':');
             if !host.is_empty() && !host.bytes().all(|b| b.is_ascii_digit()) {
                 place.hosts.push(host.to_owned());
             }
-            let usual = if target.scheme == "http" { &self.http_port } else { &self.https_port };
+            let usual = if target.scheme == "http" {
+                &self.http_port
+            } else {
+                &self.https_port
+            };
             let port = super::text::port_of(&target.address).unwrap_or(usual);
             self.config.listens.push(format!(":{port}"));
             if target.path.len() > 1 {
@@ -327,7 +409,9 @@ impl Walk {
         }
         self.config.listens.sort();
         self.config.listens.dedup();
-        let bare = words.iter().any(|word| word.trim_start_matches("http://").starts_with(':'));
+        let bare = words
+            .iter()
+            .any(|word| word.trim_start_matches("http://").starts_with(':'));
         if bare {
             place.hosts.clear();
         }
@@ -338,7 +422,11 @@ impl Walk {
         let mut place = place.clone();
         for matcher in list.iter().filter(|d| d.name().starts_with('@')) {
             let found = place.matchers.entry(matcher.name().to_owned()).or_default();
-            let inline = Directive { words: matcher.args().to_vec(), at: matcher.at.clone(), block: Vec::new() };
+            let inline = Directive {
+                words: matcher.args().to_vec(),
+                at: matcher.at.clone(),
+                block: Vec::new(),
+            };
             for condition in std::iter::once(&inline).chain(&matcher.block) {
                 match condition.name() {
                     "path" => found.0.extend(condition.args().iter().cloned()),
@@ -362,9 +450,16 @@ impl Walk {
     }
 
     fn proxy(&mut self, directive: &Directive, place: &Place) {
-        let matcher = directive.args().first().filter(|word| is_matcher(word)).map_or("", String::as_str);
+        let matcher = directive
+            .args()
+            .first()
+            .filter(|word| is_matcher(word))
+            .map_or("", String::as_str);
         let skip = usize::from(!matcher.is_empty());
-        let mut proxy = Proxy { limits: self.front.clone(), ..Proxy::default() };
+        let mut proxy = Proxy {
+            limits: self.front.clone(),
+            ..Proxy::default()
+        };
         proxy.targets.extend(directive.args().iter().skip(skip).cloned());
         for line in &directive.block {
             match line.name() {
@@ -379,14 +474,26 @@ impl Walk {
         }
         let fcgi = directive.name() == "php_fastcgi";
         for place in matched(place, matcher) {
-            let route = Route { hosts: place.hosts, path: place.path, matching: place.matching, ..Route::default() };
+            let route = Route {
+                hosts: place.hosts,
+                path: place.path,
+                matching: place.matching,
+                ..Route::default()
+            };
             self.config.routes.push(proxy.route(route, fcgi));
         }
     }
 
     fn log(&mut self, directive: &Directive) {
-        let output = directive.block.iter().find(|d| d.name() == "output" && d.arg(0) == "file");
-        let format = directive.block.iter().find(|d| d.name() == "format").map_or("json", |d| d.arg(0));
+        let output = directive
+            .block
+            .iter()
+            .find(|d| d.name() == "output" && d.arg(0) == "file");
+        let format = directive
+            .block
+            .iter()
+            .find(|d| d.name() == "format")
+            .map_or("json", |d| d.arg(0));
         if let Some(output) = output {
             self.config.logs.push(LogDeclaration {
                 path: output.arg(1).to_owned(),
@@ -417,7 +524,10 @@ impl Proxy {
             "response_header_timeout" => LimitKind::Read,
             // Both bound the wait for an answer; the header's own timer is the one that ends it.
             "read_timeout" => {
-                let named = self.limits.get(&LimitKind::Read).is_some_and(|limit| limit.setting == "response_header_timeout");
+                let named = self
+                    .limits
+                    .get(&LimitKind::Read)
+                    .is_some_and(|limit| limit.setting == "response_header_timeout");
                 if named {
                     return;
                 }
@@ -440,21 +550,38 @@ impl Proxy {
         };
         self.tls |= kind == LimitKind::TlsHandshake;
         if let Some(value) = duration_us(line.arg(0), BARE_US) {
-            put(&mut self.limits, line.at.limit(kind, line.name(), Some(value).filter(|us| *us > 0)));
+            put(
+                &mut self.limits,
+                line.at.limit(kind, line.name(), Some(value).filter(|us| *us > 0)),
+            );
         }
     }
 
     fn route(&self, base: Route, fcgi: bool) -> Route {
         let retry = (self.try_us.is_some() || self.retries.is_some()).then(|| Retry {
-            policy: if self.retries.is_some() { "lb_retries" } else { "lb_try_duration" }.to_owned(),
+            policy: if self.retries.is_some() {
+                "lb_retries"
+            } else {
+                "lb_try_duration"
+            }
+            .to_owned(),
             tries: self.retries.and_then(|n| n.checked_add(1)),
             timeout_us: self.try_us,
         });
         let targets: Vec<Target> = self.targets.iter().map(|text| Target::parse(text)).collect();
         Route {
-            upstreams: self.targets.iter().zip(&targets).filter_map(|(text, target)| dial(text, target)).collect(),
+            upstreams: self
+                .targets
+                .iter()
+                .zip(&targets)
+                .filter_map(|(text, target)| dial(text, target))
+                .collect(),
             tls: self.tls || targets.iter().any(Target::is_tls),
-            pooled: if fcgi { Some(false) } else { self.kept.or(Some(true)) },
+            pooled: if fcgi {
+                Some(false)
+            } else {
+                self.kept.or(Some(true))
+            },
             limits: self.limits.clone(),
             retry,
             slots: self.slots,
@@ -469,10 +596,24 @@ fn dial(text: &str, target: &Target) -> Option<(String, String)> {
         return None;
     }
     if let Some(socket) = text.strip_prefix("unix/") {
-        return Some((String::new(), format!("unix:{}", socket.trim_start_matches("/unix"))));
+        return Some((
+            String::new(),
+            format!("unix:{}", socket.trim_start_matches("/unix")),
+        ));
     }
-    let address = if target.address.starts_with(':') { format!("localhost{}", target.address) } else { target.address.clone() };
-    Some((String::new(), if has_port(&address) { address } else { target.with_port() }))
+    let address = if target.address.starts_with(':') {
+        format!("localhost{}", target.address)
+    } else {
+        target.address.clone()
+    };
+    Some((
+        String::new(),
+        if has_port(&address) {
+            address
+        } else {
+            target.with_port()
+        },
+    ))
 }
 
 fn is_matcher(word: &str) -> bool {
@@ -504,7 +645,15 @@ fn matched(place: &Place, matcher: &str) -> Vec<Place> {
     }
     let narrowed = |pattern: &String| {
         let (path, matching) = path_of(pattern);
-        if path.starts_with(&base.path) { Place { path, matching, ..base.clone() } } else { base.clone() }
+        if path.starts_with(&base.path) {
+            Place {
+                path,
+                matching,
+                ..base.clone()
+            }
+        } else {
+            base.clone()
+        }
     };
     paths.iter().map(narrowed).collect()
 }

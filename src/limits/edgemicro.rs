@@ -39,9 +39,14 @@ pub(super) fn read(file: &Path, shown: &str, reading: &mut Reading) -> Result<Se
         if !inside || indent != *margin.get_or_insert(indent) {
             continue;
         }
-        let Some((key, value)) = body.split_once(':') else { continue };
+        let Some((key, value)) = body.split_once(':') else {
+            continue;
+        };
         let value = value.split(" #").next().unwrap_or_default().trim();
-        let at = At { file: Rc::clone(&name), line: u32::try_from(index + 1).unwrap_or(u32::MAX) };
+        let at = At {
+            file: Rc::clone(&name),
+            line: u32::try_from(index + 1).unwrap_or(u32::MAX),
+        };
         let (kind, bare_us) = match key {
             "port" => {
                 config.listens.push(format!(":{value}"));
@@ -55,6 +60,9 @@ pub(super) fn read(file: &Path, shown: &str, reading: &mut Reading) -> Result<Se
             put(&mut limits, at.limit(kind, &format!("edgemicro.{key}"), Some(us)));
         }
     }
-    config.routes.push(Route { limits, ..Route::default() });
+    config.routes.push(Route {
+        limits,
+        ..Route::default()
+    });
     Ok(config)
 }

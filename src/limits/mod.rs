@@ -1,6 +1,7 @@
 //! Timeouts and keep-alives of each hop: read from server configuration, else the product's default, else learnt.
 
 mod apache;
+mod apache_source;
 mod app;
 mod assign;
 mod caddy;
@@ -13,6 +14,8 @@ mod lookup;
 mod nginx;
 mod nginx_tokens;
 mod setting;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::BTreeMap;

@@ -36,7 +36,10 @@ impl At {
             kind,
             value_us,
             setting: setting.to_owned(),
-            origin: Origin::File { file: self.file.to_string(), line: self.line },
+            origin: Origin::File {
+                file: self.file.to_string(),
+                line: self.line,
+            },
         }
     }
 }
@@ -86,10 +89,16 @@ pub(super) fn duration_us(text: &str, bare_us: u64) -> Option<u64> {
     }
     let mut total = 0.0_f64;
     while !rest.is_empty() {
-        let digits = rest.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
+        let digits = rest
+            .bytes()
+            .take_while(|b| b.is_ascii_digit() || *b == b'.')
+            .count();
         let number: f64 = rest.get(..digits)?.parse().ok()?;
         rest = rest.get(digits..)?;
-        let letters = rest.bytes().take_while(|b| !b.is_ascii_digit() && *b != b' ').count();
+        let letters = rest
+            .bytes()
+            .take_while(|b| !b.is_ascii_digit() && *b != b' ')
+            .count();
         total += number * unit_us(rest.get(..letters)?, bare_us)?;
         rest = rest.get(letters..)?.trim_start();
     }
@@ -132,16 +141,27 @@ impl Target {
         let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
         if let Some(socket) = rest.strip_prefix("unix:") {
             let socket = socket.split([':', '|']).next().unwrap_or_default();
-            return Self { scheme: scheme.to_ascii_lowercase(), address: format!("unix:{socket}"), path: String::new() };
+            return Self {
+                scheme: scheme.to_ascii_lowercase(),
+                address: format!("unix:{socket}"),
+                path: String::new(),
+            };
         }
         let end = rest.find('/').unwrap_or(rest.len());
         let (address, path) = rest.split_at(end);
-        Self { scheme: scheme.to_ascii_lowercase(), address: address.to_owned(), path: path.to_owned() }
+        Self {
+            scheme: scheme.to_ascii_lowercase(),
+            address: address.to_owned(),
+            path: path.to_owned(),
+        }
     }
 
     /// Whether the scheme means TLS.
     pub(super) fn is_tls(&self) -> bool {
-        matches!(self.scheme.as_str(), "https" | "grpcs" | "wss" | "uwsgis" | "suwsgi" | "h2")
+        matches!(
+            self.scheme.as_str(),
+            "https" | "grpcs" | "wss" | "uwsgis" | "suwsgi" | "h2"
+        )
     }
 
     /// The address with the scheme's usual port if none is written.
@@ -199,7 +219,8 @@ impl Reading {
     pub(super) fn main(&mut self, file: &Path, shown: &str) -> Result<String, Problem> {
         self.main_dir = file.parent().map(Path::to_path_buf).unwrap_or_default();
         self.main_shown = shown.to_owned();
-        self.load(file).map_err(|message| problem(shown, message, "check its path and permissions"))
+        self.load(file)
+            .map_err(|message| problem(shown, message, "check its path and permissions"))
     }
 
     fn load(&mut self, file: &Path) -> Result<String, String> {
@@ -212,17 +233,27 @@ impl Reading {
     /// Notes that something at `at` could not be used.
     pub(super) fn note(&mut self, at: &At, message: &str, hint: &str) {
         if self.problems.len() < PROBLEMS_CAP {
-            self.problems.push(problem(&at.file, format!("line {}: {message}", at.line), hint));
+            self.problems
+                .push(problem(&at.file, format!("line {}: {message}", at.line), hint));
         }
     }
 
     /// Reads the files an include directive names, sorted. `open` are the files being read at this moment:
     /// one of them is not entered again. Nothing found is a note, unless an empty directory explains it.
-    pub(super) fn include(&mut self, pattern: &str, at: &At, open: &[PathBuf]) -> Vec<(PathBuf, Rc<str>, String)> {
+    pub(super) fn include(
+        &mut self,
+        pattern: &str,
+        at: &At,
+        open: &[PathBuf],
+    ) -> Vec<(PathBuf, Rc<str>, String)> {
         let mut texts = Vec::new();
         let Some(files) = self.resolve(pattern) else {
             let message = format!("included file not found: {pattern}");
-            self.note(at, &message, "put the included files beside the main file to have their settings used");
+            self.note(
+                at,
+                &message,
+                "put the included files beside the main file to have their settings used",
+            );
             return texts;
         };
         for file in files {
@@ -237,7 +268,11 @@ impl Reading {
             }
             match self.load(&file) {
                 Ok(text) => texts.push((real, self.shown(&file), text)),
-                Err(message) => self.note(at, &format!("included file {pattern}: {message}"), "check its permissions"),
+                Err(message) => self.note(
+                    at,
+                    &format!("included file {pattern}: {message}"),
+                    "check its permissions",
+                ),
             }
         }
         texts
@@ -267,7 +302,10 @@ impl Reading {
             })
             .collect();
         let bases = [Some(self.main_dir.as_path()), self.main_dir.parent()];
-        let own_tree = bases.iter().flatten().any(|base| !base.as_os_str().is_empty() && path.starts_with(base));
+        let own_tree = bases
+            .iter()
+            .flatten()
+            .any(|base| !base.as_os_str().is_empty() && path.starts_with(base));
         let mut seen_directory = false;
         let mut look = |candidate: &Path| {
             let (files, directory) = expand(candidate);
@@ -295,7 +333,11 @@ impl Reading {
 
 /// A note for the report.
 pub(super) fn problem(path: &str, message: String, hint: &str) -> Problem {
-    Problem { path: path.to_owned(), message, hint: hint.to_owned() }
+    Problem {
+        path: path.to_owned(),
+        message,
+        hint: hint.to_owned(),
+    }
 }
 
 /// The file with links resolved, or as it is if that fails.
@@ -312,11 +354,19 @@ fn load(file: &Path) -> Result<String, String> {
     }
     let mut bytes = Vec::new();
     let opened = fs::File::open(file).map_err(|error| format!("cannot read: {error}"))?;
-    opened.take(FILE_CAP_BYTES + 1).read_to_end(&mut bytes).map_err(|error| format!("cannot read: {error}"))?;
+    opened
+        .take(FILE_CAP_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("cannot read: {error}"))?;
     if bytes.len() as u64 > FILE_CAP_BYTES {
-        return Err(format!("larger than {} MiB, not read as configuration", FILE_CAP_BYTES >> 20));
+        return Err(format!(
+            "larger than {} MiB, not read as configuration",
+            FILE_CAP_BYTES >> 20
+        ));
     }
-    Ok(String::from_utf8_lossy(&bytes).trim_start_matches('\u{feff}').to_owned())
+    Ok(String::from_utf8_lossy(&bytes)
+        .trim_start_matches('\u{feff}')
+        .to_owned())
 }
 
 fn is_glob(text: &str) -> bool {
@@ -336,14 +386,19 @@ fn expand(pattern: &Path) -> (Vec<PathBuf>, bool) {
             found = found.into_iter().map(|base| base.join(part)).collect();
             continue;
         }
-        let Ok(glob) = globset::Glob::new(&name) else { return (Vec::new(), directory) };
+        let Ok(glob) = globset::Glob::new(&name) else {
+            return (Vec::new(), directory);
+        };
         let matcher = glob.compile_matcher();
         let hidden = name.starts_with('.');
         found = found
             .iter()
             .flat_map(|base| entries(base))
             .filter(|path| {
-                let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+                let name = path
+                    .file_name()
+                    .map(|name| name.to_string_lossy())
+                    .unwrap_or_default();
                 (hidden || !name.starts_with('.')) && matcher.is_match(name.as_ref())
             })
             .take(FILES_CAP)
@@ -362,9 +417,17 @@ fn expand(pattern: &Path) -> (Vec<PathBuf>, bool) {
 
 /// What a directory holds, sorted; nothing if it cannot be read.
 pub(super) fn entries(dir: &Path) -> Vec<PathBuf> {
-    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-    let Ok(list) = fs::read_dir(dir) else { return Vec::new() };
-    let mut paths: Vec<PathBuf> = list.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    let dir = if dir.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        dir
+    };
+    let Ok(list) = fs::read_dir(dir) else {
+        return Vec::new();
+    };
+    let mut paths: Vec<PathBuf> = list
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .collect();
     paths.sort();
     paths
 }
@@ -431,14 +494,23 @@ mod tests {
         assert_eq!(Target::parse("https://api.test/v1").with_port(), "api.test:443");
         assert_eq!(Target::parse("http://[::1]:8080/").with_port(), "[::1]:8080");
         assert_eq!(Target::parse("http://[::1]/").with_port(), "[::1]:80");
-        assert_eq!(Target::parse("http://unix:/run/app.sock:/x").with_port(), "unix:/run/app.sock");
+        assert_eq!(
+            Target::parse("http://unix:/run/app.sock:/x").with_port(),
+            "unix:/run/app.sock"
+        );
         assert_eq!(host_of("[::1]:8080"), "::1");
         assert_eq!(host_of("app"), "app");
     }
 
     #[test]
     fn an_open_quote_is_reported() {
-        assert_eq!(split_words(r#"a "b c" 'd "e'  f\ g # h"#, true), (vec!["a".into(), "b c".into(), "d \"e".into(), "f g".into()], false));
+        assert_eq!(
+            split_words(r#"a "b c" 'd "e'  f\ g # h"#, true),
+            (
+                vec!["a".into(), "b c".into(), "d \"e".into(), "f g".into()],
+                false
+            )
+        );
         assert!(split_words("a \"b", true).1);
     }
 }
