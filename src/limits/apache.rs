@@ -10,7 +10,8 @@ use std::rc::Rc;
 use why502_parsers::Product;
 
 use super::apache_source::Source;
-use super::text::{At, Directive, LimitMap, Reading, Target, canonical, duration_us, has_port, put};
+use super::include::{Reading, canonical};
+use super::text::{At, Directive, LimitMap, Target, duration_us, has_port, put};
 use super::{LogDeclaration, Matching, Retry, Route, ServerConfig};
 use crate::model::LimitKind;
 use crate::model::finding::Problem;
@@ -44,6 +45,8 @@ pub(super) fn read(file: &Path, shown: &str, reading: &mut Reading) -> Result<Se
     config.logs.extend(main.logs(&main));
     config.logs.extend(main.unused_formats(&config.logs));
     config.listens = main.listens;
+    config.listens.sort();
+    config.listens.dedup();
     routes.sort_by_key(|route| (!route.upstreams.is_empty(), !route.hosts.is_empty()));
     config.routes = routes;
     Ok(config)

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::text::{At, DEPTH_CAP, Directive, Reading, split_words};
+use super::include::Reading;
+use super::text::{At, DEPTH_CAP, Directive, split_words};
 use crate::model::finding::Problem;
 
 /// Lines to directives: continuations, variables, sections and includes.

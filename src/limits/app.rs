@@ -8,7 +8,8 @@ use std::rc::Rc;
 
 use why502_parsers::Product;
 
-use super::text::{At, LimitMap, Reading, duration_us, has_port, put, split_words};
+use super::include::Reading;
+use super::text::{At, LimitMap, duration_us, has_port, put, split_words};
 use super::{LogDeclaration, Route, ServerConfig};
 use crate::model::LimitKind;
 use crate::model::finding::Problem;
@@ -30,6 +31,7 @@ pub(super) fn read_gunicorn(
     settings.extend(command_line(&text, shown, "gunicorn"));
     let mut config = ServerConfig::new(Product::Gunicorn, shown);
     let mut limits = LimitMap::new();
+    let (mut sync, mut access): (Option<At>, Option<LogDeclaration>) = (None, None);
     for (name, value, at) in settings {
         let seconds = duration_us(&value, SECOND_US);
         match name.as_str() {
@@ -51,25 +53,26 @@ pub(super) fn read_gunicorn(
             }
             "workers" | "w" => config.workers = value.parse().ok(),
             "bind" | "b" => config.listens.push(address(&value)),
-            "worker_class" | "k" if value == "sync" => {
-                // A synchronous worker closes after every response, whatever `keepalive` says.
-                put(
-                    &mut limits,
-                    at.limit(LimitKind::ClientIdle, "worker_class", Some(0)),
-                );
-                break;
+            "worker_class" | "k" => sync = (value == "sync").then_some(at),
+            "accesslog" | "access_logfile" => {
+                access.get_or_insert_with(|| log("", "accesslog", &at)).path = value
             }
-            "accesslog" | "access_logfile" => config.logs.push(log(&value, "accesslog", &at)),
             "access_log_format" | "access_logformat" => {
-                config.logs.push(LogDeclaration {
-                    text: value,
-                    ..log("", "access_log_format", &at)
-                });
+                let log = access.get_or_insert_with(|| log("", "accesslog", &at));
+                (log.text, log.line) = (value, at.line);
             }
             "errorlog" | "error_logfile" | "log_file" => config.error_logs.push(log(&value, "errorlog", &at)),
             _ => {}
         }
     }
+    if let Some(at) = sync {
+        // A synchronous worker closes after every response, whatever `keepalive` says.
+        put(
+            &mut limits,
+            at.limit(LimitKind::ClientIdle, "worker_class", Some(0)),
+        );
+    }
+    config.logs.extend(access);
     config.routes.push(Route {
         limits,
         ..Route::default()

@@ -7,7 +7,8 @@ use serde_json::Value;
 use why502_parsers::Product;
 
 use super::caddy::path_of;
-use super::text::{At, LimitMap, duration_us, problem, put};
+use super::include::problem;
+use super::text::{At, LimitMap, duration_us, put};
 use super::{LogDeclaration, Matching, Retry, Route, ServerConfig};
 use crate::model::LimitKind;
 use crate::model::finding::Problem;

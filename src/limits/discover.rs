@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use why502_parsers::Product;
 
-use super::text::{DEPTH_CAP, FILE_CAP_BYTES, Reading, canonical, entries, problem};
+use super::include::{FILE_CAP_BYTES, Reading, canonical, entries, problem};
+use super::text::DEPTH_CAP;
 use super::{ServerConfig, apache, app, caddy, edgemicro, haproxy, nginx};
 use crate::model::finding::Problem;
 
@@ -37,10 +38,10 @@ pub fn discover(paths: &[PathBuf]) -> Vec<PathBuf> {
         if meta.is_dir() && depth < DEPTH_CAP {
             let below = entries(&path).into_iter().filter(|path| !is_hidden(path));
             todo.extend(below.map(|path| (path, depth + 1)));
-        } else if fs::metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() <= FILE_CAP_BYTES) {
-            if head(&path).is_some_and(|head| sniff(&path, &head).is_some()) {
-                found.insert(path);
-            }
+        } else if fs::metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() <= FILE_CAP_BYTES)
+            && head(&path).is_some_and(|head| sniff(&path, &head).is_some())
+        {
+            found.insert(path);
         }
     }
     found.into_iter().collect()
@@ -92,11 +93,23 @@ pub fn read_all(files: &[(PathBuf, String)]) -> (Vec<ServerConfig>, Vec<Problem>
     let mut seen = BTreeSet::new();
     for ((file, config, reading), is_main) in read.into_iter().zip(mains) {
         if is_main && seen.insert(file) {
-            configs.extend(config);
+            configs.extend(config.filter(says_something));
             problems.extend(reading.problems);
         }
     }
     (configs, problems)
+}
+
+/// A fragment such as a list of headers says nothing that is asked for here.
+fn says_something(config: &ServerConfig) -> bool {
+    let ServerConfig {
+        listens,
+        routes,
+        logs,
+        error_logs,
+        ..
+    } = config;
+    !(listens.is_empty() && routes.is_empty() && logs.is_empty() && error_logs.is_empty())
 }
 
 fn one(file: &Path, shown: &str, reading: &mut Reading) -> Result<ServerConfig, Problem> {

@@ -8,7 +8,8 @@ use std::rc::Rc;
 
 use why502_parsers::Product;
 
-use super::text::{At, LimitMap, Reading, duration_us, put};
+use super::include::Reading;
+use super::text::{At, LimitMap, duration_us, put};
 use super::{Route, ServerConfig};
 use crate::model::LimitKind;
 use crate::model::finding::Problem;

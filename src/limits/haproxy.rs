@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use why502_parsers::Product;
 
-use super::text::{At, Directive, LimitMap, Reading, duration_us, put, split_words};
+use super::include::Reading;
+use super::text::{At, Directive, LimitMap, duration_us, put, split_words};
 use super::{LogDeclaration, Retry, Route, ServerConfig};
 use crate::model::LimitKind;
 use crate::model::finding::Problem;

@@ -131,27 +131,29 @@ impl Limits {
         let says = |route: &&Route| route.limits.contains_key(&kind);
         // Nothing tells the tied routes apart: what all that lead on agree on holds, else the most general.
         let mut on = tied.iter().copied().filter(|route| route.leads_on());
-        if let Some(limit) = on.next().and_then(|route| route.limits.get(&kind)) {
-            if on.all(|route| {
+        if let Some(limit) = on.next().and_then(|route| route.limits.get(&kind))
+            && on.all(|route| {
                 route
                     .limits
                     .get(&kind)
                     .is_some_and(|other| other.value_us == limit.value_us)
-            }) {
-                return Some(limit);
-            }
+            })
+        {
+            return Some(limit);
         }
-        let general = fits
-            .iter()
-            .map(|(_, route)| *route)
-            .filter(|route| !route.leads_on());
         let nearest = tied
             .iter()
             .copied()
             .filter(says)
             .min_by_key(|route| (route.leads_on(), route.path.len()));
+        // A route that leads on holds what it inherits already; what is said for others is not for it.
+        let inherits = tied.iter().any(|route| route.leads_on());
+        let mut general = fits
+            .iter()
+            .map(|(_, route)| *route)
+            .filter(|route| !inherits && !route.leads_on());
         nearest
-            .or_else(|| general.filter(says).last())
+            .or_else(|| general.rfind(says))
             .and_then(|route| route.limits.get(&kind))
     }
 

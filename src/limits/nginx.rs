@@ -9,8 +9,9 @@ use std::rc::Rc;
 
 use why502_parsers::Product;
 
+use super::include::{Reading, canonical};
 use super::nginx_tokens::directives;
-use super::text::{At, Directive, LimitMap, Reading, Target, canonical, duration_us, has_port, put};
+use super::text::{At, Directive, LimitMap, Target, duration_us, has_port, put};
 use super::{LogDeclaration, Matching, Retry, Route, ServerConfig};
 use crate::model::LimitKind;
 use crate::model::finding::Problem;

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::text::{At, DEPTH_CAP, Directive, Reading};
+use super::include::Reading;
+use super::text::{At, DEPTH_CAP, Directive};
 
 /// Included files that hold no timers and are rarely copied along.
 const NO_TIMERS: [&str; 7] = [

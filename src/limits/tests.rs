@@ -323,7 +323,7 @@ defaults base
 defaults slow from base
     timeout server 5m
     timeout queue 250ms
-frontend web
+frontend web from base
     bind *:80,:8080
     bind 10.0.0.1:443 ssl crt /x.pem
     timeout http-keep-alive 4s
@@ -570,6 +570,7 @@ const CADDY: &str = r#"{
     }
 }
 http://shop.test, :8086 {
+    bind 127.0.0.1
     log {
         output file /var/log/caddy/access.log
     }
@@ -629,7 +630,10 @@ fn caddy_sites_matchers_snippets_and_transports_are_read() {
             .timeout_us,
         Some(5_000_000)
     );
-    assert_eq!(limits.addresses(HOP), [":443", ":8085", ":8086"]);
+    assert_eq!(
+        limits.addresses(HOP),
+        ["127.0.0.1:8085", "127.0.0.1:8086", ":443"]
+    );
     assert_eq!(
         limits.routes_to(HOP),
         [
@@ -881,7 +885,7 @@ fn hostile() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..60).prop_map(|pieces| pieces.join(" "))
 }
 
-type Reader = fn(&Path, &str, &mut text::Reading) -> Result<ServerConfig, Problem>;
+type Reader = fn(&Path, &str, &mut include::Reading) -> Result<ServerConfig, Problem>;
 const READERS: [Reader; 7] = [
     nginx::read,
     haproxy::read,
@@ -899,7 +903,7 @@ proptest! {
     fn no_text_makes_a_reader_fail_or_run_without_end(text in hostile(), path in ".{0,12}") {
         let dir = dir(&[("main", &text)]);
         for reader in READERS {
-            let mut reading = text::Reading::default();
+            let mut reading = include::Reading::default();
             let config = reader(&dir.path().join("main"), "main", &mut reading);
             prop_assert!(reading.problems.len() <= 20);
             let Ok(config) = config else { continue };
@@ -928,9 +932,61 @@ fn deep_nesting_and_fan_out_end() {
     let dir = dir(&[("deep", &deep), ("sections", &sections), ("fan", &fan)]);
     for name in ["deep", "sections", "fan"] {
         for reader in READERS {
-            let mut reading = text::Reading::default();
+            let mut reading = include::Reading::default();
             let _ = reader(&dir.path().join(name), name, &mut reading);
             assert!(reading.problems.len() <= 20);
         }
     }
+}
+
+#[test]
+fn a_synchronous_gunicorn_worker_keeps_no_connection() {
+    let python = "worker_class = \"sync\"\nkeepalive = 5\ntimeout = 60\naccesslog = \"a.log\"\naccess_log_format = '%(h)s %(D)s'\n";
+    let limits = limits(&[("gunicorn.conf.py", python)]);
+    assert_eq!(ms(&limits, LimitKind::ClientIdle, ANY), Some(0));
+    assert_eq!(ms(&limits, LimitKind::WorkerKill, ANY), Some(60_000));
+    let log = &read(&[("gunicorn.conf.py", python)]).0[0].logs[0];
+    assert_eq!(
+        (log.path.as_str(), log.text.as_str(), log.line),
+        ("a.log", "%(h)s %(D)s", 5)
+    );
+}
+
+#[test]
+fn a_fragment_and_a_bare_pattern_beside_the_main_file_add_nothing() {
+    let (configs, problems) = read(&[
+        (
+            "nginx.conf",
+            "events {}\nhttp { include /etc/nginx/*.conf; server { listen 80; } }",
+        ),
+        ("other.conf", "events {}\nhttp { server { listen 81; } }"),
+        (
+            "proxy_params",
+            "proxy_set_header Host $host;\nproxy_set_header X-A 1;\n",
+        ),
+    ]);
+    let listens: Vec<&[String]> = configs.iter().map(|config| config.listens.as_slice()).collect();
+    assert_eq!(listens, [[":80"], [":81"]]);
+    assert_eq!(problems.len(), 1);
+}
+
+#[test]
+fn a_timer_of_one_module_does_not_hold_for_another() {
+    let text = "events {}\nhttp { proxy_read_timeout 5s;\n server { listen 80;\n location / { proxy_pass http://a:1; }\n location /php { fastcgi_pass 127.0.0.1:9000; }\n} }";
+    let limits = limits(&[("nginx.conf", text)]);
+    assert_eq!(
+        ms(&limits, LimitKind::Read, Scope { path: "/x", ..ANY }),
+        Some(5_000)
+    );
+    assert_eq!(
+        ms(
+            &limits,
+            LimitKind::Read,
+            Scope {
+                path: "/php/x",
+                ..ANY
+            }
+        ),
+        Some(60_000)
+    );
 }
