@@ -468,7 +468,7 @@ const SITE: &str = r#"
   ProxyPass /plain http://10.0.1.2:9001 disablereuse=On
   ProxyPassMatch ^/img/(.*\.png)$ https://10.0.1.3/$1
   <Location "/loc">
-    ProxyPass balancer://pool keepalive=On
+    ProxyPass balancer://pool
   </Location>
   RewriteRule ^/rw/(.*)$ http://10.0.1.6:8080/$1 [P,L]
 </VirtualHost>
