@@ -3,6 +3,8 @@
 //! The files are not part of this repository. Set `WHY502_FIXTURES` to a folder of
 //! `<format>/<origin>/<file>` to run this; without such a folder the test says so and passes.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests are tests too.
+
 use std::path::{Path, PathBuf};
 
 use why502_parsers::format::{Head, Product, Score};
@@ -114,6 +116,59 @@ fn files_of_other_projects_are_recognised_and_read() {
         }
         if read * 100 < lines * 99 {
             complaints.push(format!("{name}: only {read} of {lines} lines are read"));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// Folders of other products, and the text formats that may claim files there.
+const ALSO: [(&str, &[&str]); 1] = [("kong", &["nginx-error"])];
+
+#[test]
+fn no_text_format_claims_files_of_other_products() {
+    let Some(root) = folder() else {
+        eprintln!("skipped: no folder of foreign logs (set WHY502_FIXTURES)");
+        return;
+    };
+    let own = [
+        "nginx-error",
+        "apache-error",
+        "haproxy",
+        "uvicorn",
+        "nginx",
+        "apache",
+        "gunicorn",
+    ];
+    let mut complaints = Vec::new();
+    let mut folders: Vec<_> = std::fs::read_dir(&root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.sort();
+    for path in folders {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with("wrap-") || FOLDERS.iter().any(|(folder, ..)| *folder == name) {
+            continue;
+        }
+        let allowed = ALSO
+            .iter()
+            .find(|(folder, _)| *folder == name)
+            .map_or(&[][..], |(_, formats)| formats);
+        let mut files = Vec::new();
+        logs(&path, &mut files);
+        for file in files {
+            let bytes = unwrapped(&std::fs::read(&file).unwrap());
+            let head = Head {
+                bytes: &bytes,
+                hints: &[],
+            };
+            for format in registry::builtin().iter().filter(|f| own.contains(&f.name())) {
+                let is_own = name.starts_with(format.name()) || allowed.contains(&format.name());
+                if format.sniff(&head).score > Score::No && !is_own {
+                    complaints.push(format!("{} claims {}", format.name(), file.display()));
+                }
+            }
         }
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));

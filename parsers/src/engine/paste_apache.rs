@@ -148,7 +148,7 @@ fn directive(text: &str, at: usize) -> Result<(Directive, usize), FormatError> {
         // Modifiers may stand after the parameter as well.
         used += text[used..].len() - text[used..].trim_start_matches(is_modifier).len();
     }
-    let letter_len = match text[used..].as_bytes() {
+    let letter_len = match &text.as_bytes()[used..] {
         [b'^', b't', _, ..] => 3,
         [letter, ..] if letter.is_ascii_alphabetic() => 1,
         _ => return Err(error("'%' without a directive")),

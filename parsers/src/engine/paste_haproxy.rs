@@ -113,9 +113,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Fixed text; HAProxy writes one space where the format has several.
+    /// Fixed text; HAProxy writes one space where the format has several, and none at the start.
     fn literal(&mut self, text: &str) {
         let mut text = text;
+        if self.builder.is_empty() {
+            text = text.trim_start_matches(' ');
+        }
         if self.after_groups && !text.is_empty() {
             text = text.trim_start_matches(' ');
             if text.is_empty() {

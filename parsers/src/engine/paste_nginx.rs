@@ -42,7 +42,7 @@ pub fn template(text: &str) -> Result<Template, FormatError> {
         if dollar == bytes.len() {
             break;
         }
-        let (name, next) = variable(&text, dollar)?;
+        let (name, next) = variable(text, dollar)?;
         match name {
             Some(name) => builder.field(field(name), &format!("${name}")),
             None => builder.literal(b"$"),

@@ -133,11 +133,8 @@ impl Slot {
         let upstream = &mut entry.upstream;
         match self {
             Self::UpstreamAddr => upstream.addr = filled(without_scheme(text)),
-            Self::UpstreamServer => {
-                if !text.starts_with(b"<") {
-                    first(&mut upstream.addr, text);
-                }
-            }
+            Self::UpstreamServer if text.starts_with(b"<") => {}
+            Self::UpstreamServer => first(&mut upstream.addr, text),
             Self::UpstreamStatus => upstream.status = filled(text),
             Self::UpstreamConnect(unit) => {
                 (upstream.connect, upstream.unit_us) = (text, unit);
@@ -234,20 +231,27 @@ fn status(text: &[u8], entry: &mut Entry<'_>) -> bool {
 
 /// The time of the last attempt in a list.
 fn last_time(list: &[u8], unit: u32) -> Option<u64> {
-    let last = memchr::memrchr(b' ', list).map_or(list, |at| &list[at + 1..]);
+    let last = match list.iter().rposition(|b| *b == b' ') {
+        Some(at) => &list[at + 1..],
+        None => list,
+    };
     decimal_scaled(last, u64::from(unit))
 }
 
 /// Takes a request line apart. What has no method (TLS on a plain port, an empty line) is all path.
 pub fn request<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
     let text = filled(text);
-    let method_end = memchr::memchr(b' ', text).unwrap_or(0);
-    if method_end == 0 || method_end > 24 || !text[..method_end].iter().all(is_method_byte) {
+    let method_end = text.iter().take(24).position(|b| !is_method_byte(b)).unwrap_or(0);
+    if method_end == 0 || text[method_end] != b' ' {
         entry.path = text;
         return;
     }
     entry.method = &text[..method_end];
     let target = &text[method_end + 1..];
+    if let [path @ .., b' ', b'H', b'T', b'T', b'P', b'/', _, b'.', _] = target {
+        entry.path = path;
+        return;
+    }
     entry.path = match memchr::memrchr(b' ', target) {
         Some(at) if target[at + 1..].starts_with(b"HTTP/") => &target[..at],
         _ => target,

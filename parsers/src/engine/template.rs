@@ -116,13 +116,71 @@ impl Field {
 #[derive(Debug, Clone)]
 struct Op {
     field: Field,
-    until: Box<[u8]>,
+    until: Until,
+}
+
+/// Fixed bytes, compared eight at a time: a call of `memcmp` for two or three bytes costs more than
+/// all the rest of reading a field.
+#[derive(Debug, Clone)]
+pub(crate) struct Until {
+    bytes: Box<[u8]>,
+    first: u8,
+    word: u64,
+    mask: u64,
+}
+
+impl Until {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        let (mut word, mut mask) = ([0; 8], [0; 8]);
+        for ((to, mask), from) in word.iter_mut().zip(&mut mask).zip(bytes) {
+            (*to, *mask) = (*from, 0xff);
+        }
+        Self {
+            first: bytes.first().copied().unwrap_or(0),
+            word: u64::from_le_bytes(word),
+            mask: u64::from_le_bytes(mask),
+            bytes: bytes.into(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether `text` begins with these bytes.
+    #[inline]
+    pub(crate) fn begins(&self, text: &[u8]) -> bool {
+        match text.first_chunk::<8>() {
+            Some(start) => {
+                (u64::from_le_bytes(*start) & self.mask) == self.word
+                    && (self.bytes.len() <= 8 || text.starts_with(&self.bytes))
+            }
+            None => text.starts_with(&self.bytes),
+        }
+    }
+
+    /// Where these bytes begin in `text`; its length if there are none. A quote behind an odd number
+    /// of backslashes does not count.
+    #[inline]
+    pub(crate) fn find_in(&self, text: &[u8]) -> Option<usize> {
+        if self.bytes.is_empty() {
+            return Some(text.len());
+        }
+        let mut from = 0;
+        loop {
+            let at = from + find(self.first, text.get(from..)?)?;
+            if self.begins(&text[at..]) && !(self.first == b'"' && is_escaped(text, at)) {
+                return Some(at);
+            }
+            from = at + 1;
+        }
+    }
 }
 
 /// A compiled line format.
 #[derive(Debug, Clone)]
 pub struct Template {
-    lead: Box<[u8]>,
+    lead: Until,
     ops: Box<[Op]>,
     /// After this many fields a line may end.
     required: usize,
@@ -143,7 +201,7 @@ impl Template {
         entry: &mut Entry<'a>,
         day: &mut DayCache,
     ) -> Result<(), LineError> {
-        if !line.starts_with(&self.lead) {
+        if !self.lead.begins(line) {
             return Err(LineError::new(0, "start of the line"));
         }
         entry.escape = self.escape;
@@ -159,7 +217,7 @@ impl Template {
                 }
                 None => return Err(LineError::new(at, want)),
             };
-            if op.field.slot != Slot::Skip && !op.write(&rest[..len], entry) {
+            if !matches!(op.field.slot, Slot::Skip) && !op.write(&rest[..len], entry) {
                 return Err(LineError::new(at, want));
             }
             at += next;
@@ -186,23 +244,24 @@ impl Op {
         entry: &mut Entry<'a>,
         day: &mut DayCache,
     ) -> Option<(usize, usize)> {
-        let until = &*self.until;
+        let until = &self.until;
         let len = match self.field.shape {
-            Shape::Until => end_of(rest, until)?,
+            Shape::Until => until.find_in(rest)?,
             Shape::List => end_of_list(rest, until)?,
             Shape::MaybeQuoted => return maybe_quoted(rest, until),
             Shape::MayBeCut => {
                 return Some(
-                    end_of(rest, until)
+                    until
+                        .find_in(rest)
                         .map_or_else(|| (rest.len(), rest.len()), |len| (len, len + until.len())),
                 );
             }
             Shape::BareRequest => {
                 let from = memchr::memmem::find(rest, b" HTTP/").map_or(0, |at| at + 6);
-                from + end_of(&rest[from..], until)?
+                from + until.find_in(&rest[from..])?
             }
             Shape::Time(shape, marks) if shape.is_number() => {
-                let len = end_of(rest, until)?;
+                let len = until.find_in(rest)?;
                 set_time(shape, marks, &rest[..len], entry, day)?;
                 len
             }
@@ -210,7 +269,7 @@ impl Op {
             Shape::Groups => groups(rest),
         };
         let follows = match self.field.shape {
-            Shape::Time(..) | Shape::Groups => rest[len..].starts_with(until),
+            Shape::Time(..) | Shape::Groups => until.begins(&rest[len..]),
             _ => true,
         };
         follows.then_some((len, len + until.len()))
@@ -261,12 +320,24 @@ pub(crate) fn end_of(text: &[u8], until: &[u8]) -> Option<usize> {
     };
     let mut from = 0;
     loop {
-        let at = from + memchr::memchr(first, text.get(from..)?)?;
-        if text[at..].starts_with(until) && !(first == b'"' && is_escaped(text, at)) {
+        let at = from + find(first, text.get(from..)?)?;
+        if (until.len() == 1 || text[at..].starts_with(until)) && !(first == b'"' && is_escaped(text, at)) {
             return Some(at);
         }
         from = at + 1;
     }
+}
+
+/// Where `byte` is in `text`. Most fields are a few bytes long: for those a loop beats the call of `memchr`.
+#[inline]
+fn find(byte: u8, text: &[u8]) -> Option<usize> {
+    const NEAR: usize = 12;
+    for (at, found) in text.iter().take(NEAR).enumerate() {
+        if *found == byte {
+            return Some(at);
+        }
+    }
+    memchr::memchr(byte, text.get(NEAR..)?).map(|at| at + NEAR)
 }
 
 /// Whether an odd number of backslashes stands before `at`.
@@ -275,13 +346,13 @@ fn is_escaped(text: &[u8], at: usize) -> bool {
 }
 
 /// As [`end_of`], where a space inside `, ` or ` : ` does not end the list.
-fn end_of_list(text: &[u8], until: &[u8]) -> Option<usize> {
-    if until.first() != Some(&b' ') {
-        return end_of(text, until);
+fn end_of_list(text: &[u8], until: &Until) -> Option<usize> {
+    if until.first != b' ' {
+        return until.find_in(text);
     }
     let mut from = 0;
     loop {
-        let at = from + end_of(text.get(from..)?, until)?;
+        let at = from + until.find_in(text.get(from..)?)?;
         if text[at..].starts_with(b" : ") {
             from = at + 3;
         } else if at > 0 && text[at - 1] == b',' {
@@ -293,12 +364,12 @@ fn end_of_list(text: &[u8], until: &[u8]) -> Option<usize> {
 }
 
 /// The extent of a value that may stand in quotes, which belong to it here.
-fn maybe_quoted(text: &[u8], until: &[u8]) -> Option<(usize, usize)> {
+fn maybe_quoted(text: &[u8], until: &Until) -> Option<(usize, usize)> {
     let mut from = 0;
     if text.first() == Some(&b'"') {
         from = 2 + end_of(&text[1..], b"\"")?;
     }
-    let len = from + end_of(&text[from..], until)?;
+    let len = from + until.find_in(&text[from..])?;
     Some((len, len + until.len()))
 }
 
@@ -344,6 +415,11 @@ impl Builder {
     /// Calls `finish` on each entry that was read.
     pub fn finish_with(&mut self, finish: fn(&mut Entry<'_>)) {
         self.finish = finish;
+    }
+
+    /// Whether nothing was added yet.
+    pub fn is_empty(&self) -> bool {
+        self.lead.is_empty() && self.ops.is_empty()
     }
 
     /// From here on the line may end.
@@ -400,13 +476,13 @@ impl Builder {
         }
         let template = Template {
             required: self.required.unwrap_or(self.ops.len()),
-            lead: self.lead.into(),
+            lead: Until::new(&self.lead),
             ops: self
                 .ops
                 .into_iter()
                 .map(|(field, until, _)| Op {
                     field,
-                    until: until.into(),
+                    until: Until::new(&until),
                 })
                 .collect(),
             escape: self.escape,
