@@ -132,7 +132,7 @@ fn compression_and_configuration_are_known_by_content() {
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     io::Write::write_all(&mut gz, LINE).unwrap();
     let root = tree(&[
-        ("plain.gz", LINE),
+        ("plain.log.gz", LINE),
         ("zipped.log", &gz.finish().unwrap()),
         ("nginx.conf", b"events {}\n"),
         ("empty.log", b""),
@@ -141,7 +141,7 @@ fn compression_and_configuration_are_known_by_content() {
     let kinds: Vec<_> = found.inputs.iter().map(|input| input.compression).collect();
     assert_eq!(
         names(root.path(), &found),
-        ["empty.log", "nginx.conf", "plain.gz", "zipped.log"]
+        ["empty.log", "nginx.conf", "plain.log.gz", "zipped.log"]
     );
     assert_eq!(
         kinds,

@@ -4,10 +4,11 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use why502_parsers::bytes::lines;
-use why502_parsers::format::{Format, Head, Product, Score, Sniff};
+use why502_parsers::format::{Format, Head, Prepared, Product, RecordKind, Score, Sniff};
 use why502_parsers::wrap::Wrapper;
 use why502_parsers::{registry, wrap};
 
+use super::fallback::WithFallback;
 use super::hints::{self, file_name, words};
 use super::{DeclaredFormat, Detected, head};
 use crate::model::Input;
@@ -132,17 +133,82 @@ impl<'a> Choice<'a> {
 
     pub(super) fn detected(&self, sample: &Sample) -> Detected {
         let format = self.format.get();
+        let hints = [format.product()];
+        let kind = match &self.format {
+            AnyFormat::Compiled(_) => {
+                builtin_of(format.product()).map_or(format.kind(), |b| wider(format, b))
+            }
+            AnyFormat::Builtin(_) => format.kind(),
+        };
         Detected {
             format_name: format.name().to_owned(),
             product: format.product(),
-            kind: format.kind(),
-            prepared: format.prepare(&head(sample.bytes(), &[format.product()])),
+            kind,
+            prepared: prepare(&self.format, &head(sample.bytes(), &hints)),
             wrapper: self.wrapper,
             score: self.score,
             reason: self.reason.clone(),
             rivals: self.rivals.clone(),
         }
     }
+}
+
+/// The built-in format that reads what else a product writes into its access log.
+fn builtin_of(product: Product) -> Option<&'static dyn Format> {
+    registry::by_name(product.name())
+}
+
+/// What lines of either format record.
+fn wider(one: &dyn Format, other: &dyn Format) -> RecordKind {
+    if one.kind() == other.kind() {
+        one.kind()
+    } else {
+        RecordKind::Mixed
+    }
+}
+
+/// The format made ready; a compiled one falls back on the built-in one of its product.
+fn prepare(format: &AnyFormat, head: &Head<'_>) -> Arc<dyn Prepared> {
+    let prepared = format.get().prepare(head);
+    match (format, builtin_of(format.get().product())) {
+        (AnyFormat::Compiled(_), Some(builtin)) => Arc::new(WithFallback {
+            declared: prepared,
+            builtin: builtin.prepare(head),
+        }),
+        _ => prepared,
+    }
+}
+
+/// What a compiled format says of `head`, the lines that only the product's built-in format reads counted too
+/// if there is any that the format itself reads.
+fn sniff_compiled(format: &AnyFormat, head: &Head<'_>) -> Sniff {
+    let alone = format.get().sniff(head);
+    if alone.parsed == 0 || alone.parsed == alone.looked_at {
+        return alone;
+    }
+    let mut parser = prepare(format, head).open(b"");
+    let both = Sniff::by_parsing(head, parser.as_mut(), Score::Mark, &alone.reason);
+    if both.score == Score::No { alone } else { both }
+}
+
+/// The built-in format of `product` for lines that `chosen` reads, if it reads as many of them.
+pub(super) fn of_product<'a>(sample: &Sample, chosen: &Choice<'a>, product: Product) -> Option<Choice<'a>> {
+    let hints = [product];
+    let head = head(sample.bytes(), &hints);
+    registry::builtin()
+        .iter()
+        .filter(|format| format.product() == product)
+        .map(|format| (format, format.sniff(&head)))
+        .find(|(_, sniff)| sniff.score > Score::No && share(sniff) >= chosen.share)
+        .map(|(format, sniff)| Choice {
+            format: AnyFormat::Builtin(*format),
+            origin: Origin::Builtin,
+            wrapper: chosen.wrapper,
+            score: sniff.score,
+            share: share(&sniff),
+            reason: sniff.reason,
+            rivals: vec![chosen.name().to_owned()],
+        })
 }
 
 /// The best format for `raw`, inside its wrapper if it has one. `None` if none fits.
@@ -186,7 +252,10 @@ fn among<'a>(
 ) -> Option<Choice<'a>> {
     let head = head(sample.bytes(), hints);
     let fitting = |format: AnyFormat, origin| {
-        let sniff = format.get().sniff(&head);
+        let sniff = match format {
+            AnyFormat::Builtin(builtin) => builtin.sniff(&head),
+            AnyFormat::Compiled(_) => sniff_compiled(&format, &head),
+        };
         (sniff.score > Score::No).then(|| Choice {
             share: share(&sniff),
             score: sniff.score,
@@ -214,6 +283,8 @@ fn among<'a>(
     let mut best = all.next()?;
     best.rivals = all
         .take_while(|other| rank(other) == rank(&best))
+        // The built-in format of the same product reads the same fields of these lines.
+        .filter(|other| matches!(other.origin, Origin::Declared(_)) || other.product() != best.product())
         .map(|other| other.name().to_owned())
         .filter(|name| name != best.name())
         .collect();

@@ -12,6 +12,16 @@ pub(super) struct Tier {
     pub(super) because: &'static str,
 }
 
+/// A stream whose product is known by its content.
+pub(super) struct Known<'a> {
+    /// The stream's name.
+    pub(super) stream: &'a str,
+    /// Who wrote it.
+    pub(super) product: Product,
+    /// Whether it bears a mark that only this product writes.
+    pub(super) is_marked: bool,
+}
+
 /// Words in paths that tell of a product.
 const WORDS: [(Product, &[&str]); 11] = [
     (Product::Nginx, &["nginx", "openresty", "ingress"]),
@@ -34,11 +44,14 @@ const GENERIC: [&str; 9] = [
 
 /// The kinds of hints for `input`, strongest first, empty ones left out. `certain` are the streams whose
 /// product is known by their content.
-pub(super) fn tiers(input: &Input, certain: &[(&str, Product)], configs: &[(String, Product)]) -> Vec<Tier> {
+pub(super) fn tiers(input: &Input, certain: &[Known<'_>], configs: &[(String, Product)]) -> Vec<Tier> {
     let (directory, name) = split(&input.stream);
     let mut tiers = vec![
         tier("its name", named_in(name)),
-        tier("the logs beside it", neighbours(&input.stream, certain)),
+        tier(
+            "the logs beside it",
+            neighbours(&input.stream, certain).map(|known| known.product),
+        ),
         tier(
             "the configuration beside it",
             configs
@@ -100,17 +113,24 @@ fn named_in(text: &str) -> Vec<Product> {
     WORDS.iter().filter_map(named).collect()
 }
 
-/// Products of logs in the same directory that seem to be of the same server: their names differ in
+/// Logs in the same directory that seem to be of the same server: their names differ in
 /// generic words and product names only.
-fn neighbours(stream: &str, certain: &[(&str, Product)]) -> Vec<Product> {
+fn neighbours<'a>(stream: &'a str, certain: &'a [Known<'a>]) -> impl Iterator<Item = &'a Known<'a>> {
     let (directory, name) = split(stream);
     let own = telling(name);
     certain
         .iter()
-        .filter(|(other, _)| *other != stream && split(other).0 == directory)
-        .filter(|(other, _)| telling(file_name(other)) == own)
-        .map(|(_, product)| *product)
-        .collect()
+        .filter(move |other| other.stream != stream && split(other.stream).0 == directory)
+        .filter(move |other| telling(file_name(other.stream)) == own)
+}
+
+/// The one product whose mark the neighbours of `stream` bear.
+pub(super) fn marked_neighbour(stream: &str, certain: &[Known<'_>]) -> Option<Product> {
+    let mut marked = neighbours(stream, certain)
+        .filter(|known| known.is_marked)
+        .map(|known| known.product);
+    let first = marked.next()?;
+    marked.all(|other| other == first).then_some(first)
 }
 
 fn telling(name: &str) -> Vec<String> {

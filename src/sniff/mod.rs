@@ -6,6 +6,7 @@
 
 mod choose;
 mod document;
+mod fallback;
 mod forced;
 mod hints;
 
@@ -122,12 +123,16 @@ pub fn detect(inputs: &[Input], surroundings: Surroundings<'_>, forced: &Forced,
     for members in streams.into_values() {
         first.extend(detector.first_look(inputs, members));
     }
-    let certain: Vec<(&str, Product)> = first
+    let certain: Vec<hints::Known<'_>> = first
         .iter()
         .filter_map(|stream| {
             let choice = stream.choice.as_ref()?;
             let known = choice.score > Score::Shape && choice.product() != Product::Unknown;
-            known.then(|| (inputs[stream.lead].stream.as_str(), choice.product()))
+            known.then(|| hints::Known {
+                stream: &inputs[stream.lead].stream,
+                product: choice.product(),
+                is_marked: choice.score == Score::Mark,
+            })
         })
         .collect();
     for stream in first {
@@ -200,7 +205,7 @@ impl<'a> Detector<'a> {
     }
 
     /// Breaks ties by what surrounds the stream, then gives every part its format.
-    fn settle(&mut self, inputs: &[Input], stream: Stream<'a>, certain: &[(&str, Product)]) {
+    fn settle(&mut self, inputs: &[Input], stream: Stream<'a>, certain: &[hints::Known<'_>]) {
         let Stream {
             members,
             lead,
@@ -212,7 +217,12 @@ impl<'a> Detector<'a> {
             return self.unknown(inputs, &members, &sample);
         };
         let choice = match choice.score {
-            Score::Shape => self.with_hints(input, &sample, &choice.reason, certain).unwrap_or(choice),
+            Score::Shape => self
+                .with_hints(input, &sample, &choice.reason, certain)
+                .unwrap_or(choice),
+            Score::Own => self
+                .beside_marked(input, &sample, &choice, certain)
+                .unwrap_or(choice),
             _ => choice,
         };
         if choice.is_forced() && choice.score == Score::No {
@@ -238,7 +248,7 @@ impl<'a> Detector<'a> {
         input: &Input,
         sample: &Sample,
         shape: &str,
-        certain: &[(&str, Product)],
+        certain: &[hints::Known<'_>],
     ) -> Option<Choice<'a>> {
         hints::tiers(input, certain, self.surroundings.configs)
             .into_iter()
@@ -250,9 +260,32 @@ impl<'a> Detector<'a> {
                     &tier.products,
                 );
                 let mut choice = choice.filter(|choice| tier.products.contains(&choice.product()))?;
-                choice.reason = format!("{shape}, taken for {} by {}", choice.product().name(), tier.because);
+                choice.reason = format!(
+                    "{shape}, taken for {} by {}",
+                    choice.product().name(),
+                    tier.because
+                );
                 Some(choice)
             })
+    }
+
+    /// The format of the product whose mark the logs beside this one bear, where it reads these lines as well:
+    /// what passes from server to server (an id, an address) makes one server's lines look like another's.
+    fn beside_marked(
+        &self,
+        input: &Input,
+        sample: &Sample,
+        chosen: &Choice<'a>,
+        certain: &[hints::Known<'_>],
+    ) -> Option<Choice<'a>> {
+        let product = hints::marked_neighbour(&input.stream, certain).filter(|p| *p != chosen.product())?;
+        let mut choice = choose::of_product(sample, chosen, product)?;
+        choice.reason = format!(
+            "{}, taken for {} by the logs beside it",
+            chosen.reason,
+            product.name()
+        );
+        Some(choice)
     }
 
     /// Another part of a stream: the stream's format, unless its head does not parse so.

@@ -180,6 +180,45 @@ fn a_custom_format_fits_a_renamed_log_too() {
 }
 
 #[test]
+fn lines_that_a_declared_format_does_not_describe_are_read_by_the_product_s_own() {
+    let state = "Server be/s1 is DOWN, reason: Layer4 connection problem, check duration: 0ms. 0 active and 0 backup servers left.\n";
+    let tree = Tree::new(&[(
+        "lb.log",
+        &(state.repeat(9) + "1/GET /a/502/20/Nov/2026:10:00:05.123\n" + HAPROXY),
+    )]);
+    let declared = [DeclaredFormat {
+        format: compile(Dialect::Haproxy, "short", "%ci %ST %tr %r").unwrap(),
+        log_path: "/dev/log".into(),
+        config: "haproxy.cfg".into(),
+    }];
+    // The declared format reads no line here, so it takes no part.
+    assert_eq!(
+        tree.sniff(&declared, &[], &Plan::default()),
+        ["lb.log: haproxy/haproxy"]
+    );
+    let own = "10.0.0.1 502 20/Nov/2026:10:00:05.123 GET /a HTTP/1.1\n";
+    std::fs::write(tree.0.path().join("lb.log"), state.repeat(9) + own).unwrap();
+    assert_eq!(
+        tree.sniff(&declared, &[], &Plan::default()),
+        ["lb.log: haproxy/short"]
+    );
+}
+
+#[test]
+fn an_id_that_another_server_made_does_not_make_a_log_its_own() {
+    let passed_on = "127.13.10.1 - - [20/Nov/2026:18:29:33 +0000] \"GET / HTTP/1.1\" 200 7396 \"-\" \"curl/8\" 8690 awCRjeg0B1AXhCsVW8r_pAAAAAI <24849>\n";
+    let logger = "[2026-11-20 18:29:31 +0000] [24847] [INFO] Starting gunicorn 23.0.0\n[2026-11-20 18:29:31 +0000] [24847] [INFO] Listening at: http://127.13.30.1:8000 (24847)\n";
+    let tree = Tree::new(&[("shop/access.log", passed_on), ("shop/error.log", logger)]);
+    assert_eq!(
+        tree.plain(),
+        [
+            "shop/access.log: gunicorn/gunicorn",
+            "shop/error.log: gunicorn/gunicorn-error"
+        ]
+    );
+}
+
+#[test]
 fn a_wrapper_is_taken_off_first() {
     let tree = Tree::new(&[
         ("lb.log", &format!("Nov 20 10:00:05 lb1 haproxy[7]: {HAPROXY}")),
