@@ -3,5 +3,6 @@
 //! Data flows one way: discover, sniff, read and parse, select, correlate, classify, report.
 //! Only [`run`] knows all stages.
 
+pub mod classify;
 pub mod limits;
 pub mod model;

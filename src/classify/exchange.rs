@@ -108,6 +108,11 @@ impl<'a> Exchange<'a> {
         all
     }
 
+    /// The request as a whole, for a link where no attempt is known to have failed.
+    pub(crate) fn whole(trace: usize, link_no: usize, link: &'a Link) -> Option<Self> {
+        Self::base(trace, link_no, link)
+    }
+
     fn base(trace: usize, link_no: usize, link: &'a Link) -> Option<Self> {
         let any = link.records().next()?;
         let (start, end) = link.interval().unzip();
@@ -157,10 +162,12 @@ impl<'a> Exchange<'a> {
             self.start_us = Some(end - lasted as i64);
         }
         let same = |other: Option<&Attempt>| other.is_some_and(|o| o.addr == attempt.addr);
-        self.twin = match () {
-            () if same(attempts.get(number + 1)) => Twin::First,
-            () if number > 0 && same(attempts.get(number - 1)) => Twin::Second,
-            () => Twin::None,
+        self.twin = if same(attempts.get(number + 1)) {
+            Twin::First
+        } else if number > 0 && same(attempts.get(number - 1)) {
+            Twin::Second
+        } else {
+            Twin::None
         };
     }
 
@@ -368,7 +375,7 @@ fn fact_of_attempt<'a>(
     let early: Vec<&Fact<'a>> = facts.iter().filter(|f| !late(f)).collect();
     let named: Vec<&Fact<'a>> = early
         .iter()
-        .filter(|f| f.record.attempts.last().is_some_and(|a| a.addr == x.upstream))
+        .filter(|f| f.record.attempts.last().is_some_and(|a| *a.addr == *x.upstream))
         .copied()
         .collect();
     let in_order = || early.len().checked_sub(from_end + 1).map(|n| *early[n]);
