@@ -26,6 +26,8 @@ pub(crate) struct Burst<'s, 'a> {
     pub(crate) others: Vec<&'s Exchange<'a>>,
     /// The requests had been under way for clearly different times.
     pub(crate) ages_differ: bool,
+    /// The stamps are too coarse to tell an instant from a second.
+    pub(crate) coarse: bool,
     /// Longest and shortest time under way.
     pub(crate) ages_us: (u64, u64),
 }
@@ -34,10 +36,8 @@ pub(crate) struct Burst<'s, 'a> {
 pub(crate) fn burst<'s, 'a>(survey: &'s Survey<'a>, x: &'s Exchange<'a>) -> Burst<'s, 'a> {
     let mut others = Vec::new();
     if let Some(end) = x.end_us {
-        others.extend(survey.neighbours(x).filter(|o| {
-            let slack = TOGETHER_US.max(o.resolution_us.max(x.resolution_us));
-            o.is_cut() && o.end_us.is_some_and(|e| (e - end).abs() <= slack)
-        }));
+        let slack = TOGETHER_US.max(x.resolution_us);
+        others.extend(survey.neighbours(x, end - slack, end + slack).filter(|o| o.is_cut()));
     }
     let ages = others.iter().copied().chain([x]).filter_map(|e| e.lasted_us);
     let (low, high) = ages.fold((u64::MAX, 0), |(low, high), age| (low.min(age), high.max(age)));
@@ -45,6 +45,7 @@ pub(crate) fn burst<'s, 'a>(survey: &'s Survey<'a>, x: &'s Exchange<'a>) -> Burs
     Burst {
         ages_differ: !others.is_empty() && high - low > AGES_APART_US.max(high / 5),
         others,
+        coarse: x.resolution_us > TOGETHER_US,
         ages_us: (low, high),
     }
 }
@@ -52,12 +53,10 @@ pub(crate) fn burst<'s, 'a>(survey: &'s Survey<'a>, x: &'s Exchange<'a>) -> Burs
 /// The first exchange that the same upstream refused soon after `x`, or just before it.
 pub(crate) fn refused_after<'s, 'a>(survey: &'s Survey<'a>, x: &'s Exchange<'a>) -> Option<&'s Exchange<'a>> {
     let end = x.end_us?;
-    survey.neighbours(x).find(|o| {
-        let slack = o.resolution_us.max(x.resolution_us).max(TOGETHER_US);
-        o.is_refused()
-            && o.end_us
-                .is_some_and(|e| e >= end - slack && e <= end + REFUSED_AFTER_US)
-    })
+    let slack = x.resolution_us.max(TOGETHER_US);
+    survey
+        .neighbours(x, end - slack, end + REFUSED_AFTER_US + slack)
+        .find(|o| o.is_refused())
 }
 
 /// What a host event means for the requests in flight.
@@ -77,16 +76,15 @@ pub(crate) enum Upset {
 
 /// The event at one of `hops` that fits the failure at `end_us` best: the gravest, then the nearest.
 pub(crate) fn upset<'a>(survey: &Survey<'a>, hops: &[HopId], end_us: i64) -> Option<(Upset, &'a Record)> {
-    let events = survey.world.events;
-    events
-        .iter()
+    let slack = 1_000_000; // Event logs are often stamped to the second.
+    survey
+        .events(end_us - EVENT_BEFORE_US - slack, end_us + EVENT_AFTER_US)
         .filter(|e| hops.contains(&e.hop))
         .filter_map(|e| {
-            let upset = kind(e)?;
             let at = e.end_us.or(e.start_us)?;
-            let slack = i64::from(e.resolution_us);
-            let near = (at - end_us) >= -EVENT_BEFORE_US - slack && at - end_us <= EVENT_AFTER_US;
-            near.then_some((upset, (at - end_us).abs(), e))
+            let near = at - end_us >= -EVENT_BEFORE_US - i64::from(e.resolution_us);
+            let upset = kind(e).filter(|_| near)?;
+            Some((upset, (at - end_us).abs(), e))
         })
         .min_by_key(|&(upset, distance, e)| (upset, distance, e.place))
         .map(|(upset, _, e)| (upset, e))

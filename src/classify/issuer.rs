@@ -112,7 +112,10 @@ fn child_with_the_failure(trace: &Trace, at: usize, received: bool) -> Option<us
         .enumerate()
         .filter(|(_, l)| l.parent == Some(at))
         .max_by_key(|(n, l)| (l.interval().map(|i| i.1), *n))?;
-    let theirs = link.outcome.as_ref()?;
+    let Some(theirs) = link.outcome.as_ref() else {
+        // Only its error lines were found; they name what it answered to.
+        return (received && own_failure(&exchange::facts(link))).then_some(child);
+    };
     let code = theirs.status?;
     let same = Some(code) == status && code >= 500;
     let mute = theirs.product == Product::Apache

@@ -37,6 +37,10 @@ pub(crate) struct Survey<'a> {
     pub(crate) by_upstream: BTreeMap<String, Vec<usize>>,
     /// Limits learnt from pile-ups.
     pub(crate) learnt: Learnt,
+    /// Indices into [`Survey::exchanges`] per hop, by time.
+    by_hop: BTreeMap<HopId, Vec<usize>>,
+    /// Requests in service per hop as `(end, start, trace)`, by end.
+    service: BTreeMap<HopId, Vec<(i64, i64, usize)>>,
     fields: BTreeMap<HopId, Fields>,
     by_trace: BTreeMap<(usize, usize), Vec<usize>>,
 }
@@ -54,13 +58,15 @@ impl<'a> Survey<'a> {
         }
         let mut by_upstream: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let mut by_trace: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
+        let mut by_hop: BTreeMap<HopId, Vec<usize>> = BTreeMap::new();
         for (n, x) in exchanges.iter().enumerate() {
+            by_hop.entry(x.hop).or_default().push(n);
             by_trace.entry((x.trace, x.link)).or_default().push(n);
             if !x.upstream.is_empty() {
                 by_upstream.entry(upstream_key(x)).or_default().push(n);
             }
         }
-        for list in by_upstream.values_mut() {
+        for list in by_upstream.values_mut().chain(by_hop.values_mut()) {
             list.sort_by_key(|&n| (exchanges[n].end_us, place(&exchanges[n])));
         }
         let mut survey = Self {
@@ -68,6 +74,8 @@ impl<'a> Survey<'a> {
             exchanges,
             by_upstream,
             learnt: Learnt::default(),
+            by_hop,
+            service: service(world),
             fields,
             by_trace,
         };
@@ -89,17 +97,62 @@ impl<'a> Survey<'a> {
             .map(|&n| &self.exchanges[n])
     }
 
-    /// Other failed exchanges on the same upstream as `x`, by time.
-    pub(crate) fn neighbours<'s>(&'s self, x: &'s Exchange<'a>) -> impl Iterator<Item = &'s Exchange<'a>> {
-        let list = if x.upstream.is_empty() {
-            None
-        } else {
-            self.by_upstream.get(&upstream_key(x))
+    /// Other failed exchanges on the same upstream as `x` that ended from `from_us` to `to_us`, by time.
+    pub(crate) fn neighbours<'s>(
+        &'s self,
+        x: &'s Exchange<'a>,
+        from_us: i64,
+        to_us: i64,
+    ) -> impl Iterator<Item = &'s Exchange<'a>> {
+        let list = match x.upstream {
+            "" => None,
+            _ => self.by_upstream.get(&upstream_key(x)),
         };
-        list.into_iter()
-            .flatten()
-            .map(|&n| &self.exchanges[n])
+        self.between(list, from_us, to_us)
             .filter(move |other| !burst::same(other, x))
+    }
+
+    /// Failed exchanges of `hop` that ended from `from_us` to `to_us`, by time.
+    pub(crate) fn failures_of(&self, hop: HopId, from_us: i64, to_us: i64) -> impl Iterator<Item = &Exchange<'a>> {
+        self.between(self.by_hop.get(&hop), from_us, to_us)
+    }
+
+    fn between<'s>(
+        &'s self,
+        list: Option<&'s Vec<usize>>,
+        from_us: i64,
+        to_us: i64,
+    ) -> impl Iterator<Item = &'s Exchange<'a>> {
+        let list = list.map(Vec::as_slice).unwrap_or_default();
+        let end = |n: &usize| self.exchanges[*n].end_us;
+        let from = list.partition_point(|n| end(n).is_none_or(|e| e < from_us));
+        list[from..]
+            .iter()
+            .take_while(move |n| end(n).is_some_and(|e| e <= to_us))
+            .take(MOST_LOOKED_AT)
+            .map(|&n| &self.exchanges[n])
+    }
+
+    /// Server events from `from_us` to `to_us`, by time.
+    pub(crate) fn events(&self, from_us: i64, to_us: i64) -> impl Iterator<Item = &'a Record> {
+        let events = self.world.events;
+        let at = |e: &Record| e.end_us.or(e.start_us);
+        let from = events.partition_point(|e| at(e).is_none_or(|t| t < from_us));
+        events[from..]
+            .iter()
+            .take_while(move |e| at(e).is_none_or(|t| t <= to_us))
+    }
+
+    /// How many requests of other traces `hop` worked on for at least `least_us` of the given time.
+    pub(crate) fn busy(&self, hop: HopId, trace: usize, (from_us, to_us): (i64, i64), least_us: i64) -> usize {
+        let list = self.service.get(&hop).map(Vec::as_slice).unwrap_or_default();
+        let first = list.partition_point(|&(end, ..)| end < from_us.saturating_add(least_us));
+        let shared = |&(end, start, _): &(i64, i64, usize)| end.min(to_us) - start.max(from_us);
+        list[first..]
+            .iter()
+            .take(MOST_LOOKED_AT)
+            .filter(|entry| entry.2 != trace && shared(entry) >= least_us.max(1))
+            .count()
     }
 
     /// Idle time of the upstream before `x`: since the end of the exchange before it on the same address.
@@ -123,6 +176,22 @@ pub(crate) fn upstream_key(x: &Exchange<'_>) -> String {
 /// The place that identifies `x`'s request at its hop.
 pub(crate) fn place(x: &Exchange<'_>) -> Option<crate::model::Place> {
     x.outcome.or(x.record()).map(|r| r.place)
+}
+
+/// In a storm of failures the first of these say enough; more would make the work quadratic.
+const MOST_LOOKED_AT: usize = 512;
+
+fn service(world: &World<'_>) -> BTreeMap<HopId, Vec<(i64, i64, usize)>> {
+    let mut all: BTreeMap<HopId, Vec<(i64, i64, usize)>> = BTreeMap::new();
+    for (n, trace) in world.traces.iter().enumerate() {
+        for record in trace.links.iter().filter_map(|l| l.outcome.as_ref()) {
+            if let (Some(_), Some((start, end))) = (record.duration_us, record.interval()) {
+                all.entry(record.hop).or_default().push((end, start, n));
+            }
+        }
+    }
+    all.values_mut().for_each(|list| list.sort_unstable());
+    all
 }
 
 fn fields(world: &World<'_>) -> BTreeMap<HopId, Fields> {

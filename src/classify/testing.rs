@@ -8,7 +8,7 @@ use why502_parsers::entry::{Fault, Kind, Level, Marks, Phase, Signal};
 
 use super::{Outcome, Timers, World, classify};
 use crate::limits::Scope;
-use crate::model::finding::{Finding, Label};
+use crate::model::finding::Finding;
 use crate::model::{
     Attempt, Cause, Certainty, Hop, HopId, JoinedBy, Limit, LimitKind, Link, Origin, Place, Record, SourceId,
     Stats, Subtype, Trace,
@@ -333,9 +333,4 @@ pub(crate) fn rivals(finding: &Finding, subtype: Subtype) -> bool {
 /// Whether something with `text` in it is named as missing.
 pub(crate) fn misses(finding: &Finding, text: &str) -> bool {
     finding.missing.iter().any(|m| m.contains(text))
-}
-
-/// Shorthand for a label.
-pub(crate) fn label(cause: Cause, subtype: Subtype) -> Label {
-    Label { cause, subtype }
 }

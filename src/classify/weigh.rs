@@ -6,6 +6,7 @@ use why502_parsers::entry::Fault;
 
 use super::burst::{self, Upset};
 use super::case::{Case, Reuse, hits, origin};
+use super::exchange::Exchange;
 use super::words::{count, span};
 use crate::model::finding::Evidence;
 use crate::model::{Limit, LimitKind, Record, Weight};
@@ -109,40 +110,29 @@ fn without_record<'a>(case: &Case<'_, 'a>, lasted: u64) -> Wait<'a> {
     if case.upstream_hop.is_none() || !case.upstream_covered(slack) {
         return Wait::Blind;
     }
-    let overlaps = |start, end| {
-        super::rules::proxy_timeout::overlap(start, end, case.x.start_us, case.x.end_us)
+    let stuck = stuck_with(case);
+    let busy = match (case.x.start_us, case.x.end_us) {
+        (Some(from), Some(to)) => {
+            let least = i64::try_from(lasted / 10 * 8).unwrap_or(i64::MAX);
+            case.upstream_hop.map_or(0, |hop| case.survey.busy(hop, case.x.trace, (from, to), least))
+        }
+        _ => 0,
     };
-    let stuck = case
-        .survey
-        .neighbours(case.x)
-        .filter(|o| o.last && o.signal() == case.x.signal() && overlaps(o.start_us, o.end_us))
-        .count();
-    let busy = busy_with(case, lasted);
     if stuck >= 2 || busy > 0 && stuck > 0 {
         return Wait::Piled { stuck, busy };
     }
     Wait::Unseen
 }
 
-/// Requests of other traces that the upstream worked on for most of the time `case` waited.
-fn busy_with(case: &Case<'_, '_>, lasted: u64) -> usize {
-    let (Some(hop), Some(start), Some(end)) = (case.upstream_hop, case.x.start_us, case.x.end_us) else {
+/// Others to the same upstream that failed like `case` while it waited, or were still waiting then.
+pub(crate) fn stuck_with(case: &Case<'_, '_>) -> usize {
+    let (Some(start), Some(end)) = (case.x.start_us, case.x.end_us) else {
         return 0;
     };
-    let others = case.survey.world.traces.iter().enumerate();
-    let links = others
-        .filter(|(n, _)| *n != case.x.trace)
-        .flat_map(|(_, t)| &t.links)
-        .filter(|l| l.hop == hop);
-    let mut busy = 0;
-    for link in links {
-        let Some((from, to)) = link.outcome.as_ref().and_then(|r| r.interval()) else {
-            continue;
-        };
-        let shared = to.min(end) - from.max(start);
-        busy += usize::from(shared > 0 && shared as u64 * 10 >= lasted * 8);
-    }
-    busy
+    case.survey
+        .neighbours(case.x, start, end + (end - start))
+        .filter(|o| o.last && o.signal() == case.x.signal() && o.start_us.is_some_and(|s| s <= end))
+        .count()
 }
 
 /// One term of the sum.
@@ -282,10 +272,16 @@ fn idle(case: &Case<'_, '_>, sum: &mut Balance) {
         sum.limit_sure = backed || limit.origin.is_configured();
         return sum.add(worth, 0, case.notes(Weight::Strong, fact));
     }
-    if matches!(limit.origin, crate::model::Origin::Default { .. }) || after_a_failure(case) {
-        return; // Keep-alives are often set in code, and a failed exchange leaves no connection idle.
+    if after_a_failure(case) {
+        return; // A failed exchange leaves no connection idle; this one used another.
     }
-    if idle * 2 < us {
+    if matches!(limit.origin, crate::model::Origin::Default { .. }) {
+        // Keep-alives are often set in code, but hardly below a second.
+        if idle + slack < 500_000 {
+            let fact = format!("the address had been in use {text} before");
+            sum.add(-1, 0, case.notes(Weight::Counter, fact));
+        }
+    } else if idle * 2 < us {
         let fact = format!("the address had been idle for {text} only; the upstream's keep-alive is {value}");
         sum.add(-2, 0, case.notes(Weight::Counter, fact));
     }
@@ -299,8 +295,8 @@ fn after_a_failure(case: &Case<'_, '_>) -> bool {
     let last = start - idle;
     let slack = case.x.resolution_us + 20_000;
     case.survey
-        .neighbours(case.x)
-        .any(|o| o.is_cut() && o.end_us.is_some_and(|end| (end - last).abs() <= slack))
+        .neighbours(case.x, last - slack, last + slack)
+        .any(Exchange::is_cut)
 }
 
 fn latency(case: &Case<'_, '_>, sum: &mut Balance) {
@@ -317,6 +313,9 @@ fn latency(case: &Case<'_, '_>, sum: &mut Balance) {
             let fact = format!("{} kills workers that are busy for {} ({source})", case.upstream_name(), span(us));
             sum.add(0, 2, case.notes(Weight::Strong, fact));
         }
+    } else if lasted > 50_000 && !sum.idle_matches {
+        // A busy event loop can delay the close of an idle connection, but then the idle time shows it.
+        sum.add(-1, 1, case.says(Weight::Counter, case.x.outcome, fact));
     }
 }
 
@@ -351,7 +350,10 @@ fn together(case: &Case<'_, '_>, sum: &mut Balance) {
     }
     let others = count(burst.others.len(), "other request");
     let (low, high) = burst.ages_us;
-    if burst.ages_differ {
+    if burst.ages_differ && burst.coarse {
+        let fact = format!("{others} were cut in the same second, {} to {} old", span(low), span(high));
+        sum.add(-1, 1, case.notes(Weight::Weak, fact));
+    } else if burst.ages_differ {
         sum.burst = true;
         let fact = format!("{others} died in the same instant, {} to {} old", span(low), span(high));
         sum.add(-3, 3, case.notes(Weight::Strong, fact));

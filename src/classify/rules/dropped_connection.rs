@@ -21,6 +21,9 @@ const CAUSE: Cause = Cause::DroppedConnection;
 /// A server that failed is left alone for this long (nginx `fail_timeout`, the longest common default but one).
 const EJECTED_US: i64 = 10_000_000;
 
+/// A server that a health check took out longer ago than this has lines of its own about it since.
+const DOWN_US: i64 = 3_600_000_000;
+
 /// Step 5: no upstream was left to try.
 pub(crate) struct NoLive;
 
@@ -41,10 +44,12 @@ impl Rule for NoLive {
         let mut found = Candidate::new(CAUSE, Subtype::NoLiveUpstream, 0.95)
             .proven()
             .with(case.says(Weight::Proof, case.x.record(), fact));
-        let down = case.survey.world.events.iter().rev().find(|e| {
-            let before = matches!((e.end_us, case.x.end_us), (Some(at), Some(end)) if at <= end + case.x.resolution_us);
-            before && e.hop == case.x.hop && e.signal.is_some_and(|s| s.fault == Fault::ServerDown)
-        });
+        let until = case.x.end_us.unwrap_or(i64::MIN).saturating_add(case.x.resolution_us);
+        let down = case
+            .survey
+            .events(until.saturating_sub(DOWN_US), until)
+            .filter(|e| e.hop == case.x.hop && e.signal.is_some_and(|s| s.fault == Fault::ServerDown))
+            .last();
         if let Some(event) = down {
             found = found.with(case.says(Weight::Strong, Some(event), "the health check had taken it out"));
         }
@@ -55,15 +60,14 @@ impl Rule for NoLive {
 /// Names the failures that took the upstreams out.
 fn root(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
     let Some(end) = case.x.end_us else { return found };
+    let slack = case.x.resolution_us;
     let before = case
         .survey
-        .exchanges
-        .iter()
-        .filter(|o| o.hop == case.x.hop && !burst::same(o, case.x))
+        .failures_of(case.x.hop, end - EJECTED_US - slack, end + slack)
+        .filter(|o| !burst::same(o, case.x))
         .filter(|o| o.signal().is_some_and(|s| s.fault != Fault::NoLiveUpstream))
-        .filter(|o| o.is_cut() || !matches!(o.signal().map(|s| s.phase), Some(Phase::Client | Phase::Body) | None))
-        .filter(|o| o.end_us.is_some_and(|e| e <= end + o.resolution_us && end - e <= EJECTED_US + o.resolution_us))
-        .max_by_key(|o| (o.end_us, o.trace, o.link));
+        .filter(|o| !matches!(o.signal().map(|s| s.phase), Some(Phase::Client | Phase::Body)))
+        .last();
     let Some(first) = before else {
         return found.lacking("the failures that took the upstreams out of rotation");
     };

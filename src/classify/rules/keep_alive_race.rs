@@ -9,7 +9,7 @@
 use why502_parsers::entry::{Fault, Phase};
 
 use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
-use crate::classify::weigh::{Balance, balance, idle_known};
+use crate::classify::weigh::{Balance, balance, idle_known, stuck_with};
 use crate::classify::words::span;
 use crate::model::finding::Label;
 use crate::model::Weight;
@@ -46,7 +46,7 @@ impl Rule for SilentDrop {
         if !case.upstream_covered(60_000_000) {
             return Verdict::near(2, "the upstream's log for that time is not there");
         }
-        let alone = case.survey.neighbours(case.x).all(|o| o.signal() != case.x.signal());
+        let alone = stuck_with(case) == 0;
         if case.x.connect_us().is_some_and(|us| us > 0) || !alone {
             return Verdict::near(2, "the connection was new, or others failed alike");
         }

@@ -10,7 +10,7 @@ use why502_parsers::entry::{Fault, Phase};
 
 use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
 use crate::classify::case::{hits, origin};
-use crate::classify::weigh::{Wait, wait};
+use crate::classify::weigh::{Wait, stuck_with, wait};
 use crate::classify::words::{count, span};
 use crate::model::finding::Label;
 use crate::model::{LimitKind, Weight};
@@ -137,15 +137,16 @@ fn either(case: &Case<'_, '_>, phase: Phase) -> Candidate {
 
 /// A full accept queue swallows connections; with explicit evidence it is the cause, else a suspicion.
 fn backlog(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
-    let full = case.survey.world.events.iter().find(|e| {
-        let near = match (e.end_us, case.x.start_us, case.x.end_us) {
-            (Some(at), Some(start), Some(end)) => at >= start - 2_000_000 && at <= end + 2_000_000,
-            _ => false,
-        };
-        let fault = e.signal.map(|s| s.fault);
-        near && case.event_hops().contains(&e.hop)
-            && matches!(fault, Some(Fault::QueueFull | Fault::BacklogFull | Fault::WorkersExhausted))
-    });
+    let (from, to) = (case.x.start_us.unwrap_or(i64::MAX), case.x.end_us.unwrap_or(i64::MIN));
+    let hops = case.event_hops();
+    let full = case
+        .survey
+        .events(from.saturating_sub(2_000_000), to.saturating_add(2_000_000))
+        .find(|e| {
+            let fault = e.signal.map(|s| s.fault);
+            let full = matches!(fault, Some(Fault::QueueFull | Fault::BacklogFull | Fault::WorkersExhausted));
+            full && hops.contains(&e.hop)
+        });
     let backlog = label(Cause::QueueingDelay, Subtype::ListenBacklog);
     if let Some(event) = full {
         found = found.with(case.says(Weight::Strong, Some(event), "the upstream said that its queue was full"));
@@ -154,11 +155,7 @@ fn backlog(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
         found.joined = true;
         return found;
     }
-    let stuck = case
-        .survey
-        .neighbours(case.x)
-        .filter(|o| o.signal() == case.x.signal() && overlap(o.start_us, o.end_us, case.x.start_us, case.x.end_us))
-        .count();
+    let stuck = stuck_with(case);
     if stuck >= 2 && case.upstream_covered(5_000_000) {
         let fact = format!(
             "{} got no connection at the same time, while the upstream served requests",
@@ -168,13 +165,6 @@ fn backlog(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
         found.contributing = Some(backlog);
     }
     found
-}
-
-pub(crate) fn overlap(a0: Option<i64>, a1: Option<i64>, b0: Option<i64>, b1: Option<i64>) -> bool {
-    match (a0, a1, b0, b1) {
-        (Some(a0), Some(a1), Some(b0), Some(b1)) => a0 <= b1 && b0 <= a1,
-        _ => false,
-    }
 }
 
 /// Whether the timer for the answer (or one that is not further named) ran out.
