@@ -4,7 +4,7 @@ use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Phase};
 
 use super::exchange::{self, Fact};
-use super::survey::Survey;
+use super::survey::{Fields, Survey};
 use crate::model::{Link, Record, Trace};
 
 /// Where the walk ended.
@@ -82,13 +82,18 @@ fn received(survey: &Survey<'_>, link: &Link) -> Option<bool> {
     let fields = survey.fields(link.hop);
     let header_would_show = fields.header && record.attempts.iter().any(|a| a.header_us.is_some());
     // These products write a line for every failure of their own; none means the status came from upstream.
-    let silent = fields.failures && !unanswered(record, fields.header) && record.product != Product::Iis;
+    let silent = fields.failures && !unanswered(record, fields) && record.product != Product::Iis;
     (silent || header_would_show).then_some(false)
 }
 
-/// The log gives header times and this request has none: no answer came.
-fn unanswered(record: &Record, logged: bool) -> bool {
-    logged && !record.attempts.is_empty() && record.attempts.iter().all(|a| a.header_us.is_none())
+/// The log gives header times, or connect times, and this request has none: no answer came.
+fn unanswered(record: &Record, fields: Fields) -> bool {
+    let Some(last) = record.last_attempt() else {
+        return false;
+    };
+    let no_header = fields.header && last.header_us.is_none() && record.header_us.is_none();
+    let no_connection = fields.connect && last.connect_us.is_none() && record.connect_us.is_none();
+    no_header || no_connection
 }
 
 fn own_failure(facts: &[Fact<'_>]) -> bool {

@@ -25,9 +25,7 @@ mod weigh;
 mod words;
 
 #[cfg(test)]
-mod golden;
-#[cfg(test)]
-mod testing;
+mod tests;
 
 /// Everything the classification rests on.
 pub struct World<'a> {

@@ -5,7 +5,7 @@ use why502_parsers::Product;
 use why502_parsers::entry::Fault;
 
 use super::burst::{self, Upset};
-use super::case::{Case, Reuse, hits, origin};
+use super::case::{Case, Join, Reuse, hits, origin};
 use super::exchange::Exchange;
 use super::words::{count, span};
 use crate::model::finding::Evidence;
@@ -330,6 +330,9 @@ fn upstream_record(case: &Case<'_, '_>, sum: &mut Balance) {
     if let Some(link) = case.beyond {
         let fact = format!("{} has a record of the request, so it had arrived", case.upstream_name());
         let worth = if link.ambiguous { (-1, 1) } else { (-3, 2) };
+        if case.join() == Join::Sure {
+            sum.excluded.get_or_insert_with(|| fact.clone());
+        }
         return sum.add(worth.0, worth.1, case.says(Weight::Counter, link.records().next(), fact));
     }
     if case.upstream_covered(5_000_000) {

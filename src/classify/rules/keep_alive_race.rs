@@ -104,10 +104,10 @@ impl Rule for Race {
             found.score = 0.95;
             found.proof = true;
         }
-        if case.upstream_hop.is_none() || !sum.unseen && !idle_closed {
-            // One hop's log alone never proves a race.
+        if !sum.unseen && !idle_closed {
+            // One hop's log alone never proves a race, unless the product itself says so.
             found.score = found.score.min(0.85);
-            found.proof &= idle_closed;
+            found.proof = false;
             found = found.lacking(format!("the log of {} for that time", case.upstream_name()));
         }
         let (idle, limit) = idle_known(case);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Kind, Level, Marks, Phase, Signal};
 
-use super::{Outcome, Timers, World, classify};
+use crate::classify::{Outcome, Timers, World, classify};
 use crate::limits::Scope;
 use crate::model::finding::Finding;
 use crate::model::{
