@@ -1,10 +1,35 @@
 //! Timeouts and keep-alives of each hop: read from server configuration, else the product's default, else learnt.
 
+mod apache;
+mod apache_source;
+mod app;
+mod assign;
+mod caddy;
+mod caddy_json;
+mod caddy_source;
+pub mod defaults;
+mod discover;
+mod edgemicro;
+mod haproxy;
+mod include;
+mod lookup;
+mod nginx;
+mod nginx_tokens;
+mod setting;
+#[cfg(test)]
+mod tests;
+mod text;
+
 use std::collections::BTreeMap;
 
 use why502_parsers::Product;
 
 use crate::model::{HopId, Limit, LimitKind};
+
+pub use assign::assign;
+pub use defaults::idle_slack_us;
+pub use discover::{discover, read_all, sniff};
+pub use setting::setting;
 
 /// What was read from one server's configuration file (with its includes).
 #[derive(Debug, Clone)]
@@ -19,6 +44,44 @@ pub struct ServerConfig {
     pub routes: Vec<Route>,
     /// Access-log formats declared in it.
     pub logs: Vec<LogDeclaration>,
+    /// Error logs declared in it; `name` is the level, `text` the format string where the product has one.
+    pub error_logs: Vec<LogDeclaration>,
+    /// Worker processes, if it says.
+    pub workers: Option<u32>,
+    /// How it was found to belong to its hop.
+    pub assigned: Assigned,
+}
+
+impl ServerConfig {
+    /// A configuration that says nothing yet.
+    pub fn new(product: Product, file: &str) -> Self {
+        Self {
+            product,
+            file: file.to_owned(),
+            listens: Vec::new(),
+            routes: Vec::new(),
+            logs: Vec::new(),
+            error_logs: Vec::new(),
+            workers: None,
+            assigned: Assigned::Not,
+        }
+    }
+}
+
+/// How a configuration was found to belong to a hop, the surest first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Assigned {
+    /// Its directory or file is named like the hop.
+    Named,
+    /// The hop is the only one of its product.
+    Only,
+    /// The hop is reached under an address the configuration listens on.
+    Address,
+    /// Nothing told the hops of its product apart, so all of them were given it.
+    Guessed,
+    /// Not assigned yet.
+    #[default]
+    Not,
 }
 
 /// The limits for some of a server's requests.
@@ -26,8 +89,10 @@ pub struct ServerConfig {
 pub struct Route {
     /// Host names it is for; empty means all.
     pub hosts: Vec<String>,
-    /// Path prefix it is for; empty means all.
+    /// Path it is for, read as `matching` says; empty means all.
     pub path: String,
+    /// How a request's path is compared with `path`.
+    pub matching: Matching,
     /// Name of the upstream group, backend or listen section; empty if there is none.
     pub group: String,
     /// Upstream servers as `(name or empty, host:port)`.
@@ -38,6 +103,35 @@ pub struct Route {
     pub pooled: Option<bool>,
     /// The limits.
     pub limits: BTreeMap<LimitKind, Limit>,
+    /// What is tried again after a failure, if the configuration says.
+    pub retry: Option<Retry>,
+    /// Requests after which a connection to the upstream is closed; `None` if the configuration does not say.
+    pub max_requests: Option<u32>,
+    /// Requests (or connections) at once per upstream server, beyond which others queue.
+    pub slots: Option<u32>,
+}
+
+/// How a request's path is compared with a route's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Matching {
+    /// The path starts with it.
+    #[default]
+    Prefix,
+    /// The path is equal to it.
+    Exact,
+    /// It is a regular expression that the path matches.
+    Regex,
+}
+
+/// What a proxy tries again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// The setting as written (`proxy_next_upstream error timeout`, `retries 3`).
+    pub policy: String,
+    /// Attempts in all, the first one included; `None` if not limited or not said.
+    pub tries: Option<u32>,
+    /// Time for all attempts, in microseconds; `None` if not limited or not said.
+    pub timeout_us: Option<u64>,
 }
 
 /// An access log as the configuration declares it.
@@ -69,39 +163,8 @@ pub struct Scope<'a> {
 /// The limits of every hop.
 #[derive(Debug, Clone, Default)]
 pub struct Limits {
-    configs: BTreeMap<HopId, Vec<ServerConfig>>,
     products: BTreeMap<HopId, Product>,
-}
-
-impl Limits {
-    /// Limits of hops of the given products, from the configurations that were found for them.
-    pub fn new(products: BTreeMap<HopId, Product>, configs: BTreeMap<HopId, Vec<ServerConfig>>) -> Self {
-        Self { configs, products }
-    }
-
-    /// The limit of `kind` at `hop` for a request of `scope`: configured, else the product's default.
-    /// `None` if neither is known.
-    pub fn get(&self, hop: HopId, kind: LimitKind, scope: &Scope<'_>) -> Option<Limit> {
-        let _ = (&self.configs, &self.products, hop, kind, scope);
-        None
-    }
-
-    /// Whether `hop` keeps connections to this upstream for reuse; `None` if that is not known.
-    pub fn pooled(&self, hop: HopId, scope: &Scope<'_>) -> Option<bool> {
-        let _ = (hop, scope);
-        None
-    }
-
-    /// Whether `hop` speaks TLS to this upstream; `None` if that is not known.
-    pub fn upstream_tls(&self, hop: HopId, scope: &Scope<'_>) -> Option<bool> {
-        let _ = (hop, scope);
-        None
-    }
-}
-
-/// The setting of `product` that controls `kind`, and `value_us` written as that setting takes it
-/// (`("keepalive_timeout in the upstream block", "4s")`). `None` if the product has no such setting.
-pub fn setting(product: Product, kind: LimitKind, value_us: u64) -> Option<(&'static str, String)> {
-    let _ = (product, kind, value_us);
-    None
+    routes: BTreeMap<HopId, Vec<lookup::Compiled>>,
+    listens: BTreeMap<HopId, Vec<String>>,
+    learnt: BTreeMap<(HopId, LimitKind), Limit>,
 }

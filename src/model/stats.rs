@@ -12,8 +12,8 @@ pub struct Stats {
     pub inputs: BTreeMap<SourceId, Coverage>,
     /// Load of each hop, second by second (corrected clock, request ends).
     pub load: BTreeMap<HopId, BTreeMap<i64, Second>>,
-    /// Requests per status and hop.
-    pub statuses: BTreeMap<HopId, BTreeMap<u16, u64>>,
+    /// Requests answered with 499 or more, per hop, by status and second of their end.
+    pub failures: BTreeMap<HopId, BTreeMap<(u16, i64), u64>>,
 }
 
 /// What was read of one input.

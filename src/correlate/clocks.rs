@@ -1,0 +1,209 @@
+//! Clock offsets between hops, learnt from requests that two hops both logged.
+//!
+//! A request at the inner hop lies within the same request at the outer hop. Each pair of records allows an
+//! interval of offsets; the offset that most pairs allow is the clocks' difference. The same count, taken both
+//! ways round, says which hop is the outer one.
+
+use std::collections::BTreeMap;
+
+use crate::select::sketch::{Sample, Sketch};
+
+/// How two logs' clocks and requests fit together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fit {
+    /// Added to the inner log's stamps to bring them to the outer log's clock.
+    pub offset_us: i64,
+    /// Half the width of the interval that the pairs leave open.
+    pub spread_us: i64,
+    /// Pairs that allow the offset.
+    pub pairs: u32,
+    /// Pairs that were compared.
+    pub compared: u32,
+    /// Whether the pairs were matched by id.
+    pub by_id: bool,
+    /// Of the requests (or kinds of request) that both logged, how many took longer in the outer log, less how many
+    /// took longer in the inner one.
+    pub longer: i32,
+}
+
+/// Fewer agreeing pairs than this are an accident.
+const FEWEST: u32 = 5;
+
+/// Offsets beyond this are not clocks but different days.
+const FARTHEST_US: i64 = 26 * 3_600_000_000;
+
+/// Time in the network and in kernel queues that may show on one side only.
+const TOLERANCE_US: i64 = 1_000;
+
+/// How `inner` fits into `outer`, or `None` if too few requests agree on any offset.
+pub fn fit(outer: &Sketch, inner: &Sketch) -> Option<Fit> {
+    let by_id = best(intervals(outer.ids(), inner.ids()), true);
+    if let Some(fit) = by_id {
+        return Some(Fit {
+            longer: longer(outer.ids(), inner.ids()),
+            ..fit
+        });
+    }
+    let fit = best(intervals(outer.requests(), inner.requests()), false)?;
+    Some(Fit {
+        longer: longer(outer.requests(), inner.requests()),
+        ..fit
+    })
+}
+
+/// For how many keys the outer requests took longer on average, less those for which the inner ones did.
+fn longer(outer: &BTreeMap<u64, Vec<Sample>>, inner: &BTreeMap<u64, Vec<Sample>>) -> i32 {
+    let mean = |samples: &[Sample]| {
+        let whole: Vec<i64> = samples
+            .iter()
+            .filter(|s| s.whole)
+            .map(|s| s.end_us - s.start_us)
+            .collect();
+        whole.iter().sum::<i64>().checked_div(whole.len() as i64)
+    };
+    let difference = |(key, inside): (&u64, &Vec<Sample>)| Some(mean(outer.get(key)?)? - mean(inside)?);
+    inner
+        .iter()
+        .filter_map(difference)
+        .map(|us| us.signum() as i32)
+        .sum()
+}
+
+/// One interval of allowed offsets per pair of samples with the same key, and the number of inner samples compared.
+fn intervals(
+    outer: &BTreeMap<u64, Vec<Sample>>,
+    inner: &BTreeMap<u64, Vec<Sample>>,
+) -> (Vec<(i64, i64)>, u32) {
+    let mut all = Vec::new();
+    let mut compared = 0;
+    for (key, inside) in inner {
+        let Some(outside) = outer.get(key) else { continue };
+        compared += inside.len().min(outside.len()) as u32;
+        for a in outside {
+            all.extend(inside.iter().filter_map(|b| allowed(a, b)));
+        }
+    }
+    (all, compared)
+}
+
+/// The offsets of `inner`'s clock with which it lies within `outer`.
+fn allowed(outer: &Sample, inner: &Sample) -> Option<(i64, i64)> {
+    // A sample without duration is an instant of the request, not its whole.
+    let (before, after) = if outer.whole { (0, 0) } else { (1_000_000, 0) };
+    let low = outer.start_us - before - inner.start_us - i64::from(inner.resolution_us) - TOLERANCE_US;
+    let high = outer.end_us + after + i64::from(outer.resolution_us) - inner.end_us + TOLERANCE_US;
+    (low <= high && low.abs() <= FARTHEST_US).then_some((low, high))
+}
+
+fn best((intervals, compared): (Vec<(i64, i64)>, u32), by_id: bool) -> Option<Fit> {
+    let (pairs, low, high) = deepest(&intervals)?;
+    // By id each request is compared once, so most must agree; by path most combinations are of different requests.
+    let needed = if by_id { compared / 2 } else { compared * 2 / 5 };
+    if pairs < FEWEST.max(needed) {
+        return None;
+    }
+    let at_zero = intervals
+        .iter()
+        .filter(|(low, high)| *low <= 0 && 0 <= *high)
+        .count() as u32;
+    // Clocks are right until the logs say otherwise.
+    let agree = at_zero * 100 >= pairs * 95;
+    let offset_us = if agree { 0 } else { low.midpoint(high) };
+    Some(Fit {
+        offset_us,
+        spread_us: (high - low) / 2,
+        pairs: if agree { at_zero } else { pairs },
+        compared,
+        by_id,
+        longer: 0,
+    })
+}
+
+/// The offsets that most intervals contain: how many do, and the first and last such offset.
+fn deepest(intervals: &[(i64, i64)]) -> Option<(u32, i64, i64)> {
+    let mut edges: Vec<(i64, i32)> = Vec::with_capacity(intervals.len() * 2);
+    for &(low, high) in intervals {
+        edges.push((low, -1)); // Opens; sorts before closings at the same offset.
+        edges.push((high, 1));
+    }
+    edges.sort_unstable();
+    let (mut depth, mut most, mut low, mut high) = (0i32, 0i32, 0, 0);
+    for (at, &(offset, edge)) in edges.iter().enumerate() {
+        depth -= edge;
+        if edge < 0 && depth > most {
+            most = depth;
+            low = offset;
+            high = edges.get(at + 1).map_or(offset, |next| next.0);
+        }
+    }
+    (most > 0).then_some((most as u32, low, high))
+}
+
+/// Splits a correction of stamps without zone into a zone offset (a multiple of a quarter of an hour) and what is
+/// left, the clock's error.
+pub fn zone_and_skew(offset_us: i64) -> (i64, i64) {
+    const QUARTER_US: i64 = 900_000_000;
+    let zone = (offset_us + offset_us.signum() * QUARTER_US / 2) / QUARTER_US * QUARTER_US;
+    (zone, offset_us - zone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::mix;
+
+    fn traffic(shift_us: i64, resolution_us: u32) -> (Sketch, Sketch) {
+        let (mut outer, mut inner) = (Sketch::default(), Sketch::default());
+        for n in 0..300u64 {
+            let start = 1_000_000_000_000 + n as i64 * 337_111;
+            let length = 4_000 + (mix(n) % 60_000) as i64;
+            let floor = |us: i64| us - us.rem_euclid(i64::from(resolution_us));
+            let whole = |start: i64, end: i64| Sample {
+                start_us: start,
+                end_us: end,
+                resolution_us,
+                whole: true,
+            };
+            let a = whole(floor(start + length) - length, floor(start + length));
+            let b_end = start + length - 900 - shift_us;
+            let b = whole(floor(b_end) - (length - 2_000), floor(b_end));
+            outer.offer_id(mix(n), a);
+            inner.offer_id(mix(n), b);
+            outer.offer_request(mix(n % 9), a);
+            inner.offer_request(mix(n % 9), b);
+        }
+        (outer, inner)
+    }
+
+    #[test]
+    fn a_shifted_clock_is_found_to_a_few_milliseconds() {
+        let (outer, inner) = traffic(2_300_000, 1);
+        let fit = fit(&outer, &inner).unwrap();
+        assert!(fit.by_id);
+        assert!((fit.offset_us - 2_300_000).abs() < 2_000, "{fit:?}");
+    }
+
+    #[test]
+    fn a_shifted_clock_is_found_without_ids() {
+        let (outer, inner) = traffic(-3_600_000_000 + 40_000, 1_000);
+        let found = best(intervals(outer.requests(), inner.requests()), false).unwrap();
+        assert!(
+            (found.offset_us + 3_600_000_000 - 40_000).abs() < 20_000,
+            "{found:?}"
+        );
+        assert_eq!(zone_and_skew(found.offset_us).0, -3_600_000_000);
+    }
+
+    #[test]
+    fn clocks_that_agree_are_left_alone() {
+        let (outer, inner) = traffic(0, 1_000_000);
+        assert_eq!(fit(&outer, &inner).unwrap().offset_us, 0);
+    }
+
+    #[test]
+    fn the_outer_hop_is_the_one_whose_requests_take_longer() {
+        let (outer, inner) = traffic(500_000, 1);
+        assert!(fit(&outer, &inner).unwrap().longer > 200);
+        assert!(fit(&inner, &outer).is_none_or(|fit| fit.longer < -200));
+    }
+}

@@ -1,0 +1,404 @@
+//! Across hops: which visits are of the same request.
+//!
+//! Shared ids first, in any chain. What is left is matched between hops that are known to talk to each other: an
+//! assignment of inner to outer visits with the same method and path, cheapest pairs first, in which requests that
+//! did not fail take part as well, so that a request that never arrived is not credited with its neighbour's entry.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashMap;
+use why502_parsers::entry::{Fault, Phase};
+
+use super::details::{Visit, visits};
+use crate::model::{Hop, HopId, JoinedBy, Link, Record, Trace, ids};
+
+/// The same id this far apart is two requests (a client's own retry).
+const SAME_ID_WITHIN_US: i64 = 180_000_000;
+
+/// An application may begin this long after the proxy gave up: the request sat in a queue.
+const LATE_US: i64 = 60_000_000;
+
+/// Clock error that is tolerated beside the stamps' resolution.
+const TOLERANCE_US: i64 = 20_000;
+
+/// A second-best partner whose cost is within this of the best one makes a join ambiguous.
+const MARGIN_US: i64 = 5_000;
+
+/// Worse than any distance in time that is still a match.
+const PENALTY_US: i64 = 500_000;
+
+/// Joins `records` (corrected clock, any order) to traces, by time of their outermost record. `hops` in order,
+/// outermost first, with their upstreams.
+pub fn join(records: Vec<Record>, hops: &[Hop]) -> Vec<Trace> {
+    let mut by_hop: BTreeMap<HopId, Vec<Record>> = BTreeMap::new();
+    for record in records {
+        by_hop.entry(record.hop).or_default().push(record);
+    }
+    let all: Vec<Visit> = by_hop.into_values().flat_map(visits).collect();
+    let mut parents: Vec<Option<Parent>> = vec![None; all.len()];
+    join_by_id(&all, &mut parents);
+    join_by_address(&all, &mut parents);
+    join_by_time(&all, hops, &mut parents);
+    traces(all, &parents)
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Parent {
+    at: usize,
+    by: JoinedBy,
+    ambiguous: bool,
+}
+
+/// Gives every visit the nearest outer visit with a shared id, and joins what is connected by a chain of ids.
+fn join_by_id(all: &[Visit], parents: &mut [Option<Parent>]) {
+    let mut by_id: FxHashMap<u64, Vec<usize>> = FxHashMap::default();
+    for (at, visit) in all.iter().enumerate() {
+        for key in visit.ids() {
+            by_id.entry(key).or_default().push(at);
+        }
+    }
+    for (at, visit) in all.iter().enumerate() {
+        let outer = visit
+            .ids()
+            .iter()
+            .flat_map(|key| by_id.get(key).into_iter().flatten())
+            .copied()
+            .filter(|&other| all[other].hop() < visit.hop() && apart(&all[other], visit) <= SAME_ID_WITHIN_US)
+            .min_by_key(|&other| {
+                (
+                    std::cmp::Reverse(all[other].hop()),
+                    misfit(&all[other], visit),
+                    other,
+                )
+            });
+        parents[at] = outer.map(|outer| Parent {
+            at: outer,
+            by: JoinedBy::Id,
+            ambiguous: false,
+        });
+    }
+}
+
+/// Time between two visits; zero if they overlap.
+fn apart(a: &Visit, b: &Visit) -> i64 {
+    match (a.interval(), b.interval()) {
+        (Some(a), Some(b)) => (b.0 - a.1).max(a.0 - b.1).max(0),
+        _ => 0,
+    }
+}
+
+/// How far `inner` sticks out of `outer`.
+fn misfit(outer: &Visit, inner: &Visit) -> i64 {
+    match (outer.interval(), inner.interval()) {
+        (Some(a), Some(b)) => (a.0 - b.0).max(0) + (b.1 - a.1).max(0),
+        _ => i64::MAX,
+    }
+}
+
+/// The connection between two hops has the same address and port on both sides.
+fn join_by_address(all: &[Visit], parents: &mut [Option<Parent>]) {
+    let mut locals: FxHashMap<&str, Vec<usize>> = FxHashMap::default();
+    for (at, visit) in all.iter().enumerate() {
+        let local = visit.text(|record| &record.local);
+        if !local.is_empty() {
+            locals.entry(local).or_default().push(at);
+        }
+    }
+    for (at, visit) in all.iter().enumerate().filter(|_| !locals.is_empty()) {
+        let Some((client, port)) = visit.records().find_map(|r| Some((&r.client, r.client_port?))) else {
+            continue;
+        };
+        let address = if client.contains(':') {
+            format!("[{client}]:{port}")
+        } else {
+            format!("{client}:{port}")
+        };
+        let outer = locals
+            .get(address.as_str())
+            .into_iter()
+            .flatten()
+            .copied()
+            .find(|&outer| {
+                all[outer].hop() < visit.hop()
+                    && apart(&all[outer], visit) == 0
+                    && same_request(&all[outer], visit)
+            });
+        if let (None, Some(outer)) = (parents[at], outer) {
+            parents[at] = Some(Parent {
+                at: outer,
+                by: JoinedBy::Address,
+                ambiguous: false,
+            });
+        }
+    }
+}
+
+/// Method and path agree as far as both are logged.
+fn same_request(outer: &Visit, inner: &Visit) -> bool {
+    let method = (outer.text(|r| &r.method), inner.text(|r| &r.method));
+    let path = (outer.text(|r| &r.path), inner.text(|r| &r.path));
+    let agree = |(a, b): (&str, &str)| a.is_empty() || b.is_empty() || a == b;
+    let bare = |path: &str| -> String { path.split(['?', '#']).next().unwrap_or_default().to_owned() };
+    let query = |path: &str| path.split_once('?').map(|(_, query)| query.to_owned());
+    let queries_agree = match (query(path.0), query(path.1)) {
+        (Some(a), Some(b)) => a == b,
+        _ => true,
+    };
+    agree(method) && agree((&bare(path.0), &bare(path.1))) && queries_agree
+}
+
+/// Matches visits that have no partner by id, hop pair by hop pair.
+fn join_by_time(all: &[Visit], hops: &[Hop], parents: &mut [Option<Parent>]) {
+    let mut by_request: BTreeMap<(HopId, u64), Vec<usize>> = BTreeMap::new();
+    for (at, visit) in all.iter().enumerate() {
+        let path = visit.text(|record| &record.path);
+        if !path.is_empty() && visit.interval().is_some() {
+            let key = ids::request_key(visit.text(|record| &record.method).as_bytes(), path.as_bytes());
+            by_request.entry((visit.hop(), key)).or_default().push(at);
+        }
+    }
+    let linked = linked_by_id(all, parents);
+    for (&(inner_hop, key), inner) in &by_request {
+        let free: Vec<usize> = inner
+            .iter()
+            .copied()
+            .filter(|&at| parents[at].is_none())
+            .collect();
+        for outer_hop in outer_hops(hops, inner_hop) {
+            let Some(outer) = by_request.get(&(outer_hop, key)) else {
+                continue;
+            };
+            let open: Vec<usize> = outer
+                .iter()
+                .copied()
+                .filter(|at| !linked.contains(&(*at, inner_hop)))
+                .collect();
+            assign(all, &open, &free, parents);
+        }
+    }
+}
+
+/// Outer visits that already have a partner by id, with the inner hop.
+fn linked_by_id(all: &[Visit], parents: &[Option<Parent>]) -> BTreeSet<(usize, HopId)> {
+    parents
+        .iter()
+        .enumerate()
+        .filter_map(|(at, parent)| Some((parent.as_ref()?.at, all[at].hop())))
+        .collect()
+}
+
+/// The hops that send requests to `inner`; if none is known to, the one before it in order.
+fn outer_hops(hops: &[Hop], inner: HopId) -> Vec<HopId> {
+    let known: Vec<HopId> = (0..hops.len() as u16)
+        .map(HopId)
+        .filter(|hop| hops[hop.0 as usize].upstreams.contains(&inner))
+        .collect();
+    if !known.is_empty() || hops.iter().any(|hop| !hop.upstreams.is_empty()) {
+        return known;
+    }
+    inner.0.checked_sub(1).map(HopId).into_iter().collect()
+}
+
+/// Assigns inner visits to outer ones, cheapest pair first; each is used once.
+fn assign(all: &[Visit], outer: &[usize], inner: &[usize], parents: &mut [Option<Parent>]) {
+    let starts: Vec<(i64, usize)> = {
+        let mut starts: Vec<_> = inner
+            .iter()
+            .filter_map(|&at| Some((all[at].interval()?.0, at)))
+            .collect();
+        starts.sort_unstable();
+        starts
+    };
+    let mut pairs: Vec<(i64, usize, usize)> = Vec::new();
+    for &a in outer {
+        let Some((from, to)) = reach(&all[a]) else {
+            continue;
+        };
+        let first = starts.partition_point(|&(start, _)| start < from);
+        pairs.extend(
+            starts[first..]
+                .iter()
+                .take_while(|&&(start, _)| start <= to)
+                .filter_map(|&(_, b)| Some((cost(&all[a], &all[b])?, a, b))),
+        );
+    }
+    pairs.sort_unstable();
+    let (mut taken_outer, mut taken_inner) = (BTreeSet::new(), BTreeSet::new());
+    for &(price, a, b) in &pairs {
+        if parents[b].is_some() || taken_outer.contains(&a) || taken_inner.contains(&b) {
+            continue;
+        }
+        let rival = |&&(other, x, y): &&(i64, usize, usize)| {
+            let free = (x == a && y != b && !taken_inner.contains(&y) && parents[y].is_none())
+                || (y == b && x != a && !taken_outer.contains(&x));
+            free && other >= price && other - price <= MARGIN_US
+        };
+        let ambiguous = pairs
+            .iter()
+            .filter(|pair| pair.1 == a || pair.2 == b)
+            .any(|pair| rival(&pair));
+        taken_outer.insert(a);
+        taken_inner.insert(b);
+        parents[b] = Some(Parent {
+            at: a,
+            by: JoinedBy::Time,
+            ambiguous,
+        });
+    }
+}
+
+/// When an inner visit of this outer one can have started; `None` if the request never left this hop.
+fn reach(outer: &Visit) -> Option<(i64, i64)> {
+    if never_sent(outer) {
+        return None;
+    }
+    let (start, end) = outer.interval()?;
+    let slack = TOLERANCE_US + outer.resolution_us().max(1_000_000);
+    let late = if waited(outer, end - start) { LATE_US } else { 0 };
+    Some((start - slack, end + slack + late))
+}
+
+/// Whether the records say that no connection to the upstream was made.
+fn never_sent(outer: &Visit) -> bool {
+    if outer
+        .outcome
+        .as_ref()
+        .is_some_and(|record| record.status.is_some_and(|status| status < 500))
+    {
+        return false;
+    }
+    let phase = |record: &Record| record.signal.map(|signal| (signal.phase, signal.fault));
+    outer.records().filter_map(phase).any(|(phase, fault)| {
+        matches!(
+            phase,
+            Phase::Resolve | Phase::Connect | Phase::Tls | Phase::ConnectOrTls | Phase::Queue
+        ) && !matches!(fault, Fault::TimedOut)
+    })
+}
+
+/// Whether the hop gave up waiting, so that the upstream may have begun later.
+fn waited(outer: &Visit, length_us: i64) -> bool {
+    let timed_out = outer
+        .records()
+        .any(|record| record.signal.is_some_and(|s| s.fault == Fault::TimedOut));
+    timed_out
+        || (length_us >= 1_000_000
+            && outer
+                .outcome
+                .as_ref()
+                .is_some_and(|r| r.status.is_none_or(|s| s >= 499)))
+}
+
+/// What it costs to take `inner` for the upstream side of `outer`, in microseconds; `None` if they contradict.
+fn cost(outer: &Visit, inner: &Visit) -> Option<i64> {
+    if !same_request(outer, inner) {
+        return None;
+    }
+    let ((a_start, a_end), (b_start, b_end)) = (outer.interval()?, inner.interval()?);
+    let resolution = outer.resolution_us().max(inner.resolution_us());
+    let tolerance = TOLERANCE_US + resolution;
+    if b_start < a_start - tolerance {
+        return None;
+    }
+    let failed = outer
+        .outcome
+        .as_ref()
+        .is_none_or(|record| record.status.is_none_or(|status| status >= 499));
+    if !failed && b_end > a_end + tolerance {
+        return None;
+    }
+    if b_start > a_end + tolerance && !waited(outer, a_end - a_start) {
+        return None;
+    }
+    // Within the stamps' resolution the order means nothing.
+    let mut cost = (b_start - a_start).max(0);
+    if !failed {
+        cost += (a_end - b_end).abs().saturating_sub(resolution).max(0);
+    }
+    Some(cost + contradiction(outer, inner, a_end + tolerance, b_end))
+}
+
+/// Extra cost where the two sides' outcomes do not go together.
+fn contradiction(outer: &Visit, inner: &Visit, outer_end: i64, inner_end: i64) -> i64 {
+    let (Some(a), Some(b)) = (&outer.outcome, &inner.outcome) else {
+        return 0;
+    };
+    let answered = b.status.filter(|&status| status != 499 && status != 0);
+    match a.last_attempt() {
+        // A header came: it must have been this one's.
+        Some(attempt) if attempt.header_us.is_some() => {
+            if attempt.status == answered {
+                0
+            } else {
+                PENALTY_US
+            }
+        }
+        // None came, yet this one sent an answer in time.
+        Some(_) if answered.is_some() && inner_end < outer_end - 2 * TOLERANCE_US => PENALTY_US,
+        Some(_) => 0,
+        None if a.status == answered => 0,
+        None => PENALTY_US / 2,
+    }
+}
+
+/// One trace per group of joined visits.
+fn traces(all: Vec<Visit>, parents: &[Option<Parent>]) -> Vec<Trace> {
+    let mut roots: Vec<usize> = Vec::with_capacity(all.len());
+    for at in 0..all.len() {
+        let mut root = at;
+        // Parents are always at an outer hop, so this ends.
+        while let Some(parent) = parents[root] {
+            root = parent.at;
+        }
+        roots.push(root);
+    }
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (at, &root) in roots.iter().enumerate() {
+        groups.entry(root).or_default().push(at);
+    }
+    let mut visits: Vec<Option<Visit>> = all.into_iter().map(Some).collect();
+    let mut traces: Vec<Trace> = groups
+        .into_values()
+        .map(|group| trace(group, &mut visits, parents))
+        .collect();
+    traces.sort_by_key(|trace| (trace.links.first().and_then(Link::interval), first_place(trace)));
+    traces
+}
+
+fn first_place(trace: &Trace) -> Option<crate::model::Place> {
+    trace.links.first()?.records().next().map(|record| record.place)
+}
+
+fn trace(mut group: Vec<usize>, visits: &mut [Option<Visit>], parents: &[Option<Parent>]) -> Trace {
+    let key = |at: &usize| {
+        visits[*at].as_ref().map(|visit| {
+            (
+                visit.hop(),
+                visit.interval(),
+                visit.records().next().map(|r| r.place),
+            )
+        })
+    };
+    group.sort_by_key(key);
+    let position: BTreeMap<usize, usize> = group
+        .iter()
+        .enumerate()
+        .map(|(position, &at)| (at, position))
+        .collect();
+    let links = group
+        .iter()
+        .filter_map(|&at| {
+            let visit = visits[at].take()?;
+            let parent = parents[at];
+            Some(Link {
+                hop: visit.hop(),
+                outcome: visit.outcome,
+                details: visit.details,
+                parent: parent.and_then(|parent| position.get(&parent.at).copied()),
+                joined_by: parent.map_or(JoinedBy::Origin, |parent| parent.by),
+                ambiguous: parent.is_some_and(|parent| parent.ambiguous),
+            })
+        })
+        .collect();
+    Trace { links }
+}

@@ -1,0 +1,282 @@
+//! Which hop sends requests to which, and how far each log's clock is off.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::clocks::{self, Fit};
+use crate::model::HopId;
+use crate::select::sketch::Sketch;
+
+/// What is known of one hop's request logs before topology is worked out.
+#[derive(Debug)]
+pub struct Node<'a> {
+    /// The hop.
+    pub hop: HopId,
+    /// Sample of its requests; `None` if it logs none.
+    pub sketch: Option<&'a Sketch>,
+    /// Whether the stamps in that sample carry no zone.
+    pub zone_unknown: bool,
+    /// Whether it usually sends requests on.
+    pub is_proxy: bool,
+    /// Upstream addresses in its configuration.
+    pub routes_to: Vec<String>,
+    /// Addresses it listens on.
+    pub addresses: Vec<String>,
+    /// Place in an order given by the user.
+    pub given_rank: Option<usize>,
+}
+
+/// How the hops hang together.
+#[derive(Debug, Default)]
+pub struct Topology {
+    /// Hops, outermost first.
+    pub order: Vec<HopId>,
+    /// For each hop, the hops it sends requests to.
+    pub edges: BTreeMap<HopId, BTreeSet<HopId>>,
+    /// How each hop's clock compares with the outermost hop it is connected to: `(correction, fit)`.
+    pub clocks: BTreeMap<HopId, (i64, Fit)>,
+    /// Pairs of hops whose records carry the same ids, both ways.
+    pub by_id: BTreeSet<(HopId, HopId)>,
+}
+
+/// Works out the hops' order and clocks.
+pub fn work_out(nodes: &[Node<'_>]) -> Topology {
+    let fits = all_fits(nodes);
+    let mut edges = directed(nodes, &fits);
+    let order = order(nodes, &edges);
+    drop_shortcuts(&mut edges);
+    let clocks = settle_clocks(nodes, &order, &fits);
+    let by_id = fits
+        .iter()
+        .filter(|(_, fit)| fit.by_id)
+        .flat_map(|(&(a, b), _)| [(a, b), (b, a)])
+        .collect();
+    Topology {
+        order,
+        edges,
+        clocks,
+        by_id,
+    }
+}
+
+/// How each pair of hops fits, with the first as the outer one.
+fn all_fits(nodes: &[Node<'_>]) -> BTreeMap<(HopId, HopId), Fit> {
+    let mut fits = BTreeMap::new();
+    for outer in nodes {
+        for inner in nodes.iter().filter(|inner| inner.hop != outer.hop) {
+            let (Some(a), Some(b)) = (outer.sketch, inner.sketch) else {
+                continue;
+            };
+            if let Some(fit) = clocks::fit(a, b) {
+                fits.insert((outer.hop, inner.hop), fit);
+            }
+        }
+    }
+    fits
+}
+
+/// An edge for every pair that shares requests, from the outer to the inner hop.
+fn directed(nodes: &[Node<'_>], fits: &BTreeMap<(HopId, HopId), Fit>) -> BTreeMap<HopId, BTreeSet<HopId>> {
+    let mut edges: BTreeMap<HopId, BTreeSet<HopId>> = BTreeMap::new();
+    for (at, a) in nodes.iter().enumerate() {
+        for b in &nodes[at + 1..] {
+            match direction(a, b, fits) {
+                Some(true) => edges.entry(a.hop).or_default().insert(b.hop),
+                Some(false) => edges.entry(b.hop).or_default().insert(a.hop),
+                None => false,
+            };
+        }
+    }
+    edges
+}
+
+/// Whether requests go from `a` to `b` (`true`), from `b` to `a` (`false`), or not between them at all.
+fn direction(a: &Node<'_>, b: &Node<'_>, fits: &BTreeMap<(HopId, HopId), Fit>) -> Option<bool> {
+    let routes = |from: &Node<'_>, to: &Node<'_>| {
+        from.routes_to
+            .iter()
+            .any(|route| to.addresses.iter().any(|address| same_address(route, address)))
+    };
+    match (routes(a, b), routes(b, a)) {
+        (true, false) => return Some(true),
+        (false, true) => return Some(false),
+        _ => {}
+    }
+    if let (Some(first), Some(second)) = (a.given_rank, b.given_rank)
+        && first != second
+    {
+        return Some(first < second);
+    }
+    let (there, back) = (fits.get(&(a.hop, b.hop)), fits.get(&(b.hop, a.hop)));
+    if there.is_none() && back.is_none() {
+        return None;
+    }
+    // A program that only serves is the inner one, whatever the stamps seem to say.
+    if a.is_proxy != b.is_proxy {
+        return Some(a.is_proxy);
+    }
+    let longer = there.map_or(0, |fit| fit.longer) - back.map_or(0, |fit| fit.longer);
+    let pairs = |fit: Option<&Fit>| fit.map_or(0, |fit| fit.pairs);
+    Some(if longer == 0 {
+        pairs(there) >= pairs(back)
+    } else {
+        longer > 0
+    })
+}
+
+/// Whether a configured upstream address and a listen address mean the same socket. A listener on all
+/// addresses (`:8080`, `*:8080`, `0.0.0.0:8080`) is recognised by its port.
+pub fn same_address(route: &str, address: &str) -> bool {
+    if route == address {
+        return true;
+    }
+    let (Some((_, port)), Some((host, listen_port))) = (route.rsplit_once(':'), address.rsplit_once(':'))
+    else {
+        return false;
+    };
+    port == listen_port && matches!(host, "" | "*" | "0.0.0.0" | "[::]")
+}
+
+/// Hops with everything that sends to them first; ties by the given order, then proxies, then the order of the list.
+fn order(nodes: &[Node<'_>], edges: &BTreeMap<HopId, BTreeSet<HopId>>) -> Vec<HopId> {
+    let mut left: Vec<&Node<'_>> = nodes.iter().collect();
+    left.sort_by_key(|node| (node.given_rank.unwrap_or(usize::MAX), !node.is_proxy, node.hop));
+    let mut order = Vec::with_capacity(nodes.len());
+    while !left.is_empty() {
+        let is_free = |node: &&Node<'_>| {
+            !left.iter().any(|other| {
+                edges
+                    .get(&other.hop)
+                    .is_some_and(|inner| inner.contains(&node.hop))
+            })
+        };
+        // In a cycle (a hop that calls itself back) the first of the list goes first.
+        let next = left.iter().position(is_free).unwrap_or(0);
+        order.push(left.remove(next).hop);
+    }
+    order
+}
+
+/// A hop that is reached by way of another is not reached directly.
+fn drop_shortcuts(edges: &mut BTreeMap<HopId, BTreeSet<HopId>>) {
+    let all = edges.clone();
+    for inner in edges.values_mut() {
+        let direct = inner.clone();
+        inner.retain(|hop| {
+            !direct
+                .iter()
+                .any(|via| via != hop && all.get(via).is_some_and(|further| further.contains(hop)))
+        });
+    }
+}
+
+/// The correction of every hop's clock: along the best-supported pairs, from the outermost hop inwards. A hop whose
+/// stamps say their zone is trusted before one whose stamps do not.
+fn settle_clocks(
+    nodes: &[Node<'_>],
+    order: &[HopId],
+    fits: &BTreeMap<(HopId, HopId), Fit>,
+) -> BTreeMap<HopId, (i64, Fit)> {
+    let unknown_zone = |hop: HopId| nodes.iter().any(|node| node.hop == hop && node.zone_unknown);
+    let mut roots: Vec<HopId> = order.to_vec();
+    roots.sort_by_key(|&hop| unknown_zone(hop));
+    let mut settled: BTreeMap<HopId, i64> = BTreeMap::new();
+    let mut clocks = BTreeMap::new();
+    for root in roots {
+        settled.entry(root).or_insert(0);
+        while let Some((hop, correction, fit)) = best_next(order, fits, &settled) {
+            settled.insert(hop, correction);
+            clocks.insert(hop, (correction, fit));
+        }
+    }
+    clocks
+}
+
+/// The hop without a correction that has the most pairs with one that has, and its correction.
+fn best_next(
+    order: &[HopId],
+    fits: &BTreeMap<(HopId, HopId), Fit>,
+    settled: &BTreeMap<HopId, i64>,
+) -> Option<(HopId, i64, Fit)> {
+    let mut best: Option<(HopId, i64, Fit)> = None;
+    for (at, &outer) in order.iter().enumerate() {
+        for &inner in &order[at + 1..] {
+            let Some(&fit) = fits.get(&(outer, inner)) else {
+                continue;
+            };
+            let candidate = match (settled.get(&outer), settled.get(&inner)) {
+                (Some(known), None) => (inner, known + fit.offset_us, fit),
+                (None, Some(known)) => (outer, known - fit.offset_us, fit),
+                _ => continue,
+            };
+            if best.is_none_or(|(_, _, so_far)| fit.pairs > so_far.pairs) {
+                best = Some(candidate);
+            }
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::mix;
+    use crate::select::sketch::Sample;
+
+    /// Three hops, each 1 ms further in; the middle one's clock is half a second fast.
+    fn sketches() -> [Sketch; 3] {
+        let mut hops = [Sketch::default(), Sketch::default(), Sketch::default()];
+        for n in 0..200u64 {
+            let start = 5_000_000_000 + n as i64 * 41_017;
+            let length = 10_000 + (mix(n) % 40_000) as i64;
+            for (depth, sketch) in hops.iter_mut().enumerate() {
+                let inset = depth as i64 * 1_000;
+                let shift = if depth == 1 { 500_000 } else { 0 };
+                sketch.offer_id(
+                    mix(n),
+                    Sample {
+                        start_us: start + inset + shift,
+                        end_us: start + length - inset + shift,
+                        resolution_us: 1,
+                        whole: true,
+                    },
+                );
+            }
+        }
+        hops
+    }
+
+    fn node(hop: u16, sketch: &Sketch) -> Node<'_> {
+        Node {
+            hop: HopId(hop),
+            sketch: Some(sketch),
+            zone_unknown: false,
+            is_proxy: hop != 2,
+            routes_to: Vec::new(),
+            addresses: Vec::new(),
+            given_rank: None,
+        }
+    }
+
+    #[test]
+    fn three_nested_hops_are_put_in_order_and_in_time() {
+        let [a, b, c] = sketches();
+        let topology = work_out(&[node(2, &c), node(1, &b), node(0, &a)]);
+        assert_eq!(topology.order, [HopId(0), HopId(1), HopId(2)]);
+        assert_eq!(topology.edges[&HopId(0)], BTreeSet::from([HopId(1)]));
+        assert_eq!(topology.edges[&HopId(1)], BTreeSet::from([HopId(2)]));
+        assert!((topology.clocks[&HopId(1)].0 + 500_000).abs() < 3_000);
+        assert!(topology.clocks[&HopId(2)].0.abs() < 3_000);
+        assert!(topology.by_id.contains(&(HopId(2), HopId(0))));
+    }
+
+    #[test]
+    fn a_configured_route_decides_the_direction() {
+        let empty = Sketch::default();
+        let mut front = node(1, &empty);
+        front.routes_to = vec!["10.0.0.3:8080".into()];
+        let mut back = node(0, &empty);
+        back.addresses = vec![":8080".into()];
+        let topology = work_out(&[back, front]);
+        assert_eq!(topology.order, [HopId(1), HopId(0)]);
+    }
+}

@@ -1,0 +1,246 @@
+//! What the user asked for, in resolved form. Every stage may read it; it knows none of them.
+
+pub mod duration;
+pub mod rule;
+pub mod statuses;
+pub mod window;
+pub mod zone;
+
+use std::path::PathBuf;
+
+pub use rule::{Pattern, Rule, pick};
+pub use statuses::Statuses;
+pub use window::{Moment, Window, WindowSpec};
+pub use zone::{CivilClock, Fold, Zone};
+
+use crate::model::Cause;
+
+/// The options of a run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Files, directories, globs, or `-`.
+    pub paths: Vec<PathBuf>,
+    /// The time window, relative times not yet resolved.
+    pub window: WindowSpec,
+    /// The zone in which times are shown and civil times of the window are read.
+    pub zone_shown: Zone,
+    /// Zones of stamps that carry none.
+    pub zones: Vec<Rule<Zone>>,
+    /// Clock corrections given by hand, in microseconds to add to the stamps.
+    pub offsets: Vec<Rule<i64>>,
+    /// Whether clocks are taken as they are, none corrected by what the logs show.
+    pub no_skew: bool,
+    /// Statuses to diagnose.
+    pub statuses: Statuses,
+    /// Causes to show; all if empty.
+    pub causes: Vec<Cause>,
+    /// Hops to show, by name; all if empty.
+    pub hops: Vec<String>,
+    /// Names of hops, outermost first; inferred if empty.
+    pub hop_names: Vec<HopName>,
+    /// Server configuration files or directories named by the user.
+    pub server_configs: Vec<PathBuf>,
+    /// Formats forced by name.
+    pub input_formats: Vec<Rule<String>>,
+    /// Formats given in a server's own language.
+    pub log_formats: Vec<Rule<FormatText>>,
+    /// Where reports go.
+    pub outputs: Vec<Output>,
+    /// Findings that make the run exit with 1.
+    pub fail_on: Vec<FailOn>,
+    /// Whether incomplete coverage makes the run exit with 2.
+    pub strict: bool,
+    /// Threads to use, at least 1.
+    pub threads: usize,
+    /// When to colour, the environment taken into account.
+    pub color: Color,
+    /// Whether only the report and errors are written.
+    pub quiet: bool,
+    /// How much is said beyond the report: 0, 1 or more.
+    pub verbose: u8,
+    /// Whether progress may be shown while reading.
+    pub progress: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            paths: Vec::new(),
+            window: WindowSpec::default(),
+            zone_shown: Zone::Utc,
+            zones: Vec::new(),
+            offsets: Vec::new(),
+            no_skew: false,
+            statuses: Statuses::default(),
+            causes: Vec::new(),
+            hops: Vec::new(),
+            hop_names: Vec::new(),
+            server_configs: Vec::new(),
+            input_formats: Vec::new(),
+            log_formats: Vec::new(),
+            outputs: vec![Output {
+                file: None,
+                format: OutputFormat::Text,
+            }],
+            fail_on: Vec::new(),
+            strict: false,
+            threads: 1,
+            color: Color::Auto,
+            quiet: false,
+            verbose: 0,
+            progress: false,
+        }
+    }
+}
+
+impl Plan {
+    /// The zone given for stamps without one in the file `shown`.
+    pub fn zone_of(&self, shown: &str) -> Option<Zone> {
+        pick(&self.zones, shown).copied()
+    }
+
+    /// The clock correction given for the file `shown`, in microseconds.
+    pub fn offset_of(&self, shown: &str) -> Option<i64> {
+        pick(&self.offsets, shown).copied()
+    }
+
+    /// The name given to the hop that wrote the file `shown`, and its place in the order of hops.
+    pub fn hop_of(&self, shown: &str) -> Option<(usize, &str)> {
+        self.hop_names
+            .iter()
+            .enumerate()
+            .find(|(_, hop)| hop.pattern.matches(shown))
+            .map(|(at, hop)| (at, hop.name.as_str()))
+    }
+}
+
+/// `edge=GLOB` of `--hops`.
+#[derive(Debug, Clone)]
+pub struct HopName {
+    /// The name.
+    pub name: String,
+    /// The files of the hop.
+    pub pattern: Pattern,
+}
+
+/// A log format in a server's own language: `nginx:$remote_addr …`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormatText {
+    /// Whose language: what stands before the colon.
+    pub dialect: String,
+    /// The format string.
+    pub text: String,
+}
+
+/// A report and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// The file; standard output if `None`.
+    pub file: Option<PathBuf>,
+    /// How it is written.
+    pub format: OutputFormat,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OutputFormat {
+    /// For people, on a terminal.
+    Text,
+    /// One JSON object: `why502.findings.v1`.
+    Json,
+}
+
+impl OutputFormat {
+    /// All of them, with the name and the file extensions each goes by.
+    pub const ALL: [(Self, &'static str, &'static [&'static str]); 2] = [
+        (Self::Text, "text", &["txt", "text"]),
+        (Self::Json, "json", &["json"]),
+    ];
+
+    /// The format called `name`.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .find(|(_, own, _)| *own == name)
+            .map(|(format, ..)| *format)
+    }
+
+    /// The format of files that end in `.extension`, in any case.
+    pub fn by_extension(extension: &str) -> Option<Self> {
+        let extension = extension.to_ascii_lowercase();
+        Self::ALL
+            .iter()
+            .find(|(.., extensions)| extensions.contains(&extension.as_str()))
+            .map(|(format, ..)| *format)
+    }
+}
+
+/// `--fail-on CAUSE|any[:N]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailOn {
+    /// Which findings count; all if `None`.
+    pub cause: Option<Cause>,
+    /// How many it takes.
+    pub at_least: u64,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Color {
+    /// On a terminal.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// Whether output that goes to a terminal (or not) is coloured.
+    pub fn enabled(self, is_terminal: bool) -> bool {
+        match self {
+            Self::Auto => is_terminal,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+
+    /// The environment taken into account: `NO_COLOR`, then `CLICOLOR_FORCE`; an explicit choice stands.
+    pub fn with_environment(self, no_color: bool, force: bool) -> Self {
+        match self {
+            Self::Auto if no_color => Self::Never,
+            Self::Auto if force => Self::Always,
+            chosen => chosen,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_explicit_choice_of_colour_beats_the_environment() {
+        assert_eq!(Color::Auto.with_environment(true, true), Color::Never);
+        assert_eq!(Color::Auto.with_environment(false, true), Color::Always);
+        assert_eq!(Color::Always.with_environment(true, false), Color::Always);
+        assert!(Color::Auto.enabled(true) && !Color::Auto.enabled(false));
+    }
+
+    #[test]
+    fn the_first_hop_whose_glob_fits_names_a_file() {
+        let name = |name: &str, glob: &str| HopName {
+            name: name.into(),
+            pattern: Pattern::new(glob).unwrap(),
+        };
+        let plan = Plan {
+            hop_names: vec![name("edge", "nginx*"), name("app", "*.log")],
+            ..Plan::default()
+        };
+        assert_eq!(plan.hop_of("logs/nginx-access.log"), Some((0, "edge")));
+        assert_eq!(plan.hop_of("logs/orders.log"), Some((1, "app")));
+        assert_eq!(plan.hop_of("logs/orders.json"), None);
+    }
+}

@@ -1,0 +1,159 @@
+//! The report as JSON, pretty-printed, and its findings as NDJSON: the contract `why502.findings.v1`.
+//!
+//! Keys stand in the order of the types. Characters that would act on a terminal are written as
+//! `\uXXXX`, which is the same text to every JSON reader.
+
+use std::io;
+
+use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
+
+use super::{Renderer, Style, escape};
+use crate::model::Report;
+
+/// The whole report as one pretty-printed object.
+pub struct Json;
+
+/// One finding per line.
+pub struct NdJson;
+
+impl Renderer for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["json"]
+    }
+
+    fn render(&self, report: &Report, _: &Style, out: &mut dyn io::Write) -> io::Result<()> {
+        let mut out = io::BufWriter::new(out);
+        let formatter = Safe(PrettyFormatter::new());
+        report.serialize(&mut Serializer::with_formatter(&mut out, formatter))?;
+        finish(&mut out)
+    }
+}
+
+impl Renderer for NdJson {
+    fn name(&self) -> &'static str {
+        "ndjson"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["ndjson", "jsonl"]
+    }
+
+    fn render(&self, report: &Report, _: &Style, out: &mut dyn io::Write) -> io::Result<()> {
+        let mut out = io::BufWriter::new(out);
+        for finding in &report.findings {
+            finding.serialize(&mut Serializer::with_formatter(&mut out, Safe(CompactFormatter)))?;
+            io::Write::write_all(&mut out, b"\n")?;
+        }
+        io::Write::flush(&mut out)
+    }
+}
+
+/// The JSON Schema of a report, made from the types themselves.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Report).to_value()
+}
+
+fn finish(out: &mut dyn io::Write) -> io::Result<()> {
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// Formats as `F` does, but for the characters that act on a terminal.
+struct Safe<F>(F);
+
+/// Passes methods of [`Formatter`] that take only the writer on to the inner one.
+macro_rules! pass_on {
+    ($($method:ident($($flag:ident)?)),* $(,)?) => {
+        $(fn $method<W: ?Sized + io::Write>(&mut self, out: &mut W $(, $flag: bool)?) -> io::Result<()> {
+            self.0.$method(out $(, $flag)?)
+        })*
+    };
+}
+
+impl<F: Formatter> Formatter for Safe<F> {
+    pass_on! {
+        begin_array(), end_array(), begin_array_value(first), end_array_value(),
+        begin_object(), end_object(), begin_object_key(first), end_object_key(),
+        begin_object_value(), end_object_value(),
+    }
+
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
+        let mut rest = text;
+        while let Some(at) = rest.find(escape::acts) {
+            out.write_all(&rest.as_bytes()[..at])?;
+            let mut following = rest[at..].chars();
+            for c in following.by_ref().take(1) {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(out, "\\u{unit:04x}")?;
+                }
+            }
+            rest = following.as_str();
+        }
+        out.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn rendered(renderer: &dyn Renderer, report: &Report) -> String {
+        let mut out = Vec::new();
+        renderer.render(report, &Style::default(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_schema_accepts_a_rendered_report_and_rejects_a_wrong_one() {
+        let validator = jsonschema::validator_for(&schema()).unwrap();
+        for report in [sample::report(), sample::nothing_found(), sample::hostile()] {
+            let mut value: serde_json::Value = serde_json::from_str(&rendered(&Json, &report)).unwrap();
+            let errors: Vec<_> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
+            assert_eq!(errors, Vec::<String>::new());
+            value["summary"]["failed"] = "many".into();
+            assert!(!validator.is_valid(&value));
+        }
+    }
+
+    #[test]
+    fn the_report_as_json() {
+        let mut report = sample::report();
+        let mut seen = std::collections::BTreeSet::new();
+        report.findings.retain(|finding| seen.insert(finding.cause));
+        insta::assert_snapshot!(rendered(&Json, &report));
+    }
+
+    #[test]
+    fn a_report_that_was_read_back_is_written_to_the_same_bytes() {
+        for report in [sample::report(), sample::hostile()] {
+            let text = rendered(&Json, &report);
+            let back: Report = serde_json::from_str(&text).unwrap();
+            assert_eq!(rendered(&Json, &back), text);
+        }
+    }
+
+    #[test]
+    fn each_ndjson_line_is_one_finding() {
+        let report = sample::report();
+        let text = rendered(&NdJson, &report);
+        let ids: Vec<String> = text
+            .lines()
+            .map(|line| serde_json::from_str::<crate::model::Finding>(line).unwrap().id)
+            .collect();
+        let wanted: Vec<String> = report.findings.iter().map(|f| f.id.clone()).collect();
+        assert_eq!(ids, wanted);
+    }
+
+    #[test]
+    fn no_character_that_acts_on_a_terminal_is_written_raw() {
+        let text = rendered(&Json, &sample::hostile());
+        assert!(!text.chars().any(|c| c != '\n' && escape::acts(c)));
+        assert!(text.contains("\\u202e") && text.contains("\\u009b"));
+    }
+}

@@ -1,0 +1,115 @@
+//! What every input's stamps need to come to one clock: given by the user, learnt, or assumed.
+
+use std::collections::BTreeMap;
+
+use crate::correlate::topology::Topology;
+use crate::correlate::{clocks, zones};
+use crate::model::finding::Clock;
+use crate::model::{HopId, Record, SourceId};
+use crate::select::Survey;
+
+/// How one input's stamps were brought to the common clock.
+#[derive(Debug, Clone)]
+pub struct Correction {
+    /// Added to the stamps, zone and clock error together.
+    pub us: i64,
+    /// The zone, as reports write it.
+    pub zone: String,
+    /// `logged`, `given`, `learnt` or `assumed`.
+    pub zone_origin: &'static str,
+    /// The clock's error, if one was found or given.
+    pub clock: Option<Clock>,
+}
+
+/// What is known of an input before clocks are settled.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Its hop.
+    pub hop: HopId,
+    /// Zone given by the user, by name.
+    pub given_zone: Option<String>,
+    /// Clock correction given by the user.
+    pub given_us: Option<i64>,
+}
+
+/// The correction of every input. `skew` says whether clock errors are corrected at all (zones always are).
+pub fn settle(
+    facts: &BTreeMap<SourceId, Facts>,
+    survey: &Survey,
+    topology: &Topology,
+    skew: bool,
+) -> BTreeMap<SourceId, Correction> {
+    let mut all = BTreeMap::new();
+    for (&source, fact) in facts {
+        all.insert(source, correction(source, fact, facts, survey, topology, skew));
+    }
+    all
+}
+
+fn correction(
+    source: SourceId,
+    fact: &Facts,
+    facts: &BTreeMap<SourceId, Facts>,
+    survey: &Survey,
+    topology: &Topology,
+    skew: bool,
+) -> Correction {
+    let zone_unknown = |source: &SourceId| survey.inputs.get(source).is_some_and(|input| input.zone_unknown);
+    let unknown = zone_unknown(&source);
+    let learnt = topology.clocks.get(&fact.hop);
+    let logs_requests = survey.inputs.get(&source).is_some_and(|input| input.requests > 0);
+    // The hop's clock error: all of the fit if its requests say their zone, else what no zone explains.
+    let hop_unknown = facts
+        .iter()
+        .filter(|(_, other)| other.hop == fact.hop)
+        .any(|(other, _)| zone_unknown(other) && survey.inputs.get(other).is_some_and(|input| input.requests > 0));
+    let (hop_zone, hop_skew) = match learnt {
+        Some(&(us, _)) if hop_unknown => clocks::zone_and_skew(us),
+        Some(&(us, _)) => (0, us),
+        None => (0, 0),
+    };
+    let (zone_us, zone, zone_origin) = match (&fact.given_zone, unknown) {
+        (Some(name), true) => (0, name.clone(), "given"),
+        (Some(_), false) | (None, false) => (0, "logged".to_owned(), "logged"),
+        (None, true) if logs_requests && learnt.is_some() => (hop_zone, offset_name(-hop_zone), "learnt"),
+        (None, true) => match failure_zone(source, fact.hop, facts, survey) {
+            Some(us) => (us, offset_name(-us), "learnt"),
+            None => (0, "+00:00".to_owned(), "assumed"),
+        },
+    };
+    let (skew_us, clock) = match (fact.given_us, learnt) {
+        (Some(us), _) => (us, Some(clock_of(us, 0, 0))),
+        (None, Some((_, fit))) if skew && hop_skew != 0 => (hop_skew, Some(clock_of(hop_skew, fit.pairs, fit.spread_us))),
+        _ => (0, None),
+    };
+    Correction { us: zone_us + skew_us, zone, zone_origin, clock }
+}
+
+fn clock_of(us: i64, pairs: u32, spread_us: i64) -> Clock {
+    Clock { offset_ms: us as f64 / 1_000.0, pairs, spread_ms: spread_us as f64 / 1_000.0 }
+}
+
+/// What to add to the stamps of an error log without zone, from the requests of the same hop.
+fn failure_zone(
+    source: SourceId,
+    hop: HopId,
+    facts: &BTreeMap<SourceId, Facts>,
+    survey: &Survey,
+) -> Option<i64> {
+    let failures: Vec<&Record> = survey.inputs.get(&source)?.kept.iter().collect();
+    let requests: Vec<&Record> = survey
+        .inputs
+        .iter()
+        .filter(|(other, input)| **other != source && !input.zone_unknown && facts.get(other).is_some_and(|f| f.hop == hop))
+        .flat_map(|(_, input)| &input.kept)
+        .filter(|record| record.kind == why502_parsers::entry::Kind::Request)
+        .collect();
+    zones::of_failures(&failures, &requests).map(|(us, _)| us)
+}
+
+/// `+05:30` for the offset of a zone in microseconds east of UTC.
+fn offset_name(east_us: i64) -> String {
+    let minutes = east_us / 60_000_000;
+    let sign = if minutes < 0 { '-' } else { '+' };
+    format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+}

@@ -1,0 +1,342 @@
+//! The run: the only place that knows every stage.
+
+mod clocks;
+mod evidence;
+mod hops;
+mod inputs;
+mod passes;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use why502_parsers::entry::Kind;
+
+use crate::classify::{self, World};
+use crate::correlate::{self, topology};
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::model::finding::{HopInfo, Inference, Problem, Report};
+use crate::model::stats::{Second, Stats};
+use crate::model::{Hop, HopId, Micros, Place, Record, SourceId, Trace, finding};
+use crate::plan::{Plan, Window};
+use crate::report::progress::Progress;
+use crate::report::summary;
+use crate::select::gather::Wanted;
+use crate::select::survey::Part;
+use crate::select::{Sketch, Survey};
+use clocks::Correction;
+use inputs::Sources;
+use passes::Reading;
+
+/// A request that began this long before the window may have failed in it, and what explains a failure lies around it.
+const MARGIN_US: i64 = 600_000_000;
+
+/// How often ids found along the way lead to further reading.
+const WIDENINGS: usize = 2;
+
+/// Reads what `plan` names and explains the failures in it. `now_us` is the present, for relative times and for
+/// the report's own stamp.
+///
+/// # Errors
+/// What ends a run: nothing to read, no known format anywhere, an empty window.
+pub fn diagnose(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report, Error> {
+    let mut sources = inputs::open(plan)?;
+    let wanted = |status: u16| plan.statuses.contains(status);
+    progress.phase("reading");
+    let mut readings = sources.readings(plan, &BTreeMap::new());
+    let (survey, problems) = passes::survey(&readings.list, &wanted, progress)?;
+    sources.problems.append(&mut readings.problems);
+    sources.problems.extend(problems);
+    progress.phase("joining");
+    let map = Map::draw(plan, &mut sources, &survey);
+    let window = map.window(plan, &survey, now_us)?;
+    let seeds = map.seeds(&survey, &window);
+    let readings = sources.readings(plan, &map.corrections);
+    let joined = join(&readings.list, &survey, &seeds, &map, progress)?;
+    progress.phase("explaining");
+    let stats = map.stats(&survey);
+    let events: Vec<Record> = seeds.iter().filter(|record| record.kind == Kind::Event).cloned().collect();
+    let outcome = classify::classify(&World {
+        hops: &map.hops,
+        stats: &stats,
+        limits: &map.limits,
+        events: &events,
+        last_use: &joined.last_use,
+        traces: &joined.traces,
+        wanted: &wanted,
+    });
+    let mut findings = outcome.findings;
+    findings.retain(|finding| window.contains(finding.time.0));
+    let in_window = findings.len();
+    findings.retain(|finding| is_shown(plan, finding));
+    let filtered = (in_window - findings.len()) as u64;
+    let mut near_misses = outcome.near_misses;
+    evidence::fill(&sources.inputs, &mut findings, &mut near_misses, &mut sources.problems);
+    let (requests, statuses) = map.edge_counts(&stats, &window, plan);
+    let mut inferences = outcome.inferences;
+    inferences.extend(map.clock_inferences());
+    sources.problems.sort();
+    sources.problems.dedup();
+    Ok(Report {
+        schema: Report::SCHEMA.to_owned(),
+        generated_at: Micros(now_us),
+        window: finding::Window { since: window.since.map(Micros), until: window.until.map(Micros) },
+        statuses: plan.statuses.to_string().split(',').map(str::to_owned).collect(),
+        filtered,
+        inputs: sources.coverage(&survey, &map.corrections, &map.hops),
+        hops: map.hop_infos(&survey),
+        summary: summary::summarise(&findings, &near_misses, &statuses, requests),
+        findings,
+        inferences,
+        near_misses,
+        problems: sources.problems,
+    })
+}
+
+fn is_shown(plan: &Plan, finding: &finding::Finding) -> bool {
+    let by_cause = plan.causes.is_empty() || plan.causes.contains(&finding.cause);
+    let by_hop = plan.hops.is_empty()
+        || plan.hops.contains(&finding.issuer.hop)
+        || finding.hops.iter().any(|record| plan.hops.contains(&record.hop));
+    by_cause && by_hop
+}
+
+/// The failures' traces, and when their connections had been used last.
+struct Joined {
+    traces: Vec<Trace>,
+    last_use: BTreeMap<Place, i64>,
+}
+
+/// Gathers what belongs to `seeds` and joins it; ids found along the way are followed.
+fn join(
+    readings: &[Reading<'_>],
+    survey: &Survey,
+    seeds: &[Record],
+    map: &Map,
+    progress: &Progress,
+) -> Result<Joined, Error> {
+    let parts: FxHashMap<SourceId, BTreeMap<u64, Part>> =
+        survey.inputs.iter().map(|(&source, input)| (source, input.parts.clone())).collect();
+    let mut known: BTreeMap<Place, Record> = seeds.iter().map(|record| (record.place, record.clone())).collect();
+    let mut wanted = Wanted::new(seeds, map.by_id.clone());
+    let gathered = passes::gather(readings, &parts, &wanted, progress)?;
+    let last_use = gathered.last_use(seeds);
+    let mut more = gathered.records();
+    let mut traces = Vec::new();
+    for round in 0..=WIDENINGS {
+        known.extend(more.drain(..).map(|record| (record.place, record)));
+        traces = correlate::join(known.values().cloned().collect(), &map.hops);
+        traces.retain(|trace| is_about(trace, seeds));
+        let records: Vec<&Record> = traces.iter().flat_map(|t| &t.links).flat_map(|link| link.records()).collect();
+        let Some(wider) = wanted.widened(&records).filter(|_| round < WIDENINGS) else { break };
+        more = passes::gather(readings, &parts, &wider, progress)?.records();
+        more.retain(|record| !known.contains_key(&record.place));
+        if more.is_empty() {
+            break;
+        }
+        wanted.take_ids(wider);
+    }
+    Ok(Joined { traces, last_use })
+}
+
+/// Whether a trace has a failure in it, and not only its neighbours.
+fn is_about(trace: &Trace, seeds: &[Record]) -> bool {
+    trace
+        .links
+        .iter()
+        .flat_map(|link| link.records())
+        .any(|record| seeds.binary_search_by_key(&record.place, |seed| seed.place).is_ok())
+}
+
+/// Everything that holds for the run as a whole.
+struct Map {
+    hops: Vec<Hop>,
+    limits: Limits,
+    corrections: BTreeMap<SourceId, Correction>,
+    by_id: FxHashSet<(HopId, HopId)>,
+    /// Hop of each input, in the final order.
+    hop_of: BTreeMap<SourceId, HopId>,
+}
+
+impl Map {
+    /// Puts the hops in order and the clocks in step; renumbers the hops of `sources`.
+    fn draw(plan: &Plan, sources: &mut Sources, survey: &Survey) -> Self {
+        let limits = sources.limits();
+        let sketches = sketches(sources, survey);
+        let nodes: Vec<topology::Node<'_>> = sources.nodes(&limits, &sketches, survey);
+        let topology = topology::work_out(&nodes);
+        drop(nodes);
+        let facts = sources.clock_facts(plan);
+        let corrections = clocks::settle(&facts, survey, &topology, !plan.no_skew);
+        let rank: BTreeMap<HopId, HopId> =
+            topology.order.iter().enumerate().map(|(at, &hop)| (hop, HopId(at as u16))).collect();
+        sources.renumber(&rank);
+        let hops = sources.hops(&topology.edges, &rank, &limits);
+        let limits = sources.limits();
+        let by_id = topology.by_id.iter().map(|(a, b)| (rank[a], rank[b])).collect();
+        Self { hops, limits, corrections, by_id, hop_of: sources.hop_of() }
+    }
+
+    fn correction_us(&self, source: SourceId) -> i64 {
+        self.corrections.get(&source).map_or(0, |correction| correction.us)
+    }
+
+    /// The window, relative times resolved.
+    fn window(&self, plan: &Plan, survey: &Survey, now_us: i64) -> Result<Window, Error> {
+        let last = survey
+            .inputs
+            .iter()
+            .filter_map(|(&source, input)| Some(input.coverage.last_us? + self.correction_us(source)))
+            .max();
+        plan.window.resolve(now_us, last).map_err(|what| Error::usage("--since/--until", what, "name a later end"))
+    }
+
+    /// The kept records on the common clock and under their final hops, by place; those around the window only.
+    fn seeds(&self, survey: &Survey, window: &Window) -> Vec<Record> {
+        let mut seeds = Vec::new();
+        for (&source, input) in &survey.inputs {
+            let correction = self.correction_us(source);
+            for record in &input.kept {
+                let mut record = record.clone();
+                record.hop = self.hop_of.get(&source).copied().unwrap_or(record.hop);
+                record.start_us = record.start_us.map(|us| us + correction);
+                record.end_us = record.end_us.map(|us| us + correction);
+                if is_around(&record, window) {
+                    seeds.push(record);
+                }
+            }
+        }
+        seeds.sort_unstable_by_key(|record| record.place);
+        seeds
+    }
+
+    /// The counts of all inputs, by hop, on the common clock.
+    fn stats(&self, survey: &Survey) -> Stats {
+        let mut stats = Stats::default();
+        for (&source, input) in &survey.inputs {
+            let Some(&hop) = self.hop_of.get(&source) else { continue };
+            let shift = (self.correction_us(source) as f64 / 1e6).round() as i64;
+            let load = stats.load.entry(hop).or_default();
+            for (&second, count) in &input.seconds {
+                let sum: &mut Second = load.entry(second + shift).or_default();
+                sum.requests += count.requests;
+                sum.failed += count.failed;
+                sum.busy_us += count.busy_us;
+            }
+            let failures = stats.failures.entry(hop).or_default();
+            for (&(status, second), &count) in &input.failures {
+                *failures.entry((status, second + shift)).or_default() += count;
+            }
+        }
+        stats
+    }
+
+    /// Requests in the window at the outermost hops, and gateway errors there that were not asked for.
+    fn edge_counts(&self, stats: &Stats, window: &Window, plan: &Plan) -> (u64, BTreeMap<u16, u64>) {
+        let inner: BTreeSet<HopId> = self.hops.iter().flat_map(|hop| hop.upstreams.iter().copied()).collect();
+        let within = |second: i64| {
+            window.is_open() || window.contains(second * 1_000_000) || window.contains(second * 1_000_000 + 999_999)
+        };
+        let (mut requests, mut statuses) = (0, BTreeMap::new());
+        for (hop, load) in stats.load.iter().filter(|(hop, _)| !inner.contains(hop)) {
+            requests += load.iter().filter(|(second, _)| within(**second)).map(|(_, s)| u64::from(s.requests)).sum::<u64>();
+            for (&(status, second), &count) in stats.failures.get(hop).into_iter().flatten() {
+                if within(second) && status >= 500 && !plan.statuses.contains(status) {
+                    *statuses.entry(status).or_default() += count;
+                }
+            }
+        }
+        (requests, statuses)
+    }
+
+    fn hop_infos(&self, survey: &Survey) -> Vec<HopInfo> {
+        let mut requests: BTreeMap<HopId, u64> = BTreeMap::new();
+        for (source, input) in &survey.inputs {
+            if let Some(&hop) = self.hop_of.get(source) {
+                *requests.entry(hop).or_default() += input.requests;
+            }
+        }
+        let name = |hop: &HopId| self.hops[hop.0 as usize].name.clone();
+        self.hops
+            .iter()
+            .enumerate()
+            .map(|(at, hop)| HopInfo {
+                name: hop.name.clone(),
+                product: hop.product.name().to_owned(),
+                upstreams: hop.upstreams.iter().map(name).collect(),
+                requests: requests.get(&HopId(at as u16)).copied().unwrap_or(0),
+            })
+            .collect()
+    }
+
+    /// Clock errors and zones that were learnt, one per hop.
+    fn clock_inferences(&self) -> Vec<Inference> {
+        let mut seen = BTreeSet::new();
+        let mut all = Vec::new();
+        for (source, correction) in &self.corrections {
+            let Some(hop) = self.hop_of.get(source) else { continue };
+            let name = &self.hops[hop.0 as usize].name;
+            if let Some(clock) = correction.clock.filter(|clock| clock.pairs > 0)
+                && seen.insert((*hop, "clock_offset"))
+            {
+                all.push(Inference {
+                    hop: name.clone(),
+                    what: "clock_offset".to_owned(),
+                    value_ms: clock.offset_ms,
+                    support: clock.pairs,
+                    note: format!(
+                        "clock of {name} is off: {:+.3} s added to its stamps (± {:.3} s)",
+                        clock.offset_ms / 1_000.0,
+                        clock.spread_ms / 1_000.0
+                    ),
+                });
+            }
+            if correction.zone_origin == "learnt" && seen.insert((*hop, "zone")) {
+                all.push(Inference {
+                    hop: name.clone(),
+                    what: "zone".to_owned(),
+                    value_ms: -(correction.us - clock_us(correction)) as f64 / 1_000.0,
+                    support: correction.clock.map_or(0, |clock| clock.pairs),
+                    note: format!("stamps of {name} without zone are in {}", correction.zone),
+                });
+            }
+        }
+        all
+    }
+}
+
+fn clock_us(correction: &Correction) -> i64 {
+    correction.clock.map_or(0, |clock| (clock.offset_ms * 1_000.0) as i64)
+}
+
+fn is_around(record: &Record, window: &Window) -> bool {
+    let Some((start, end)) = record.interval() else { return window.is_open() };
+    window.since.is_none_or(|since| end >= since - MARGIN_US) && window.until.is_none_or(|until| start < until + MARGIN_US)
+}
+
+/// One sample per hop, of all its request logs.
+fn sketches(sources: &Sources, survey: &Survey) -> BTreeMap<HopId, Sketch> {
+    let mut sketches: BTreeMap<HopId, Sketch> = BTreeMap::new();
+    for (source, hop) in sources.hop_of() {
+        if let Some(input) = survey.inputs.get(&source).filter(|input| input.requests > 0) {
+            sketches.entry(hop).or_default().merge(input.sketch.clone());
+        }
+    }
+    sketches
+}
+
+/// What the caller of a finished run is told besides the report: whether coverage fell short.
+pub fn is_incomplete(report: &Report) -> Option<Problem> {
+    let unread = report.inputs.iter().find(|input| input.unparsed > 0 || input.format.is_none());
+    let path = unread.map(|input| input.path.clone());
+    if path.is_none() && report.problems.is_empty() {
+        return None;
+    }
+    report.problems.first().cloned().or_else(|| {
+        Some(Problem {
+            path: path.unwrap_or_default(),
+            message: "not every line was read".to_owned(),
+            hint: "see the coverage table".to_owned(),
+        })
+    })
+}

@@ -1,0 +1,167 @@
+//! The two passes over the inputs: spans in parallel, one buffer per thread, partial results merged in any order.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+use crate::error::Error;
+use crate::model::finding::Problem;
+use crate::model::{Input, SourceId};
+use crate::plan::Zone;
+use crate::read::{self, Span};
+use crate::report::progress::Progress;
+use crate::select::gather::{Gathered, Gatherer, Wanted};
+use crate::select::own::Whence;
+use crate::select::survey::{Part, Survey, Surveyor};
+use crate::select::Scanner;
+use crate::sniff::Detected;
+
+/// Bytes per span of a plain file.
+const BLOCK: u64 = 4 << 20;
+
+/// One input that is read, with everything needed to read it.
+pub struct Reading<'a> {
+    /// The file.
+    pub input: &'a Input,
+    /// Its format.
+    pub detected: &'a Detected,
+    /// Zone of stamps without one, if the user gave it.
+    pub zone: Option<Zone>,
+    /// Which hop it is of, and what its clock needs.
+    pub whence: Whence,
+    /// Lines that change how later ones are read, with their offsets.
+    pub directives: Vec<(u64, Vec<u8>)>,
+}
+
+impl<'a> Reading<'a> {
+    /// A reading of `input`; looks up its directives if its format has such.
+    ///
+    /// # Errors
+    /// As [`read::directives`].
+    pub fn new(input: &'a Input, detected: &'a Detected, zone: Option<Zone>, whence: Whence) -> Result<Self, Error> {
+        let directives = match detected.prepared.directive() {
+            Some(mark) => read::directives(input, mark)?,
+            None => Vec::new(),
+        };
+        Ok(Self { input, detected, zone, whence, directives })
+    }
+
+    fn scanner(&self, offset: u64) -> Scanner {
+        let before = self.directives.iter().take_while(|(at, _)| *at < offset).last();
+        let preamble = before.map_or(&[][..], |(_, line)| line.as_slice());
+        Scanner::new(self.detected.prepared.open(preamble), self.detected.wrapper, self.zone.clone())
+    }
+}
+
+/// A span of one reading.
+struct Task<'r, 'a> {
+    reading: &'r Reading<'a>,
+    span: Span,
+}
+
+fn tasks<'r, 'a>(readings: &'r [Reading<'a>]) -> Result<Vec<Task<'r, 'a>>, Error> {
+    let mut tasks = Vec::new();
+    for reading in readings {
+        tasks.extend(read::spans(reading.input, BLOCK)?.into_iter().map(|span| Task { reading, span }));
+    }
+    // Whole compressed files take longest; begun last they would keep one thread busy alone.
+    tasks.sort_by_key(|task| std::cmp::Reverse(task.span.len));
+    Ok(tasks)
+}
+
+/// First pass: counts everything, keeps the failures. Inputs that break half-way are counted as far as they went.
+///
+/// # Errors
+/// None that concern one input; those are problems.
+pub fn survey(
+    readings: &[Reading<'_>],
+    wanted: &(dyn Fn(u16) -> bool + Sync),
+    progress: &Progress,
+) -> Result<(Survey, Vec<Problem>), Error> {
+    let run = |buffer: &mut Vec<u8>, task: &Task<'_, '_>| {
+        let scanner = task.reading.scanner(task.span.offset);
+        let mut surveyor = Surveyor::new(scanner, task.reading.whence, task.span.offset, wanted);
+        let result = read::read_span(task.reading.input, &task.span, buffer, &mut |chunk| {
+            surveyor.chunk(chunk.bytes, chunk.offset);
+            progress.add(chunk.bytes.len() as u64);
+        });
+        (surveyor.finish(), problem(task, result))
+    };
+    let (mut survey, problems) = each(readings, &|_| true, &run, Survey::merge)?;
+    survey.settle();
+    Ok((survey, problems))
+}
+
+/// Second pass: what belongs to the failures. Parts that can hold nothing of it are not read again.
+///
+/// # Errors
+/// As [`survey`].
+pub fn gather(
+    readings: &[Reading<'_>],
+    parts: &FxHashMap<SourceId, BTreeMap<u64, Part>>,
+    wanted: &Wanted,
+    progress: &Progress,
+) -> Result<Gathered, Error> {
+    let run = |buffer: &mut Vec<u8>, task: &Task<'_, '_>| {
+        let lines_before = parts
+            .get(&task.reading.input.id)
+            .map_or(0, |parts| parts.range(..task.span.offset).map(|(_, part)| part.lines).sum());
+        let whence = Whence { lines_before, ..task.reading.whence };
+        let mut gatherer = Gatherer::new(task.reading.scanner(task.span.offset), whence, wanted);
+        // What broke in the first pass breaks again; it was reported then.
+        let _ = read::read_span(task.reading.input, &task.span, buffer, &mut |chunk| {
+            gatherer.chunk(chunk.bytes, chunk.offset);
+            progress.add(chunk.bytes.len() as u64);
+        });
+        (gatherer.finish(), None)
+    };
+    let holds = |task: &Task<'_, '_>| {
+        let correction = task.reading.whence.correction_us;
+        let part = parts.get(&task.reading.input.id).and_then(|parts| parts.get(&task.span.offset));
+        part.is_some_and(|part| match (part.first_us, part.last_us) {
+            (Some(first), Some(last)) => wanted.may_be_in(first + correction, last + correction),
+            _ => part.lines > 0, // Lines without times can still carry an id.
+        })
+    };
+    Ok(each(readings, &holds, &run, Gathered::merge)?.0)
+}
+
+/// Runs every task that `holds` and merges the results.
+fn each<T: Default + Send>(
+    readings: &[Reading<'_>],
+    holds: &(dyn Fn(&Task<'_, '_>) -> bool + Sync),
+    run: &(dyn Fn(&mut Vec<u8>, &Task<'_, '_>) -> (T, Option<Problem>) + Sync),
+    merge: fn(&mut T, T),
+) -> Result<(T, Vec<Problem>), Error> {
+    let tasks = tasks(readings)?;
+    let (result, mut problems) = tasks
+        .into_par_iter()
+        .with_max_len(1)
+        .filter(|task| holds(task))
+        .fold(
+            || (Vec::new(), T::default(), Vec::new()),
+            |(mut buffer, mut sum, mut problems), task| {
+                let (result, problem) = run(&mut buffer, &task);
+                merge(&mut sum, result);
+                problems.extend(problem);
+                (buffer, sum, problems)
+            },
+        )
+        .map(|(_, sum, problems)| (sum, problems))
+        .reduce(
+            || (T::default(), Vec::new()),
+            |(mut sum, mut problems), (other, more)| {
+                merge(&mut sum, other);
+                problems.extend(more);
+                (sum, problems)
+            },
+        );
+    problems.sort();
+    problems.dedup();
+    Ok((result, problems))
+}
+
+fn problem(task: &Task<'_, '_>, result: Result<(), Error>) -> Option<Problem> {
+    result.err().map(|error| error.problem(&task.reading.input.shown))
+}

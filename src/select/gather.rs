@@ -1,0 +1,340 @@
+//! Second pass: what belongs to the failures that the first pass kept.
+//!
+//! A record is gathered when it carries an id of a failure, or when it is of the same method and path and its
+//! time fits. Same-hop look-alikes are gathered too: they compete for the upstream's entries, so that a request
+//! that never arrived is not credited with its neighbour's.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use why502_parsers::entry::{Entry, Fault, Kind, Phase};
+
+use super::own::{self, Whence};
+use super::scan::{LineRef, Scanned, Scanner, interval};
+use crate::model::record::{Place, Record};
+use crate::model::{HopId, ids};
+
+/// How many records of one hop are kept per failure when only method, path and time speak for them.
+const CANDIDATES: usize = 12;
+
+/// An id on more records than this is a constant (a health check, a placeholder), not an id.
+const CONSTANT: usize = 48;
+
+/// A queued request may reach the application long after the proxy gave up on it.
+const LATE_US: i64 = 60_000_000;
+
+/// Beyond this, a stamp's resolution and the clocks' uncertainty are not the reason for a misfit.
+const SLACK_US: i64 = 1_500_000;
+
+/// What the second pass looks for.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    ids: FxHashSet<u64>,
+    /// Per method-and-path key, the intervals of failures, by start.
+    requests: FxHashMap<u64, Vec<Seed>>,
+    /// Per hop and upstream address, the starts of failures, ascending.
+    uses: FxHashMap<(HopId, u64), Vec<i64>>,
+    /// Pairs of hops whose records are joined by id, so that look-alikes need not be gathered.
+    by_id: FxHashSet<(HopId, HopId)>,
+    /// Earliest and latest instant at which anything is wanted.
+    reach: Option<(i64, i64)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Seed {
+    start_us: i64,
+    end_us: i64,
+    place: Place,
+    hop: HopId,
+    has_ids: bool,
+}
+
+/// How many failures of one method and path are considered for one record, nearest before it first.
+const LOOK_BACK: usize = 256;
+
+impl Wanted {
+    /// Wants whatever belongs to `seeds` (failures, hidden failures, error-log lines; corrected clock).
+    /// Hops in `by_id` (pairs, both ways) are known to write the same ids.
+    pub fn new(seeds: &[Record], by_id: FxHashSet<(HopId, HopId)>) -> Self {
+        let mut wanted = Self {
+            by_id,
+            ..Self::default()
+        };
+        for record in seeds.iter().filter(|record| record.kind != Kind::Event) {
+            wanted.add_ids(record);
+            let Some((start, end)) = record.interval() else {
+                continue;
+            };
+            let resolution = i64::from(record.resolution_us);
+            let late = if end - start >= 1_000_000 || timed_out(record) {
+                LATE_US
+            } else {
+                SLACK_US
+            };
+            let reach = wanted.reach.get_or_insert((start, end));
+            *reach = (reach.0.min(start - SLACK_US), reach.1.max(end + late));
+            if !record.path.is_empty() {
+                let key = ids::request_key(record.method.as_bytes(), record.path.as_bytes());
+                let seed = Seed {
+                    start_us: start - SLACK_US,
+                    end_us: end + resolution + late,
+                    place: record.place,
+                    hop: record.hop,
+                    has_ids: record.ids.iter().any(|id| ids::key(id.as_bytes()).is_some()),
+                };
+                wanted.requests.entry(key).or_default().push(seed);
+            }
+            if record.kind == Kind::Request {
+                wanted
+                    .uses
+                    .entry((record.hop, use_key(record)))
+                    .or_default()
+                    .push(start);
+            }
+        }
+        wanted
+            .requests
+            .values_mut()
+            .for_each(|seeds| seeds.sort_unstable());
+        wanted.uses.values_mut().for_each(|starts| {
+            starts.sort_unstable();
+            starts.dedup();
+        });
+        wanted
+    }
+
+    /// Wants only the ids of `records` that were not wanted before. `None` if there are none.
+    pub fn widened(&self, records: &[&Record]) -> Option<Self> {
+        let mut wider = Self {
+            reach: self.reach,
+            ..Self::default()
+        };
+        records.iter().for_each(|record| wider.add_ids(record));
+        wider.ids.retain(|id| !self.ids.contains(id));
+        (!wider.ids.is_empty()).then_some(wider)
+    }
+
+    /// Counts the ids of `other` as wanted, so that they are not looked for again.
+    pub fn take_ids(&mut self, other: Self) {
+        self.ids.extend(other.ids);
+    }
+
+    fn add_ids(&mut self, record: &Record) {
+        self.ids
+            .extend(record.ids.iter().filter_map(|id| ids::key(id.as_bytes())));
+    }
+
+    /// Whether a part whose entries lie in `[first_us, last_us]` (corrected clock) can hold anything wanted.
+    pub fn may_be_in(&self, first_us: i64, last_us: i64) -> bool {
+        // Idle gaps are looked up as far back as the longest keep-alive that is usual.
+        const LONGEST_IDLE_US: i64 = 660_000_000;
+        self.reach
+            .is_some_and(|(from, to)| last_us >= from - LONGEST_IDLE_US && first_us <= to)
+    }
+
+    fn has_id(&self, entry: &Entry<'_>) -> bool {
+        entry
+            .ids
+            .as_slice()
+            .iter()
+            .any(|id| ids::key(id).is_some_and(|key| self.ids.contains(&key)))
+    }
+
+    /// The failures that a record of the same method and path at `hop` may belong to.
+    fn near(&self, key: u64, start: i64, end: i64, hop: HopId, has_ids: bool) -> impl Iterator<Item = &Seed> {
+        let seeds = self.requests.get(&key).map_or(&[][..], Vec::as_slice);
+        let upper = seeds.partition_point(|seed| seed.start_us <= end);
+        seeds[..upper]
+            .iter()
+            .rev()
+            .take(LOOK_BACK)
+            .filter(move |seed| seed.end_us >= start)
+            .filter(move |seed| !(has_ids && seed.has_ids && self.by_id.contains(&(seed.hop, hop))))
+    }
+}
+
+fn timed_out(record: &Record) -> bool {
+    record
+        .signal
+        .is_some_and(|signal| signal.fault == Fault::TimedOut && signal.phase != Phase::Connect)
+}
+
+/// By what exchanges with the same upstream are recognised: the address of the last attempt, if logged.
+fn use_key(record: &Record) -> u64 {
+    record
+        .last_attempt()
+        .filter(|attempt| !attempt.addr.is_empty())
+        .map_or(0, |a| ids::hash(a.addr.as_bytes()))
+}
+
+/// What the second pass found.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    by_id: FxHashMap<u64, Vec<Record>>,
+    by_time: BTreeMap<(Place, HopId), Vec<(i64, Record)>>,
+    /// Per hop, upstream and start of a failure: the latest end of an exchange before it.
+    last_use: FxHashMap<(HopId, u64, i64), i64>,
+}
+
+impl Gathered {
+    /// Takes in what another task found.
+    pub fn merge(&mut self, other: Self) {
+        for (key, records) in other.by_id {
+            let all = self.by_id.entry(key).or_default();
+            all.extend(records);
+            all.truncate(CONSTANT + 1);
+        }
+        for (key, records) in other.by_time {
+            let all = self.by_time.entry(key).or_default();
+            all.extend(records);
+            nearest(all);
+        }
+        for (key, end) in other.last_use {
+            let latest = self.last_use.entry(key).or_insert(end);
+            *latest = end.max(*latest);
+        }
+    }
+
+    /// The records, each once, by place.
+    pub fn records(&self) -> Vec<Record> {
+        let usable = |records: &&Vec<Record>| records.len() <= CONSTANT;
+        let mut all: BTreeMap<Place, &Record> = BTreeMap::new();
+        for record in self.by_id.values().filter(usable).flatten() {
+            all.insert(record.place, record);
+        }
+        for (_, record) in self.by_time.values().flatten() {
+            all.insert(record.place, record);
+        }
+        all.into_values().cloned().collect()
+    }
+
+    /// For every failure among `seeds`: when its upstream connection can have been used last before it.
+    pub fn last_use(&self, seeds: &[Record]) -> BTreeMap<Place, i64> {
+        // The latest end before a failure is the latest of those seen since the failure before it, or an older one.
+        let mut latest: BTreeMap<(HopId, u64), BTreeMap<i64, i64>> = BTreeMap::new();
+        for (&(hop, upstream, start), &end) in &self.last_use {
+            latest.entry((hop, upstream)).or_default().insert(start, end);
+        }
+        seeds
+            .iter()
+            .filter(|record| record.kind == Kind::Request)
+            .filter_map(|record| {
+                let start = record.interval()?.0;
+                let ends = latest.get(&(record.hop, use_key(record)))?;
+                let end = ends.range(..=start).map(|(_, &end)| end).max()?;
+                Some((record.place, end))
+            })
+            .collect()
+    }
+}
+
+/// Keeps the nearest few; the place decides between equals, so that the order of arrival does not matter.
+fn nearest(records: &mut Vec<(i64, Record)>) {
+    records.sort_unstable_by_key(|(distance, record)| (*distance, record.place));
+    records.dedup_by_key(|(_, record)| record.place);
+    records.truncate(CANDIDATES);
+}
+
+/// Gathers from one part of one input.
+pub struct Gatherer<'w> {
+    scanner: Scanner,
+    whence: Whence,
+    wanted: &'w Wanted,
+    found: Gathered,
+}
+
+impl<'w> Gatherer<'w> {
+    /// A gatherer for one part.
+    pub fn new(scanner: Scanner, whence: Whence, wanted: &'w Wanted) -> Self {
+        Self {
+            scanner,
+            whence,
+            wanted,
+            found: Gathered::default(),
+        }
+    }
+
+    /// Takes in whole lines.
+    pub fn chunk(&mut self, bytes: &[u8], offset: u64) {
+        let Self {
+            scanner,
+            whence,
+            wanted,
+            found,
+        } = self;
+        scanner.scan(bytes, offset, |scanned, line| {
+            if let Scanned::Entry(entry) = scanned {
+                consider(found, wanted, entry, line, whence);
+            }
+        });
+    }
+
+    /// What was found.
+    pub fn finish(self) -> Gathered {
+        self.found
+    }
+}
+
+fn consider(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, line: LineRef, whence: &Whence) {
+    let times = interval(entry).map(|(start, end, stamp)| {
+        let corrected = |us: i64| us + whence.correction_us;
+        let start_us = corrected(start.or(end).unwrap_or(stamp.us));
+        let end_us = corrected(end.or(start).unwrap_or(stamp.us));
+        (start_us, end_us + i64::from(stamp.resolution_us), end_us)
+    });
+    if let Some((_, _, end)) = times {
+        note_use(found, wanted, entry, end, whence.hop);
+    }
+    if wanted.has_id(entry) {
+        let record = own::record(entry, line, whence);
+        for key in entry.ids.as_slice().iter().filter_map(|id| ids::key(id)) {
+            if wanted.ids.contains(&key) {
+                let all = found.by_id.entry(key).or_default();
+                if all.len() <= CONSTANT {
+                    all.push(record.clone());
+                }
+            }
+        }
+    }
+    let Some((start, latest, _)) = times else { return };
+    if entry.path.is_empty() || entry.kind == Kind::Event {
+        return;
+    }
+    let key = ids::request_key(entry.method, entry.path);
+    let has_ids = entry.ids.as_slice().iter().any(|id| ids::key(id).is_some());
+    let mut record = None;
+    for seed in wanted.near(key, start, latest, whence.hop, has_ids) {
+        let distance = (start - (seed.start_us + SLACK_US)).abs();
+        let all = found.by_time.entry((seed.place, whence.hop)).or_default();
+        if all.len() == CANDIDATES && all.last().is_some_and(|(worst, _)| distance > *worst) {
+            continue;
+        }
+        let record = record.get_or_insert_with(|| own::record(entry, line, whence));
+        all.push((distance, record.clone()));
+        nearest(all);
+    }
+}
+
+/// Remembers the end of a good exchange with an upstream for the failures that come after it.
+fn note_use(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, end: i64, hop: HopId) {
+    if wanted.uses.is_empty() || entry.kind == Kind::Event || entry.status.is_none_or(|status| status >= 500)
+    {
+        return;
+    }
+    let mut note = |upstream: u64| {
+        let Some(starts) = wanted.uses.get(&(hop, upstream)) else {
+            return;
+        };
+        let next = starts.partition_point(|&start| start < end);
+        if let Some(&start) = starts.get(next) {
+            let latest = found.last_use.entry((hop, upstream, start)).or_insert(end);
+            *latest = end.max(*latest);
+        }
+    };
+    if let Some(attempt) = entry.upstream.last() {
+        note(ids::hash(attempt.addr));
+    }
+    if entry.kind == Kind::Request {
+        note(0);
+    }
+}

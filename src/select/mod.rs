@@ -1,0 +1,15 @@
+//! Select: from all entries to the few that matter, with counts over the rest.
+//!
+//! A map over blocks. Two passes with the same scanner: [`survey`] counts everything and keeps failures;
+//! [`gather`] keeps what belongs to those failures. All partial results merge in any order.
+
+pub mod gather;
+pub mod own;
+pub mod scan;
+pub mod sketch;
+pub mod survey;
+
+pub use gather::{Gathered, Wanted};
+pub use scan::{LineRef, Scanner};
+pub use sketch::Sketch;
+pub use survey::{InputSurvey, Survey};

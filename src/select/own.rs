@@ -1,0 +1,98 @@
+//! From a borrowed entry to a record that may outlive its block.
+
+use why502_parsers::entry::{Entry, Upstream};
+
+use super::scan::{LineRef, interval};
+use crate::model::HopId;
+use crate::model::record::{Attempt, Place, Record, SourceId};
+use why502_parsers::Product;
+
+/// Which input and hop an entry comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Whence {
+    /// The input.
+    pub source: SourceId,
+    /// Its hop.
+    pub hop: HopId,
+    /// That hop's program.
+    pub product: Product,
+    /// Added to every stamp to bring it to the common clock.
+    pub correction_us: i64,
+    /// Lines of the input before the scanned part.
+    pub lines_before: u64,
+}
+
+/// An owned copy of `entry`. An entry without any time has stamps of `None` and a raw time of zero.
+pub fn record(entry: &Entry<'_>, line: LineRef, whence: &Whence) -> Record {
+    let times = interval(entry);
+    let (start, end) = times.map_or((None, None), |(start, end, _)| (start, end));
+    let stamp = times.map(|(_, _, stamp)| stamp);
+    let text = |slice| Box::<str>::from(entry.text(slice));
+    let corrected = |us: i64| us.saturating_add(whence.correction_us);
+    Record {
+        place: Place {
+            source: whence.source,
+            offset: line.offset,
+            len: line.len,
+            line: whence.lines_before + line.index + 1,
+        },
+        hop: whence.hop,
+        product: whence.product,
+        kind: entry.kind,
+        start_us: start.map(corrected),
+        end_us: end.map(corrected),
+        raw_us: stamp.map_or(0, |stamp| stamp.us),
+        resolution_us: stamp.map_or(0, |stamp| stamp.resolution_us),
+        marks: stamp.map(|stamp| stamp.marks).unwrap_or_default(),
+        duration_us: entry.duration_us,
+        queue_us: entry.queue_us,
+        connect_us: entry.connect_us,
+        header_us: entry.header_us,
+        response_us: entry.response_us,
+        ids: entry.ids.as_slice().iter().map(|id| text(id)).collect(),
+        method: text(entry.method),
+        host: text(entry.host),
+        path: path(entry),
+        client: text(entry.client),
+        client_port: entry.client_port,
+        server: text(entry.server),
+        status: entry.status,
+        substatus: entry.substatus,
+        win32_status: entry.win32_status,
+        attempts: attempts(entry, &entry.upstream),
+        group: text(entry.upstream.group),
+        retries: entry.upstream.retries,
+        reused: entry.upstream.reused,
+        local: text(entry.upstream.local),
+        bytes_sent: entry.bytes_sent,
+        termination: text(entry.termination),
+        signal: entry.signal,
+        error: text(entry.error),
+        level: entry.level,
+        connection: entry.connection,
+        connection_requests: entry.connection_requests,
+        pid: entry.pid,
+    }
+}
+
+fn path(entry: &Entry<'_>) -> Box<str> {
+    let path = entry.text(entry.path);
+    if entry.query.is_empty() {
+        return Box::from(path);
+    }
+    format!("{path}?{}", entry.text(entry.query)).into_boxed_str()
+}
+
+fn attempts<'a>(entry: &Entry<'a>, upstream: &Upstream<'a>) -> Vec<Attempt> {
+    upstream
+        .attempts()
+        .map(|attempt| Attempt {
+            addr: Box::from(entry.text(attempt.addr)),
+            status: attempt.status,
+            connect_us: attempt.connect_us,
+            header_us: attempt.header_us,
+            response_us: attempt.response_us,
+            bytes_received: attempt.bytes_received,
+        })
+        .collect()
+}

@@ -1,0 +1,129 @@
+//! From a block's bytes to entries, line by line, whatever stands around the lines.
+
+use why502_parsers::entry::{Kind, Stamp, Zone as StampZone};
+use why502_parsers::wrap::Wrapper;
+use why502_parsers::{Entry, Line, LineError, LineParser, bytes};
+
+use crate::plan::{CivilClock, Zone};
+
+/// Where a line stands within the part of the input that is being scanned.
+#[derive(Debug, Clone, Copy)]
+pub struct LineRef {
+    /// Byte offset in the input.
+    pub offset: u64,
+    /// Length without line end.
+    pub len: u32,
+    /// Number of the line, counted from 0 at the start of the scanner's part.
+    pub index: u64,
+}
+
+/// What a line was, with its entry where it is one.
+pub enum Scanned<'e, 'a> {
+    /// A record.
+    Entry(&'e Entry<'a>),
+    /// Belongs to the record above.
+    Continuation,
+    /// Nothing that happened.
+    Directive,
+    /// Could not be read.
+    Unparsed(LineError),
+}
+
+/// Parses the lines of consecutive chunks of one input.
+pub struct Scanner {
+    parser: Box<dyn LineParser>,
+    wrapper: Option<&'static dyn Wrapper>,
+    civil: Option<CivilClock>,
+    index: u64,
+}
+
+impl Scanner {
+    /// A scanner that reads lines with `parser` after `wrapper` has been taken off. Stamps that do not say their
+    /// zone are of `zone`, if that is given.
+    pub fn new(
+        parser: Box<dyn LineParser>,
+        wrapper: Option<&'static dyn Wrapper>,
+        zone: Option<Zone>,
+    ) -> Self {
+        Self {
+            parser,
+            wrapper,
+            civil: zone.map(CivilClock::new),
+            index: 0,
+        }
+    }
+
+    /// Lines seen so far.
+    pub fn lines(&self) -> u64 {
+        self.index
+    }
+
+    /// Hands every line of `chunk`, which starts at byte `offset` of the input and consists of whole lines, to `sink`.
+    pub fn scan<'a>(&mut self, chunk: &'a [u8], offset: u64, mut sink: impl FnMut(Scanned<'_, 'a>, LineRef)) {
+        let mut entry = Entry::default();
+        let mut rest = chunk;
+        let mut at = offset;
+        while !rest.is_empty() {
+            let end = memchr::memchr(b'\n', rest);
+            let taken = end.map_or(rest.len(), |end| end + 1);
+            let line = bytes::trim_cr(&rest[..end.unwrap_or(rest.len())]);
+            rest = &rest[taken..];
+            let place = LineRef {
+                offset: at,
+                len: u32::try_from(line.len()).unwrap_or(u32::MAX),
+                index: self.index,
+            };
+            at += taken as u64;
+            self.index += 1;
+            entry.clear();
+            sink(self.line(line, &mut entry), place);
+        }
+    }
+
+    fn line<'e, 'a>(&mut self, line: &'a [u8], entry: &'e mut Entry<'a>) -> Scanned<'e, 'a> {
+        if line
+            .iter()
+            .all(|&byte| byte == b' ' || byte == b'\t' || byte == 0)
+        {
+            return Scanned::Directive; // Blank, or NUL padding of a pre-allocated file.
+        }
+        let (outer, inner) = match self.wrapper.and_then(|wrapper| wrapper.unwrap(line)) {
+            Some((outer, inner)) => (Some(outer), inner),
+            None => (None, line),
+        };
+        match self.parser.parse(inner, entry) {
+            Ok(Line::Entry) => {}
+            Ok(Line::Continuation) => return Scanned::Continuation,
+            Ok(Line::Directive) => return Scanned::Directive,
+            Err(error) => return Scanned::Unparsed(error),
+        }
+        if let Some(outer) = outer {
+            entry.time = entry.time.or(outer.time);
+            entry.pid = entry.pid.or(outer.pid);
+        }
+        if let (Some(civil), Some(stamp)) = (&mut self.civil, &mut entry.time)
+            && stamp.zone != StampZone::Known
+        {
+            stamp.us = civil.instant(stamp.us);
+            stamp.zone = StampZone::Known;
+        }
+        Scanned::Entry(entry)
+    }
+}
+
+/// Start and end of what `entry` records, in the clock of its log: microseconds as in [`Stamp::us`].
+/// An unknown side is `None`. A request without a known duration has only the side that its stamp marks.
+pub fn interval(entry: &Entry<'_>) -> Option<(Option<i64>, Option<i64>, Stamp)> {
+    use why502_parsers::entry::Marks;
+    let stamp = entry.time?;
+    let length = entry.duration_us.and_then(|us| i64::try_from(us).ok());
+    let (start, end) = match (stamp.marks, entry.kind) {
+        (Marks::Start, _) => (Some(stamp.us), length.map(|us| stamp.us + us)),
+        (Marks::End, Kind::Request) => (length.map(|us| stamp.us - us), Some(stamp.us)),
+        (Marks::End | Marks::Event, _) => {
+            let spent = length.or(entry.response_us.and_then(|us| i64::try_from(us).ok()));
+            (spent.map(|us| stamp.us - us), Some(stamp.us))
+        }
+    };
+    Some((start, end, stamp))
+}

@@ -1,0 +1,300 @@
+//! First pass: count every line, keep the failures, sample the rest.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+use why502_parsers::entry::{Entry, Fault, Kind, Zone};
+
+use super::own::{self, Whence};
+use super::scan::{LineRef, Scanned, Scanner, interval};
+use super::sketch::{Sample, Sketch};
+use crate::model::ids;
+use crate::model::record::{Record, SourceId};
+use crate::model::stats::{Coverage, Second, Unparsed};
+
+/// What the first pass learnt, input by input.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Per input.
+    pub inputs: BTreeMap<SourceId, InputSurvey>,
+}
+
+/// What the first pass learnt of one input, or of a part of it. All times in the clock of the log.
+#[derive(Debug, Default)]
+pub struct InputSurvey {
+    /// What was read, and how well.
+    pub coverage: Coverage,
+    /// Requests and their outcome, second by second of their end.
+    pub seconds: FxHashMap<i64, Second>,
+    /// Requests answered with a gateway error or worse (499 and above), per status and second of their end.
+    pub failures: BTreeMap<(u16, i64), u64>,
+    /// Failures, hidden failures and events.
+    pub kept: Vec<Record>,
+    /// A sample of the requests.
+    pub sketch: Sketch,
+    /// The parts of the input, for line numbers and for the second pass.
+    pub parts: BTreeMap<u64, Part>,
+    /// Some stamps do not say their zone.
+    pub zone_unknown: bool,
+    /// Requests among the entries.
+    pub requests: u64,
+}
+
+/// One part (span) of an input.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Part {
+    /// Lines in it.
+    pub lines: u64,
+    /// Earliest instant of any entry in it.
+    pub first_us: Option<i64>,
+    /// Latest.
+    pub last_us: Option<i64>,
+}
+
+impl Survey {
+    /// Takes in what another task learnt.
+    pub fn merge(&mut self, other: Self) {
+        for (source, survey) in other.inputs {
+            self.inputs.entry(source).or_default().merge(survey);
+        }
+    }
+
+    /// Turns line numbers counted within parts into line numbers of the file, and puts everything in file order.
+    pub fn settle(&mut self) {
+        self.inputs.values_mut().for_each(InputSurvey::settle);
+    }
+}
+
+impl InputSurvey {
+    fn merge(&mut self, other: Self) {
+        let (a, b) = (&mut self.coverage, other.coverage);
+        a.bytes += b.bytes;
+        a.lines += b.lines;
+        a.entries += b.entries;
+        a.directives += b.directives;
+        a.continuations += b.continuations;
+        a.unparsed += b.unparsed;
+        a.unparsed_at.extend(b.unparsed_at);
+        a.unparsed_at.sort_unstable();
+        a.unparsed_at.truncate(Coverage::UNPARSED_SHOWN);
+        a.first_us = earliest(a.first_us, b.first_us);
+        a.last_us = a.last_us.max(b.last_us);
+        for (second, count) in other.seconds {
+            let sum = self.seconds.entry(second).or_default();
+            sum.requests += count.requests;
+            sum.failed += count.failed;
+            sum.busy_us += count.busy_us;
+        }
+        for (key, count) in other.failures {
+            *self.failures.entry(key).or_default() += count;
+        }
+        self.kept.extend(other.kept);
+        self.sketch.merge(other.sketch);
+        self.parts.extend(other.parts);
+        self.zone_unknown |= other.zone_unknown;
+        self.requests += other.requests;
+    }
+
+    /// Lines of the input before the part that starts at `offset`.
+    pub fn lines_before(&self, offset: u64) -> u64 {
+        self.parts.range(..offset).map(|(_, part)| part.lines).sum()
+    }
+
+    fn settle(&mut self) {
+        let mut before = 0;
+        let starts: Vec<(u64, u64)> = self
+            .parts
+            .iter()
+            .map(|(&offset, part)| {
+                let start = before;
+                before += part.lines;
+                (offset, start)
+            })
+            .collect();
+        let lines_before = |offset: u64| {
+            let at = starts.partition_point(|&(start, _)| start <= offset);
+            at.checked_sub(1).map_or(0, |at| starts[at].1)
+        };
+        for record in &mut self.kept {
+            record.place.line += lines_before(record.place.offset);
+        }
+        for line in &mut self.coverage.unparsed_at {
+            line.line += lines_before(line.offset);
+        }
+        self.kept.sort_unstable_by_key(|record| record.place);
+    }
+}
+
+pub(crate) fn earliest(a: Option<i64>, b: Option<i64>) -> Option<i64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// Surveys one part of one input.
+pub struct Surveyor<'w> {
+    scanner: Scanner,
+    whence: Whence,
+    wanted: &'w (dyn Fn(u16) -> bool + Sync),
+    part: Part,
+    part_offset: u64,
+    result: InputSurvey,
+}
+
+impl<'w> Surveyor<'w> {
+    /// A surveyor of the part that starts at byte `part_offset`. `wanted` says which statuses are to be explained.
+    pub fn new(
+        scanner: Scanner,
+        whence: Whence,
+        part_offset: u64,
+        wanted: &'w (dyn Fn(u16) -> bool + Sync),
+    ) -> Self {
+        Self {
+            scanner,
+            whence,
+            wanted,
+            part: Part::default(),
+            part_offset,
+            result: InputSurvey::default(),
+        }
+    }
+
+    /// Takes in whole lines.
+    pub fn chunk(&mut self, bytes: &[u8], offset: u64) {
+        let Self {
+            scanner,
+            whence,
+            wanted,
+            part,
+            result,
+            ..
+        } = self;
+        result.coverage.bytes += bytes.len() as u64;
+        scanner.scan(bytes, offset, |scanned, line| {
+            let coverage = &mut result.coverage;
+            coverage.lines += 1;
+            match scanned {
+                Scanned::Entry(entry) => {
+                    coverage.entries += 1;
+                    observe(result, part, entry, line, whence, *wanted);
+                }
+                Scanned::Continuation => coverage.continuations += 1,
+                Scanned::Directive => coverage.directives += 1,
+                Scanned::Unparsed(error) => {
+                    coverage.unparsed += 1;
+                    if coverage.unparsed_at.len() < Coverage::UNPARSED_SHOWN {
+                        let reason = error.to_string();
+                        coverage.unparsed_at.push(Unparsed {
+                            offset: line.offset,
+                            line: line.index + 1,
+                            reason,
+                        });
+                    }
+                }
+            }
+        });
+    }
+
+    /// What was learnt.
+    pub fn finish(mut self) -> Survey {
+        self.part.lines = self.scanner.lines();
+        self.result.parts.insert(self.part_offset, self.part);
+        Survey {
+            inputs: BTreeMap::from([(self.whence.source, self.result)]),
+        }
+    }
+}
+
+fn observe(
+    result: &mut InputSurvey,
+    part: &mut Part,
+    entry: &Entry<'_>,
+    line: LineRef,
+    whence: &Whence,
+    wanted: &dyn Fn(u16) -> bool,
+) {
+    if let Some((start, end, stamp)) = interval(entry) {
+        let (first, last) = (
+            start.or(end).unwrap_or(stamp.us),
+            end.or(start).unwrap_or(stamp.us),
+        );
+        part.first_us = earliest(part.first_us, Some(first));
+        part.last_us = part.last_us.max(Some(last));
+        // The coverage table shows the stamps as they stand, since that is what a reader will look for.
+        result.coverage.first_us = earliest(result.coverage.first_us, Some(stamp.us));
+        result.coverage.last_us = result.coverage.last_us.max(Some(stamp.us));
+        result.zone_unknown |= stamp.zone != Zone::Known;
+        if entry.kind == Kind::Request {
+            count(result, entry, last);
+            let sample = Sample {
+                start_us: first,
+                end_us: last,
+                resolution_us: stamp.resolution_us,
+                whole: start.is_some() && end.is_some(),
+            };
+            sketch(&mut result.sketch, entry, sample);
+        }
+    }
+    if is_kept(entry, wanted) {
+        result.kept.push(own::record(entry, line, whence));
+    }
+}
+
+fn count(result: &mut InputSurvey, entry: &Entry<'_>, end_us: i64) {
+    result.requests += 1;
+    let at = end_us.div_euclid(1_000_000);
+    let second = result.seconds.entry(at).or_default();
+    second.requests += 1;
+    second.busy_us += entry.duration_us.unwrap_or(0);
+    if let Some(status) = entry.status.filter(|&status| status >= 499) {
+        second.failed += u32::from(status >= 500);
+        *result.failures.entry((status, at)).or_default() += 1;
+    }
+}
+
+fn sketch(sketch: &mut Sketch, entry: &Entry<'_>, sample: Sample) {
+    for id in entry.ids.as_slice() {
+        if let Some(key) = ids::key(id) {
+            sketch.offer_id(key, sample);
+        }
+    }
+    if !entry.path.is_empty() {
+        let key = ids::request_key(entry.method, entry.path);
+        if sketch.wants_request(key) {
+            sketch.offer_request(key, sample);
+        }
+    }
+}
+
+/// Whether a record is a failure to be explained, a failure that a retry hid, or tells of one.
+fn is_kept(entry: &Entry<'_>, wanted: &dyn Fn(u16) -> bool) -> bool {
+    match entry.kind {
+        Kind::Request => entry.status.is_some_and(wanted) || hides_a_failure(entry),
+        // HTTP.sys logs every orderly idle close; those are looked up by time when a failure needs them.
+        Kind::Failure => entry
+            .signal
+            .is_some_and(|signal| signal.fault != Fault::IdleClosed || !entry.path.is_empty()),
+        Kind::Event => entry.signal.is_some(),
+        Kind::Note => false,
+    }
+}
+
+/// Whether an upstream attempt failed although the client got a good answer.
+fn hides_a_failure(entry: &Entry<'_>) -> bool {
+    if !entry.status.is_some_and(|status| status < 500 && status != 499) {
+        return false;
+    }
+    if entry.upstream.retries > 0 {
+        return true;
+    }
+    // Only a list has a separator; most lines are settled by this look.
+    if !entry.upstream.status.contains(&b' ') {
+        return false;
+    }
+    let mut attempts = entry.upstream.attempts().collect::<Vec<_>>();
+    attempts.pop();
+    attempts
+        .iter()
+        .any(|attempt| attempt.status.is_none_or(|status| status >= 500))
+}
