@@ -472,6 +472,11 @@ fn captures_cut_requests_and_other_layouts_are_read() {
     );
     assert_eq!(tcp.signal, Some(Signal::new(Phase::ConnectOrTls, Fault::Refused)));
     assert_eq!((tcp.duration_us, tcp.upstream.retries), (Some(5_007_000), 3));
+    let tagged = read(
+        "haproxy",
+        r#"haproxy[12653]: 127.0.0.1:59828 [10/Nov/2011:16:12:26.122] http_proxy p/p 54/0/0/-1/200 502 426 - - SH-- 0/0/0/0/0 0/0 "GET /favicon.ico HTTP/1.1""#,
+    );
+    assert_eq!((text(tagged.client), tagged.status), ("127.0.0.1", Some(502)));
     let bad = read(
         "haproxy",
         r#"127.0.0.1:48578 [20/Nov/2026:16:26:36.341] fe fe/<NOSRV> -1/-1/-1/-1/0 400 0 - - PR-- 1/1/0/0/0 0/0 "<BADREQ>""#,
