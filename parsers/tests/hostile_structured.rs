@@ -88,11 +88,11 @@ proptest! {
 }
 
 #[test]
-fn a_line_of_a_megabyte_is_read_or_refused() {
+fn a_very_long_line_is_read_or_refused() {
     for filler in [b' ', b'[', b']', b'{', b'"', b'\\', b'\t', b'0'] {
         for line in ["", LINES[0], LINES[3], LINES[8]] {
             let mut long = line.as_bytes().to_vec();
-            long.extend(std::iter::repeat_n(filler, 1 << 20));
+            long.extend(std::iter::repeat_n(filler, 1 << 17));
             read_with_all(&long, b"");
         }
     }

@@ -1,9 +1,10 @@
 //! From paths to inputs with formats, hops and configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::PathBuf;
 
 use why502_parsers::Product;
+use why502_parsers::engine::paste::{self, Dialect};
 
 use super::clocks::{Correction, Facts};
 use super::hops::{self, Named};
@@ -17,7 +18,8 @@ use crate::model::{Hop, HopId, Input, Micros, SourceId};
 use crate::plan::Plan;
 use crate::select::own::Whence;
 use crate::select::{Sketch, Survey};
-use crate::sniff::{self, DeclaredFormat, Detected};
+use crate::read;
+use crate::sniff::{self, DeclaredFormat, Detected, Forced, Part, Surroundings};
 
 /// The inputs of a run and what is known of them before they are read.
 pub struct Sources {
@@ -47,13 +49,27 @@ pub struct Readings<'a> {
 pub fn open(plan: &Plan) -> Result<Sources, Error> {
     let found = discover::discover(&plan.paths)?;
     let mut problems = found.problems;
-    let (configs, config_problems) = read_configs(plan, &found.inputs);
+    let (configs, config_problems) = read_configs(plan, &found.configs);
     problems.extend(config_problems);
-    let sniffed = sniff::detect(&found.inputs, &declared(&configs), plan)?;
+    let (declared, format_problems) = declared(&configs);
+    problems.extend(format_problems);
+    let forced = Forced::new(plan, &declared)?;
+    let beside: Vec<(String, Product)> = configs.iter().map(|config| (config.file.clone(), config.product)).collect();
+    let surroundings = Surroundings { declared: &declared, configs: &beside };
+    let sniffed = sniff::detect(&found.inputs, surroundings, &forced, &|input, part| match part {
+        Part::Head => read::head(input, sniff::HEAD),
+        Part::Middle => read::middle(input, sniff::HEAD),
+    });
     problems.extend(sniffed.problems);
-    let detected = sniffed.detected;
+    let detected: BTreeMap<SourceId, Detected> = found
+        .inputs
+        .iter()
+        .zip(sniffed.formats)
+        .filter_map(|(input, detected)| Some((input.id, detected?)))
+        .collect();
     if detected.is_empty() {
-        return Err(Error::nothing_known(&plan.paths, found.inputs.len(), problems.into_iter().next()));
+        let shown = found.inputs.first().map(|input| input.shown.clone()).unwrap_or_default();
+        return Err(Error::NothingKnown { shown, files: found.inputs.len() });
     }
     let mut sources = Sources {
         inputs: found.inputs,
@@ -69,32 +85,39 @@ pub fn open(plan: &Plan) -> Result<Sources, Error> {
 }
 
 /// Configurations beside the logs and those that the user named.
-fn read_configs(plan: &Plan, inputs: &[Input]) -> (Vec<ServerConfig>, Vec<Problem>) {
-    let mut paths: Vec<_> = plan.paths.iter().filter(|path| path.is_dir()).cloned().collect();
-    // Beside a single file named by the user, its own directory is looked at, and no further.
-    let beside = inputs.iter().filter_map(|input| input.path.parent()).map(Path::to_path_buf);
-    paths.extend(beside);
-    paths.extend(plan.server_configs.iter().cloned());
-    let files: BTreeMap<_, String> =
-        limits::discover(&paths).into_iter().map(|path| (path.clone(), discover::shown(&path))).collect();
-    limits::read_all(&files.into_iter().collect::<Vec<_>>())
+fn read_configs(plan: &Plan, beside: &[PathBuf]) -> (Vec<ServerConfig>, Vec<Problem>) {
+    let mut paths = limits::discover(&plan.server_configs);
+    paths.extend(limits::discover(beside));
+    paths.sort();
+    paths.dedup();
+    let files: Vec<(PathBuf, String)> =
+        paths.into_iter().map(|path| (path.clone(), discover::shown(&path))).collect();
+    limits::read_all(&files)
 }
 
-/// The access-log formats that the configurations declare.
-fn declared(configs: &[ServerConfig]) -> Vec<DeclaredFormat> {
-    configs
-        .iter()
-        .flat_map(|config| {
-            config.logs.iter().map(|log| DeclaredFormat {
-                product: config.product,
-                config: config.file.clone(),
-                log_path: log.path.clone(),
-                name: log.name.clone(),
-                text: log.text.clone(),
-                line: log.line,
-            })
-        })
-        .collect()
+/// The access-log formats that the configurations declare, and those that do not compile.
+fn declared(configs: &[ServerConfig]) -> (Vec<DeclaredFormat>, Vec<Problem>) {
+    let (mut formats, mut problems) = (Vec::new(), Vec::new());
+    for config in configs {
+        // Only products whose format language is known declare formats that can be compiled.
+        let Ok(dialect) = Dialect::by_name(config.product.name()) else { continue };
+        for log in &config.logs {
+            let name = format!("{} {}", config.product.name(), log.name);
+            match paste::compile(dialect, &name, &log.text) {
+                Ok(format) => formats.push(DeclaredFormat {
+                    format,
+                    log_path: log.path.clone(),
+                    config: config.file.clone(),
+                }),
+                Err(error) => problems.push(Problem {
+                    path: format!("{}:{}", config.file, log.line),
+                    message: format!("log format '{}' is not understood: {error}", log.name),
+                    hint: "its logs are recognised by shape instead; --log-format overrides".to_owned(),
+                }),
+            }
+        }
+    }
+    (formats, problems)
 }
 
 impl Sources {
@@ -187,8 +210,7 @@ impl Sources {
     }
 
     /// The hops for working out the topology.
-    pub fn nodes<'a>(&self, plan: &Plan, limits: &Limits, sketches: &'a BTreeMap<HopId, Sketch>, survey: &Survey) -> Vec<Node<'a>> {
-        let _ = plan;
+    pub fn nodes<'a>(&self, limits: &Limits, sketches: &'a BTreeMap<HopId, Sketch>, survey: &Survey) -> Vec<Node<'a>> {
         let zone_unknown = |hop: HopId| {
             self.hop_of.iter().filter(|(_, of)| **of == hop).any(|(source, _)| {
                 survey.inputs.get(source).is_some_and(|input| input.zone_unknown && input.requests > 0)

@@ -3,6 +3,7 @@
 pub mod faults;
 pub mod id;
 pub mod json;
+mod json_keys;
 pub mod paste;
 pub mod paste_apache;
 pub mod paste_haproxy;

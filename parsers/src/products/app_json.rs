@@ -18,7 +18,7 @@ use crate::engine::json::{self, Shape, Value};
 use crate::entry::{Entry, Escape, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
-use crate::products::{caddy, iis, process_text};
+use crate::products::{by_entries, caddy, iis, process_text};
 use crate::time::DayCache;
 
 /// The formats `app-json`, `node-json`, `java-json`, `nginx-json` and `iis-json`: one parser, told apart by who wrote the file.
@@ -69,7 +69,7 @@ impl Format for AppJson {
             Product::Application => "JSON lines with the keys of a log",
             _ => "JSON lines with key names of this writer",
         };
-        Sniff::by_parsing(head, parser.as_mut(), Score::Own, reason)
+        by_entries(head, parser.as_mut(), Score::Own, reason)
     }
 
     fn prepare(&self, head: &Head<'_>) -> Arc<dyn Prepared> {
@@ -96,24 +96,35 @@ impl Prepared for PreparedJson {
     }
 }
 
-/// Who wrote `head`, by key names that only they use; the first line that tells decides.
+/// Who wrote `head`, by key names that only they use; the first line that tells decides. `Unknown` if the
+/// lines are wrappers around the lines of something else.
 fn writer(head: &Head<'_>) -> Product {
-    let has = |line: &[u8], needle: &str| memmem::find(line, needle.as_bytes()).is_some();
     for line in head.lines().take(Head::LINES) {
-        if has(line, "\"upstream_") || has(line, "\"time_local\"") || has(line, "\"time_iso8601\"") {
+        let has = |needle: &str| memmem::find(line, needle.as_bytes()).is_some();
+        let all = |needles: &[&str]| needles.iter().all(|needle| has(needle));
+        if all(&["\"log\":\"", "\"stream\":\"", "\"time\":\""]) || has("\"__REALTIME_TIMESTAMP\"") {
+            return Product::Unknown;
+        }
+        let nginx = [
+            "\"upstream_addr\"",
+            "\"upstream_status\"",
+            "\"upstream_response_time\"",
+            "\"time_local\"",
+            "\"time_iso8601\"",
+        ];
+        // Envoy has some of the same names, and flags beside them.
+        if nginx.iter().any(|key| has(key)) && !has("\"response_flags\"") {
             return Product::Nginx;
         }
-        if has(line, "\"CsUriStem\"") {
+        if has("\"CsUriStem\"") {
             return Product::Iis;
         }
-        let of_pino = has(line, "\"pid\":") && has(line, "\"hostname\":") && has(line, "\"time\":");
-        if of_pino && has(line, "\"level\":") {
+        if all(&["\"pid\":", "\"hostname\":", "\"time\":", "\"level\":"]) {
             return Product::Node;
         }
-        let of_logback = has(line, "\"logger_name\"") && has(line, "\"thread_name\"");
-        // The ECS encoders of other languages name the source file.
-        let of_ecs = has(line, "\"ecs.version\"") && has(line, "\"process.thread.name\"");
-        if of_logback || of_ecs || has(line, ".java\"") {
+        // The ECS encoders of other languages name the source file, with another ending.
+        let of_ecs = has("\"ecs.version\"") && (has("\"process.thread.name\"") || has(".java\""));
+        if of_ecs || all(&["\"logger_name\"", "\"thread_name\""]) {
             return Product::Java;
         }
     }
@@ -183,6 +194,10 @@ impl LineParser for Parser {
             .iter()
             .find_map(|&slot| slots.get(slot).stamp(&mut self.cache));
         slots.fill(entry, self.unit);
+        // nginx without `escape=json` writes `\x22` into its JSON.
+        if self.product == Product::Nginx && memmem::find(line, b"\\x").is_some() {
+            entry.escape = Escape::Backslash;
+        }
         let says_something = entry.time.is_some() || !slots.text(Slot::Message).is_empty();
         if !says_something && entry.kind != Kind::Request {
             return Err(LineError::new(0, "time, message or request"));

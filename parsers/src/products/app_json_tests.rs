@@ -185,3 +185,9 @@ fn lines_about_no_request_are_notes_and_data_is_no_log() {
     let data = head(br#"{"id":7,"name":"x"}"#);
     assert_eq!(AppJson::APPLICATION.sniff(&data).score, Score::No);
 }
+
+#[test]
+fn wrappers_are_left_to_what_they_wrap() {
+    let docker = head(br#"{"log":"GET / 200\n","stream":"stdout","time":"2026-11-20T16:23:16.1Z"}"#);
+    assert_eq!(AppJson::APPLICATION.sniff(&docker).score, Score::No);
+}

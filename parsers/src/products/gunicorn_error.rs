@@ -77,7 +77,7 @@ impl LineParser for Parser {
         let at = 1 + used;
         let rest = line[at..].strip_prefix(b"] [").ok_or(LineError::new(at, "pid"))?;
         let (pid, rest) = until_bracket(rest).ok_or(LineError::new(at + 3, "pid"))?;
-        let writer = bytes::number(pid).ok_or(LineError::new(at + 3, "pid"))?;
+        let writer = small(pid).ok_or(LineError::new(at + 3, "pid"))?;
         let rest = rest
             .strip_prefix(b" [")
             .ok_or(LineError::new(at + 4 + pid.len(), "level"))?;
@@ -85,21 +85,18 @@ impl LineParser for Parser {
         let text = text.trim_ascii_start();
         entry.time = Some(stamp.marking(Marks::Event));
         entry.level = level(name);
-        entry.pid = worker_in(text).or_else(|| u32::try_from(writer).ok());
+        entry.pid = worker_in(text).or(Some(writer));
         entry.error = text;
-        self.fill(text, entry);
+        self.fill(text, writer, entry);
         Ok(Line::Entry)
     }
 }
 
 impl Parser {
-    fn fill<'a>(&mut self, text: &'a [u8], entry: &mut Entry<'a>) {
+    fn fill<'a>(&mut self, text: &'a [u8], writer: u32, entry: &mut Entry<'a>) {
         let starts = |start: &str| text.starts_with(start.as_bytes());
-        if let Some(path) = text.strip_prefix(b"Error handling request ") {
-            entry.kind = Kind::Failure;
-            entry.path = if path == b"(no URI read)" { &[] } else { path };
-            entry.signal = Some(Signal::new(Phase::Process, Fault::Other));
-            return;
+        if let Some(request) = text.strip_prefix(b"Error handling request ") {
+            return self.fill_failure(request, writer, entry);
         }
         let of_client = match () {
             () if starts("Ignoring EPIPE") => Some(Fault::ClientGone),
@@ -114,6 +111,24 @@ impl Parser {
         let fault = self.fault(text, entry.pid);
         entry.kind = if fault.is_some() { Kind::Event } else { Kind::Note };
         entry.signal = fault.map(|fault| Signal::new(Phase::Process, fault));
+    }
+
+    /// A request whose handler raised: `/orders`, in recent versions `GET /orders`. A worker that is too slow
+    /// is first asked to stop, which raises in whatever it was doing.
+    fn fill_failure<'a>(&self, request: &'a [u8], writer: u32, entry: &mut Entry<'a>) {
+        entry.kind = Kind::Failure;
+        let (method, path) = match memchr::memchr(b' ', request) {
+            Some(space) if request.first() != Some(&b'(') => (&request[..space], &request[space + 1..]),
+            _ => (&request[..0], request),
+        };
+        entry.method = method;
+        entry.path = if path == b"(no URI read)" { &[] } else { path };
+        let fault = if self.timed_out == Some(writer) {
+            Fault::WorkerTimedOut
+        } else {
+            Fault::Other
+        };
+        entry.signal = Some(Signal::new(Phase::Process, fault));
     }
 
     fn fault(&mut self, text: &[u8], worker: Option<u32>) -> Option<Fault> {
@@ -167,7 +182,11 @@ fn worker_in(text: &[u8]) -> Option<u32> {
     let at = memmem::find(text, b"pid:")?;
     let digits = text[at + 4..].trim_ascii_start();
     let end = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    u32::try_from(bytes::number(&digits[..end])?).ok()
+    small(&digits[..end])
+}
+
+fn small(digits: &[u8]) -> Option<u32> {
+    u32::try_from(bytes::number(digits)?).ok()
 }
 
 /// Python tracebacks: indented frames, the line that opens them, and the exception that closes them.

@@ -69,6 +69,7 @@ impl LineParser for Parser {
         match line.first() {
             None => return Ok(Line::Directive),
             Some(b' ' | b'\t' | b'<' | b'}') => return Ok(Line::Continuation),
+            Some(_) if is_native_trace(line) => return Ok(Line::Continuation),
             Some(_) => {}
         }
         if death(line).is_some() {
@@ -79,6 +80,14 @@ impl LineParser for Parser {
         entry.error = line;
         Ok(Line::Entry)
     }
+}
+
+/// V8's frames (`10: 0x195e476  [node]`), its garbage collections (`[25887:0xd62ee20]  77 ms: …`) and the heading between them.
+fn is_native_trace(line: &[u8]) -> bool {
+    let digits = line.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let is_frame = digits > 0 && line[digits..].starts_with(b": 0x");
+    let is_collection = line.first() == Some(&b'[') && memmem::find(line, b":0x").is_some_and(|at| at < 12);
+    is_frame || is_collection || line.starts_with(b"----- ")
 }
 
 /// What kind of death `line` tells of, if it does.
