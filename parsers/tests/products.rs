@@ -696,6 +696,42 @@ fn apache_lines_of_other_layouts_are_read() {
 }
 
 #[test]
+fn lines_of_the_samples_are_told_apart_and_read() {
+    let apache = r#"127.13.100.3 - - [20/Nov/2026:18:29:33 +0000] "GET /a HTTP/1.1" 200 1607 "-" "x" 34427 awCRjeg0B1AXhCsVW8r_ogAAAAA + 2 -"#;
+    let gunicorn = r#"127.13.10.1 - - [20/Nov/2026:18:29:33 +0000] "GET /a HTTP/1.1" 200 1607 "-" "x" 32211 awCRjeg0B1AXhCsVW8r_ogAAAAA <24879>"#;
+    for (line, name) in [(apache, "apache"), (gunicorn, "gunicorn")] {
+        let head = Head {
+            bytes: line.as_bytes(),
+            hints: &[],
+        };
+        let sure: Vec<_> = registry::builtin()
+            .iter()
+            .filter(|format| format.sniff(&head).score >= Score::Own)
+            .map(|format| format.name())
+            .collect();
+        assert_eq!(sure, [name]);
+    }
+    let entry = read("apache", apache);
+    assert_eq!(
+        (entry.duration_us, entry.connection_requests),
+        (Some(34_427), Some(3))
+    );
+    let entry = read("gunicorn", gunicorn);
+    assert_eq!((entry.duration_us, entry.pid), (Some(32_211), Some(24_879)));
+    assert_eq!(entry.time.map(|t| t.marks), Some(Marks::End));
+    let entry = read(
+        "nginx",
+        r#"127.0.0.1 - - [20/Nov/2026:16:23:16 +0000] "GET /a HTTP/1.1" 502 157 "x" msec=1795191796.147 rt=0.013 uct="0.000" uht="-" urt="0.013" us="502" ua="127.0.0.1:9101" ub="0" conn=17:3 rid=4ad36c1d2060844c74439ca62bfb3e0e"#,
+    );
+    assert_eq!(
+        entry.time.map(|t| (t.us, t.resolution_us)),
+        Some((at(16, 23, 16) + 147_000, 1000))
+    );
+    assert_eq!((entry.connection, entry.connection_requests), (Some(17), Some(3)));
+    assert_eq!(entry.upstream.last().and_then(|a| a.bytes_received), Some(0));
+}
+
+#[test]
 fn uvicorn_lines_are_read_with_and_without_colours() {
     for line in [
         "INFO:     127.0.0.1:52782 - \"GET /a?b HTTP/1.1\" 502 Bad Gateway",

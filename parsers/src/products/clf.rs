@@ -65,6 +65,11 @@ impl Format for Gunicorn {
     }
 
     fn sniff(&self, head: &Head<'_>) -> Sniff {
+        let mut parser = ClfParser::new(Style::GUNICORN);
+        if parser.survey(head, Tail::Worker) > 0 {
+            let reason = "common log format with gunicorn's worker process";
+            return Sniff::by_parsing(head, &mut parser, Score::Own, reason);
+        }
         by_hint(head, Product::Gunicorn, Style::GUNICORN)
     }
 
@@ -134,6 +139,8 @@ pub(crate) enum Tail {
     Upstream,
     /// An id of mod_unique_id: Apache.
     UniqueId,
+    /// A process in angle brackets: gunicorn's `%(p)s`.
+    Worker,
     /// Something else.
     Other,
 }
@@ -264,8 +271,20 @@ impl ClfParser {
         {
             Slot::Duration(unit).write(first, entry);
         }
+        let mut earlier: &[u8] = b"";
         for word in rest.split(|b| *b == b' ') {
-            if memchr::memchr(b'.', word).is_some() && word[0].is_ascii_digit() {
+            if matches!(earlier, b"+" | b"X") && self.style.marks == Marks::Start {
+                // Apache's %X and %k: the connection's state and how many requests came before.
+                entry.termination = earlier;
+                Slot::EarlierRequests.write(word, entry);
+            }
+            earlier = word;
+            if let [b'<', pid @ .., b'>'] = word
+                && number(pid).is_some()
+            {
+                Slot::Pid.write(pid, entry);
+                tail = Tail::Worker;
+            } else if memchr::memchr(b'.', word).is_some() && word[0].is_ascii_digit() {
                 Slot::OtherDuration(unit::S).write(word, entry);
             } else if id::push_if_id(&mut entry.ids, word) {
                 if word.len() == 27 {

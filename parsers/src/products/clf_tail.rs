@@ -6,6 +6,7 @@ use crate::engine::slot::{Slot, unit};
 use crate::engine::template::end_of;
 use crate::entry::Entry;
 use crate::products::clf::{Tail, quoted_end, word};
+use crate::time;
 
 /// The fields that ingress-nginx appends: request length and time, `[upstream] [alternative]`, address,
 /// length, time and status of the attempts, and the request id.
@@ -78,13 +79,33 @@ pub(super) fn pairs<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> Tail {
             (&after[..len], len + 1)
         };
         let slot = key_slot(key, value);
-        slot.write(value, entry);
+        match slot {
+            Slot::Connection => connection(value, entry),
+            Slot::Skip if key == b"msec" => finer_time(value, entry),
+            _ => {
+                slot.write(value, entry);
+            }
+        }
         if is_upstream(slot) {
             tail = Tail::Upstream;
         }
         rest = after.get(used..).unwrap_or_default();
     }
     tail
+}
+
+/// `17` or `17:3`, the serial and how many requests it has carried.
+fn connection<'a>(value: &'a [u8], entry: &mut Entry<'a>) {
+    let colon = memchr::memchr2(b':', b'/', value).unwrap_or(value.len());
+    Slot::Connection.write(&value[..colon], entry);
+    Slot::ConnectionRequests.write(value.get(colon + 1..).unwrap_or_default(), entry);
+}
+
+/// nginx's `$msec`: the same instant as the time in brackets, to the millisecond.
+fn finer_time(value: &[u8], entry: &mut Entry<'_>) {
+    if let (Some(coarse), Some(fine)) = (entry.time, time::epoch_seconds(value)) {
+        entry.time = Some(fine.marking(coarse.marks));
+    }
 }
 
 fn is_upstream(slot: Slot) -> bool {
@@ -109,7 +130,9 @@ fn key_slot(key: &[u8], value: &[u8]) -> Slot {
         // `ua` is a user agent as often as an upstream address; only the former has a slash in its first word.
         b"ua" if memchr::memchr(b'/', value).is_some() && !value.starts_with(b"unix:") => Slot::Skip,
         b"ua" | b"uaddr" | b"upstream" | b"upstream_addr" => Slot::UpstreamAddr,
-        b"ul" | b"ubr" | b"upstream_bytes_received" | b"upstream_response_length" => Slot::UpstreamBytes,
+        b"ul" | b"ub" | b"ubr" | b"upstream_bytes_received" | b"upstream_response_length" => {
+            Slot::UpstreamBytes
+        }
         b"host" | b"http_host" => Slot::Host,
         b"sn" | b"server_name" => Slot::ServerName,
         b"cn" | b"conn" | b"connection" => Slot::Connection,
