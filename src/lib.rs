@@ -4,10 +4,12 @@
 //! Only `run` knows all stages.
 
 pub mod correlate;
+pub mod discover;
 pub mod error;
 pub mod limits;
 pub mod model;
 pub mod plan;
+pub mod read;
 pub mod report;
 pub mod select;
 

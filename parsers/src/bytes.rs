@@ -28,7 +28,16 @@ pub fn number(text: &[u8]) -> Option<u64> {
         return None;
     }
     let mut value: u64 = 0;
-    for &byte in text {
+    let (sure, rest) = text.split_at(text.len().min(18));
+    for &byte in sure {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        // Eighteen digits cannot overflow.
+        value = value * 10 + u64::from(digit);
+    }
+    for &byte in rest {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             return None;
@@ -41,29 +50,33 @@ pub fn number(text: &[u8]) -> Option<u64> {
 /// A decimal number with an optional fraction, times `unit`, rounded down: `0.120` in seconds with
 /// `unit` 1 000 000 gives 120 000. `None` for `-`, a negative number, or anything else.
 pub fn decimal_scaled(text: &[u8], unit: u64) -> Option<u64> {
-    let (whole, fraction) = match memchr::memchr(b'.', text) {
-        Some(at) => (&text[..at], &text[at + 1..]),
-        None => (text, &text[..0]),
-    };
-    let mut value = number(whole)?.checked_mul(unit)?;
-    let mut scale = unit;
-    let mut carry = 0u64;
+    let whole_len = text.iter().position(|byte| *byte == b'.').unwrap_or(text.len());
+    let value = number(&text[..whole_len])?.checked_mul(unit)?;
+    let fraction = text.get(whole_len + 1..).unwrap_or_default();
+    let mut digits = 0u64;
     let mut divisor = 1u64;
     for &byte in fraction {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             return None;
         }
+        // Twelve digits are finer than a microsecond in any unit.
         if divisor < 1_000_000_000_000 {
             divisor *= 10;
-            carry = carry * 10 + u64::from(digit);
+            digits = digits * 10 + u64::from(digit);
         }
     }
-    if divisor > 1 {
-        scale = u64::try_from(u128::from(carry) * u128::from(scale) / u128::from(divisor)).ok()?;
-        value = value.checked_add(scale)?;
-    }
-    Some(value)
+    let part = match divisor {
+        1 => 0,
+        // Milliseconds of a second, the usual case, without a division.
+        1_000 if unit == 1_000_000 => digits * 1_000,
+        1_000_000 if unit == 1_000_000 => digits,
+        _ => match digits.checked_mul(unit) {
+            Some(scaled) => scaled / divisor,
+            None => u64::try_from(u128::from(digits) * u128::from(unit) / u128::from(divisor)).ok()?,
+        },
+    };
+    value.checked_add(part)
 }
 
 /// `text`, or an empty slice if it is one of the marks for "no value": `-` or `"-"`.

@@ -30,6 +30,8 @@ pub struct Entry<'a> {
     pub host: &'a [u8],
     /// Request target as logged: path, with the query if the log has it.
     pub path: &'a [u8],
+    /// What stands before [`Entry::path`] in the request although the line leaves it out: `/` for Edge Microgateway, else empty.
+    pub path_base: &'static [u8],
     /// Query, where the product logs it apart from the path (IIS).
     pub query: &'a [u8],
     /// Peer address of the connection the request came in on.
@@ -72,6 +74,15 @@ impl<'a> Entry<'a> {
     /// Makes the entry empty again, for the next line.
     pub fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    /// The request target as the client sent it, still escaped: what the line leaves out or logs apart put back.
+    pub fn target(&self) -> Cow<'a, [u8]> {
+        if self.path_base.is_empty() && self.query.is_empty() {
+            return Cow::Borrowed(self.path);
+        }
+        let mark: &[u8] = if self.query.is_empty() { b"" } else { b"?" };
+        Cow::Owned([self.path_base, self.path, mark, self.query].concat())
     }
 
     /// `slice` (one of this entry's text fields) with the format's escapes undone, invalid UTF-8 replaced.

@@ -4,12 +4,14 @@
 //! Source: Apache httpd documentation, "mod_proxy", "core", "mod_log_config".
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use why502_parsers::Product;
 
-use super::text::{At, DEPTH_CAP, Directive, LimitMap, Reading, Target, canonical, duration_us, has_port, put, split_words};
+use super::apache_source::Source;
+use super::include::{Reading, canonical};
+use super::text::{At, Directive, LimitMap, Target, duration_us, has_port, put};
 use super::{LogDeclaration, Matching, Retry, Route, ServerConfig};
 use crate::model::LimitKind;
 use crate::model::finding::Problem;
@@ -23,17 +25,16 @@ const MILLISECOND_US: u64 = 1_000;
 /// A problem that names the file if the main file cannot be read. Syntax errors are notes in `reading`.
 pub(super) fn read(file: &Path, shown: &str, reading: &mut Reading) -> Result<ServerConfig, Problem> {
     let text = reading.main(file, shown)?;
-    let mut source = Source { reading, defines: BTreeMap::new(), open: vec![canonical(file)] };
-    let list = source.directives(&text, &Rc::from(shown));
+    let list = Source::new(reading, canonical(file)).directives(&text, &Rc::from(shown));
     let mut config = ServerConfig::new(Product::Apache, shown);
     let mut main = Server::default();
     let mut hosts = Vec::new();
-    main.collect(&list, "", &mut hosts);
+    main.collect(&list, &mut hosts);
     let mut routes = Vec::new();
     main.routes(&Server::default(), &mut routes);
     for block in hosts {
         let mut host = Server::default();
-        host.collect(&block.block, "", &mut Vec::new());
+        host.collect(&block.block, &mut Vec::new());
         // The main server's passes hold in a virtual host only if inherited, which is the default for none.
         host.inherit(&main);
         host.routes(&main, &mut routes);
@@ -44,147 +45,11 @@ pub(super) fn read(file: &Path, shown: &str, reading: &mut Reading) -> Result<Se
     config.logs.extend(main.logs(&main));
     config.logs.extend(main.unused_formats(&config.logs));
     config.listens = main.listens;
+    config.listens.sort();
+    config.listens.dedup();
     routes.sort_by_key(|route| (!route.upstreams.is_empty(), !route.hosts.is_empty()));
     config.routes = routes;
     Ok(config)
-}
-
-/// Lines to directives: continuations, variables, sections and includes.
-struct Source<'a> {
-    reading: &'a mut Reading,
-    defines: BTreeMap<String, String>,
-    open: Vec<PathBuf>,
-}
-
-impl Source<'_> {
-    fn directives(&mut self, text: &str, file: &Rc<str>) -> Vec<Directive> {
-        // The blocks that are open, with the outermost list at the bottom.
-        let mut stack: Vec<(Option<Directive>, Vec<Directive>)> = vec![(None, Vec::new())];
-        for (line, text) in logical_lines(text) {
-            let at = At { file: Rc::clone(file), line };
-            let text = self.substituted(&text);
-            let text = text.trim();
-            if text.is_empty() || text.starts_with('#') {
-                continue;
-            }
-            if let Some(name) = text.strip_prefix("</") {
-                self.close(&mut stack, name.trim_end_matches('>').trim(), &at);
-                continue;
-            }
-            let section = text.strip_prefix('<').map(|inner| inner.strip_suffix('>').unwrap_or(inner));
-            let (mut words, broken) = split_words(section.unwrap_or(text), false);
-            if broken {
-                self.reading.note(&at, "a quote is not closed", "this line is not used; `apachectl configtest` shows the place");
-                continue;
-            }
-            if let Some(name) = words.first_mut() {
-                name.make_ascii_lowercase();
-            }
-            let directive = Directive { words, at, block: Vec::new() };
-            if section.is_none() {
-                if let Some((_, list)) = stack.last_mut() {
-                    self.plain(directive, list);
-                }
-            } else if stack.len() < DEPTH_CAP {
-                stack.push((Some(directive), Vec::new()));
-            } else {
-                self.reading.note(&directive.at, "sections are nested too deep", "");
-            }
-        }
-        while stack.len() > 1 {
-            let at = stack.last().and_then(|(head, _)| head.as_ref()).map(|head| head.at.clone());
-            if let Some(at) = at {
-                self.reading.note(&at, "a section is not closed", "`apachectl configtest` shows the place");
-            }
-            pop(&mut stack);
-        }
-        stack.pop().map(|(_, list)| list).unwrap_or_default()
-    }
-
-    fn close(&mut self, stack: &mut Vec<(Option<Directive>, Vec<Directive>)>, name: &str, at: &At) {
-        let open = stack.last().and_then(|(head, _)| head.as_ref());
-        if open.is_some_and(|head| head.name().eq_ignore_ascii_case(name)) {
-            pop(stack);
-        } else {
-            self.reading.note(at, "a section is closed that is not open", "`apachectl configtest` shows the place");
-        }
-    }
-
-    /// A directive that is no section: variables and includes take effect here.
-    fn plain(&mut self, directive: Directive, list: &mut Vec<Directive>) {
-        match directive.name() {
-            "define" => {
-                self.defines.insert(directive.arg(0).to_owned(), directive.arg(1).to_owned());
-            }
-            "include" | "includeoptional" => {
-                let notes = self.reading.problems.len();
-                for (file, shown, text) in self.reading.include(directive.arg(0), &directive.at, &self.open) {
-                    self.open.push(file);
-                    list.extend(self.directives(&text, &shown));
-                    self.open.pop();
-                }
-                // An optional file that is not there is what the administrator allowed for.
-                if directive.name() == "includeoptional" {
-                    let missing = |problem: &Problem| problem.message.contains("included file not found");
-                    let fresh = self.reading.problems.split_off(notes.min(self.reading.problems.len()));
-                    self.reading.problems.extend(fresh.into_iter().filter(|problem| !missing(problem)));
-                }
-            }
-            _ => list.push(directive),
-        }
-    }
-
-    /// The line with `${NAME}` replaced where it is defined; the environment of another machine is not known.
-    fn substituted(&self, line: &str) -> String {
-        let mut out = String::with_capacity(line.len());
-        let mut rest = line;
-        while let Some(start) = rest.find("${") {
-            let Some(end) = rest.get(start..).and_then(|tail| tail.find('}')) else { break };
-            let (before, tail) = rest.split_at(start);
-            let (variable, after) = tail.split_at(end + 1);
-            out.push_str(before);
-            let name = variable.trim_start_matches("${").trim_end_matches('}');
-            out.push_str(self.defines.get(name).map_or(variable, String::as_str));
-            rest = after;
-        }
-        out + rest
-    }
-}
-
-/// Closes the innermost section. Conditions are taken as met, so what they hold stands in their place.
-fn pop(stack: &mut Vec<(Option<Directive>, Vec<Directive>)>) {
-    let Some((Some(mut head), list)) = stack.pop() else { return };
-    let Some((_, outer)) = stack.last_mut() else { return };
-    match head.name() {
-        "ifmodule" | "ifdefine" | "ifversion" | "ifdirective" | "ifsection" | "iffile" => {
-            // A negated condition holds the fallback for what is missing.
-            if !head.arg(0).starts_with('!') {
-                outer.extend(list);
-            }
-        }
-        _ => {
-            head.block = list;
-            outer.push(head);
-        }
-    }
-}
-
-/// Lines with their numbers, those that end in a backslash joined with the next.
-fn logical_lines(text: &str) -> Vec<(u32, String)> {
-    let mut lines: Vec<(u32, String)> = Vec::new();
-    let mut joined = false;
-    for (index, line) in text.lines().enumerate() {
-        let (body, goes_on) = match line.strip_suffix('\\') {
-            Some(body) => (body, true),
-            None => (line, false),
-        };
-        match lines.last_mut().filter(|_| joined) {
-            Some((_, last)) => last.push_str(body),
-            None => lines.push((u32::try_from(index + 1).unwrap_or(u32::MAX), body.to_owned())),
-        }
-        joined = goes_on;
-    }
-    lines
 }
 
 /// Somewhere requests are passed on.
@@ -220,21 +85,29 @@ struct Worker {
 }
 
 impl Server {
-    /// Takes in a block's directives. `path` is the enclosing `<Location>`; virtual hosts are handed back.
-    fn collect<'a>(&mut self, list: &'a [Directive], path: &str, hosts: &mut Vec<&'a Directive>) {
+    /// Takes in a block's directives; virtual hosts are handed back.
+    fn collect<'a>(&mut self, list: &'a [Directive], hosts: &mut Vec<&'a Directive>) {
         for directive in list {
             match directive.name() {
                 "virtualhost" => hosts.push(directive),
                 "location" | "locationmatch" => {
                     let tilde = directive.arg(0) == "~";
-                    let matching = if tilde || directive.name() == "locationmatch" { Matching::Regex } else { Matching::Prefix };
+                    let matching = if tilde || directive.name() == "locationmatch" {
+                        Matching::Regex
+                    } else {
+                        Matching::Prefix
+                    };
                     self.location(&directive.block, directive.arg(usize::from(tilde)), matching);
                 }
                 "proxy" => self.proxy(directive),
                 "listen" => self.listens.push(listen(directive.arg(0))),
                 "serveralias" => self.aliases.extend(directive.args().iter().cloned()),
                 "proxypass" | "proxypassmatch" if directive.args().len() >= 2 => {
-                    let matching = if directive.name() == "proxypass" { Matching::Prefix } else { Matching::Regex };
+                    let matching = if directive.name() == "proxypass" {
+                        Matching::Prefix
+                    } else {
+                        Matching::Regex
+                    };
                     self.pass(directive, directive.arg(0), matching, 1);
                 }
                 "proxyset" if directive.args().len() >= 2 => {
@@ -242,16 +115,30 @@ impl Server {
                     worker.params.extend(params(directive.args().iter().skip(1)));
                 }
                 "balancermember" if directive.args().len() >= 2 => {
-                    let member = (directive.arg(1).to_owned(), params(directive.args().iter().skip(2)));
-                    self.workers.entry(url_key(directive.arg(0))).or_default().members.push(member);
+                    let member = (
+                        directive.arg(1).to_owned(),
+                        params(directive.args().iter().skip(2)),
+                    );
+                    self.workers
+                        .entry(url_key(directive.arg(0)))
+                        .or_default()
+                        .members
+                        .push(member);
                 }
                 "rewriterule" => self.rewrite(directive),
                 "logformat" => {
                     let name = directive.args().get(1).map_or("", String::as_str);
-                    self.formats.insert(name.to_owned(), (directive.arg(0).to_owned(), directive.at.line));
+                    self.formats
+                        .insert(name.to_owned(), (directive.arg(0).to_owned(), directive.at.line));
                 }
                 "customlog" | "globallog" | "transferlog" => self.access.push(directive.clone()),
-                "if" | "elseif" | "else" | "directory" => self.collect(&directive.block, path, hosts),
+                "if" | "elseif" | "else" | "directory" => self.collect(&directive.block, hosts),
+                "setenv" => {
+                    self.values.insert(
+                        format!("setenv {}", directive.arg(0).to_ascii_lowercase()),
+                        directive.clone(),
+                    );
+                }
                 name => {
                     self.values.insert(name.to_owned(), directive.clone());
                 }
@@ -286,7 +173,9 @@ impl Server {
 
     fn rewrite(&mut self, directive: &Directive) {
         let flags = directive.arg(2).trim_start_matches('[').trim_end_matches(']');
-        let proxies = flags.split(',').any(|flag| matches!(flag.trim().to_ascii_lowercase().as_str(), "p" | "proxy"));
+        let proxies = flags
+            .split(',')
+            .any(|flag| matches!(flag.trim().to_ascii_lowercase().as_str(), "p" | "proxy"));
         if proxies && directive.arg(1).contains("://") {
             self.pass(directive, directive.arg(0), Matching::Regex, 1);
             if let Some(pass) = self.passes.last_mut() {
@@ -301,7 +190,10 @@ impl Server {
         for directive in &block.block {
             match directive.name() {
                 "balancermember" => {
-                    worker.members.push((directive.arg(0).to_owned(), params(directive.args().iter().skip(1))));
+                    worker.members.push((
+                        directive.arg(0).to_owned(),
+                        params(directive.args().iter().skip(1)),
+                    ));
                 }
                 "proxyset" => worker.params.extend(params(directive.args().iter())),
                 _ => {}
@@ -313,7 +205,9 @@ impl Server {
     fn inherit(&mut self, main: &Self) {
         for (name, directive) in &main.values {
             if !matches!(name.as_str(), "servername" | "errorlog" | "errorlogformat") {
-                self.values.entry(name.clone()).or_insert_with(|| directive.clone());
+                self.values
+                    .entry(name.clone())
+                    .or_insert_with(|| directive.clone());
             }
         }
         for (url, worker) in &main.workers {
@@ -338,19 +232,34 @@ impl Server {
     fn limits(&self) -> LimitMap {
         let mut limits = LimitMap::new();
         for (name, setting) in [("timeout", "Timeout"), ("proxytimeout", "ProxyTimeout")] {
-            let Some(directive) = self.values.get(name) else { continue };
-            let Some(value) = duration_us(directive.arg(0), SECOND_US) else { continue };
+            let Some(directive) = self.values.get(name) else {
+                continue;
+            };
+            let Some(value) = duration_us(directive.arg(0), SECOND_US) else {
+                continue;
+            };
             for kind in [LimitKind::Connect, LimitKind::Read, LimitKind::Send] {
                 put(&mut limits, directive.at.limit(kind, setting, Some(value)));
             }
         }
-        if let Some(directive) = self.values.get("keepalivetimeout") {
-            if let Some(value) = duration_us(directive.arg(0), SECOND_US) {
-                put(&mut limits, directive.at.limit(LimitKind::ClientIdle, "KeepAliveTimeout", Some(value)));
-            }
+        let idle = self.values.get("keepalivetimeout");
+        if let Some((directive, value)) = idle.and_then(|d| Some((d, duration_us(d.arg(0), SECOND_US)?))) {
+            put(
+                &mut limits,
+                directive
+                    .at
+                    .limit(LimitKind::ClientIdle, "KeepAliveTimeout", Some(value)),
+            );
         }
-        if let Some(directive) = self.values.get("keepalive").filter(|d| d.arg(0).eq_ignore_ascii_case("off")) {
-            put(&mut limits, directive.at.limit(LimitKind::ClientIdle, "KeepAlive", Some(0)));
+        if let Some(directive) = self
+            .values
+            .get("keepalive")
+            .filter(|d| d.arg(0).eq_ignore_ascii_case("off"))
+        {
+            put(
+                &mut limits,
+                directive.at.limit(LimitKind::ClientIdle, "KeepAlive", Some(0)),
+            );
         }
         limits
     }
@@ -359,7 +268,11 @@ impl Server {
         let hosts = self.hosts();
         let limits = self.limits();
         if !limits.is_empty() && limits != main.limits() {
-            routes.push(Route { hosts: hosts.clone(), limits, ..Route::default() });
+            routes.push(Route {
+                hosts: hosts.clone(),
+                limits,
+                ..Route::default()
+            });
         }
         for pass in &self.passes {
             self.route(pass, &hosts, routes);
@@ -369,25 +282,56 @@ impl Server {
     /// The route of one pass; for a balancer whose members differ in their limits, one for each member.
     fn route(&self, pass: &Pass, hosts: &[String], routes: &mut Vec<Route>) {
         let target = Target::parse(&pass.url);
-        let base = Route { hosts: hosts.to_vec(), path: pass.path.clone(), matching: pass.matching, ..Route::default() };
+        let base = Route {
+            hosts: hosts.to_vec(),
+            path: pass.path.clone(),
+            matching: pass.matching,
+            ..Route::default()
+        };
         let worker = self.workers.get(&url_key(&pass.url)).cloned().unwrap_or_default();
         let params: Vec<(String, String)> = worker.params.iter().chain(&pass.params).cloned().collect();
         if target.scheme != "balancer" {
-            let upstreams = if target.address.contains('$') { Vec::new() } else { vec![(String::new(), target.with_port())] };
-            let route = Route { upstreams, tls: target.is_tls(), ..base };
+            let upstreams = if target.address.contains('$') {
+                Vec::new()
+            } else {
+                vec![(String::new(), target.with_port())]
+            };
+            let route = Route {
+                upstreams,
+                tls: target.is_tls(),
+                ..base
+            };
             routes.push(self.with_params(route, &params, pass, &target));
             return;
         }
-        let group = Route { group: target.address.clone(), ..base };
+        let group = Route {
+            group: target.address.clone(),
+            ..base
+        };
         // The balancer's own `timeout` is the wait for a free member, not for an answer.
-        let shared: Vec<(String, String)> = params.iter().filter(|(name, _)| name != "timeout").cloned().collect();
+        let shared: Vec<(String, String)> = params
+            .iter()
+            .filter(|(name, _)| name != "timeout")
+            .cloned()
+            .collect();
         for (url, own) in &worker.members {
             let member = Target::parse(url);
-            let extra = self.workers.get(&url_key(url)).map(|worker| worker.params.clone()).unwrap_or_default();
+            let extra = self
+                .workers
+                .get(&url_key(url))
+                .map(|worker| worker.params.clone())
+                .unwrap_or_default();
             let params: Vec<(String, String)> = shared.iter().chain(&extra).chain(own).cloned().collect();
-            let name = own.iter().find(|(name, _)| name == "route").map(|(_, value)| value.clone());
+            let name = own
+                .iter()
+                .find(|(name, _)| name == "route")
+                .map(|(_, value)| value.clone());
             let upstreams = vec![(name.unwrap_or_default(), member.with_port())];
-            let route = Route { upstreams, tls: member.is_tls(), ..group.clone() };
+            let route = Route {
+                upstreams,
+                tls: member.is_tls(),
+                ..group.clone()
+            };
             let route = self.with_params(route, &params, pass, &member);
             let same = |known: &&mut Route| {
                 (&known.hosts, &known.path, &known.group, &known.limits, known.tls)
@@ -404,7 +348,13 @@ impl Server {
     }
 
     /// The route with the limits that hold here and those its parameters name.
-    fn with_params(&self, mut route: Route, params: &[(String, String)], pass: &Pass, target: &Target) -> Route {
+    fn with_params(
+        &self,
+        mut route: Route,
+        params: &[(String, String)],
+        pass: &Pass,
+        target: &Target,
+    ) -> Route {
         let mut limits = self.limits();
         let mut set = |kind, setting: &str, text: &str, bare_us| {
             if let Some(value) = duration_us(text, bare_us) {
@@ -430,12 +380,16 @@ impl Server {
                 "max" => route.slots = value.parse().ok(),
                 "maxattempts" => {
                     let tries = value.parse::<u32>().ok().and_then(|n| n.checked_add(1));
-                    route.retry = Some(Retry { policy: format!("maxattempts={value}"), tries, timeout_us: None });
+                    route.retry = Some(Retry {
+                        policy: format!("maxattempts={value}"),
+                        tries,
+                        timeout_us: None,
+                    });
                 }
                 _ => {}
             }
         }
-        let no_keep_alive = self.values.get("setenv").is_some_and(|d| d.arg(0).eq_ignore_ascii_case("proxy-nokeepalive"));
+        let no_keep_alive = self.values.contains_key("setenv proxy-nokeepalive");
         route.pooled = Some(pooled && !no_keep_alive);
         route.limits = limits;
         route
@@ -450,16 +404,28 @@ impl Server {
                 Some((text, line)) => (format, text.clone(), *line),
                 // A format may stand in the place of its name; without any, the common one is meant.
                 None if format.contains('%') => ("", format.to_owned(), directive.at.line),
-                None if format.is_empty() => ("common", "%h %l %u %t \"%r\" %>s %b".to_owned(), directive.at.line),
+                None if format.is_empty() => (
+                    "common",
+                    "%h %l %u %t \"%r\" %>s %b".to_owned(),
+                    directive.at.line,
+                ),
                 None => continue,
             };
-            logs.push(LogDeclaration { path: directive.arg(0).to_owned(), name: name.to_owned(), text, line });
+            logs.push(LogDeclaration {
+                path: directive.arg(0).to_owned(),
+                name: name.to_owned(),
+                text,
+                line,
+            });
         }
         logs
     }
 
     fn unused_formats(&self, logs: &[LogDeclaration]) -> Vec<LogDeclaration> {
-        let unused = self.formats.iter().filter(|(name, _)| !logs.iter().any(|log| log.name == **name));
+        let unused = self
+            .formats
+            .iter()
+            .filter(|(name, _)| !logs.iter().any(|log| log.name == **name));
         let declared = |(name, (text, line)): (&String, &(String, u32))| LogDeclaration {
             path: String::new(),
             name: name.clone(),
@@ -471,7 +437,10 @@ impl Server {
 
     fn error_logs(&self, main: &Self) -> Option<LogDeclaration> {
         let log = self.values.get("errorlog")?;
-        let format = self.values.get("errorlogformat").or_else(|| main.values.get("errorlogformat"));
+        let format = self
+            .values
+            .get("errorlogformat")
+            .or_else(|| main.values.get("errorlogformat"));
         Some(LogDeclaration {
             path: log.arg(0).to_owned(),
             name: self.value("loglevel").to_owned(),
@@ -483,7 +452,10 @@ impl Server {
 
 /// `name=value` words, names in lower case.
 fn params<'a>(words: impl Iterator<Item = &'a String>) -> Vec<(String, String)> {
-    words.filter_map(|word| word.split_once('=')).map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect()
+    words
+        .filter_map(|word| word.split_once('='))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+        .collect()
 }
 
 /// An URL as workers are found by: without the slash at its end.
@@ -493,5 +465,9 @@ fn url_key(url: &str) -> String {
 
 /// `Listen` takes a port, or an address with one.
 fn listen(text: &str) -> String {
-    if has_port(text) { text.trim_start_matches('*').to_owned() } else { format!(":{text}") }
+    if has_port(text) {
+        text.trim_start_matches('*').to_owned()
+    } else {
+        format!(":{text}")
+    }
 }

@@ -7,7 +7,8 @@ use serde_json::Value;
 use why502_parsers::Product;
 
 use super::caddy::path_of;
-use super::text::{At, LimitMap, duration_us, problem, put};
+use super::include::problem;
+use super::text::{At, LimitMap, duration_us, put};
 use super::{LogDeclaration, Matching, Retry, Route, ServerConfig};
 use crate::model::LimitKind;
 use crate::model::finding::Problem;
@@ -22,7 +23,11 @@ pub(super) fn read(text: &str, shown: &str) -> Result<ServerConfig, Problem> {
         let message = format!("line {}: not valid JSON: {error}", error.line());
         problem(shown, message, "`caddy validate` shows the place")
     })?;
-    let mut walk = Walk { config: ServerConfig::new(Product::Caddy, shown), file: Rc::from(shown), lines: key_lines(text) };
+    let mut walk = Walk {
+        config: ServerConfig::new(Product::Caddy, shown),
+        file: Rc::from(shown),
+        lines: key_lines(text),
+    };
     if let Some(servers) = root.pointer("/apps/http/servers").and_then(Value::as_object) {
         for (name, server) in servers {
             walk.server(server, &format!("/apps/http/servers/{name}"));
@@ -45,11 +50,23 @@ struct Walk {
 
 impl Walk {
     fn at(&self, path: &str) -> At {
-        At { file: Rc::clone(&self.file), line: self.lines.get(path).copied().unwrap_or(1) }
+        At {
+            file: Rc::clone(&self.file),
+            line: self.lines.get(path).copied().unwrap_or(1),
+        }
     }
 
-    fn limit(&self, limits: &mut LimitMap, kind: LimitKind, (value, path): (&Value, &str), key: &str, setting: &str) {
-        let Some(us) = value.get(key).and_then(time_us) else { return };
+    fn limit(
+        &self,
+        limits: &mut LimitMap,
+        kind: LimitKind,
+        (value, path): (&Value, &str),
+        key: &str,
+        setting: &str,
+    ) {
+        let Some(us) = value.get(key).and_then(time_us) else {
+            return;
+        };
         let at = self.at(&format!("{path}/{key}"));
         put(limits, at.limit(kind, setting, Some(us).filter(|us| *us > 0)));
     }
@@ -57,11 +74,27 @@ impl Walk {
     fn server(&mut self, server: &Value, path: &str) {
         self.config.listens.extend(strings(server.get("listen")));
         let mut front = LimitMap::new();
-        self.limit(&mut front, LimitKind::ClientIdle, (server, path), "idle_timeout", "idle_timeout");
+        self.limit(
+            &mut front,
+            LimitKind::ClientIdle,
+            (server, path),
+            "idle_timeout",
+            "idle_timeout",
+        );
         if !front.is_empty() {
-            self.config.routes.push(Route { limits: front.clone(), ..Route::default() });
+            self.config.routes.push(Route {
+                limits: front.clone(),
+                ..Route::default()
+            });
         }
-        self.routes(server, path, &Route { limits: front, ..Route::default() });
+        self.routes(
+            server,
+            path,
+            &Route {
+                limits: front,
+                ..Route::default()
+            },
+        );
     }
 
     fn routes(&mut self, holder: &Value, path: &str, outer: &Route) {
@@ -86,7 +119,10 @@ impl Walk {
     fn proxy(&mut self, handler: &Value, path: &str, place: &Route) {
         let mut route = place.clone();
         let dials = items(handler.get("upstreams")).filter_map(|upstream| upstream.get("dial")?.as_str());
-        route.upstreams = dials.filter(|dial| !dial.contains('{')).map(|dial| (String::new(), address(dial))).collect();
+        route.upstreams = dials
+            .filter(|dial| !dial.contains('{'))
+            .map(|dial| (String::new(), address(dial)))
+            .collect();
         route.pooled = Some(true);
         if let Some(transport) = handler.get("transport") {
             let base = format!("{path}/transport");
@@ -94,16 +130,34 @@ impl Walk {
             let limits = &mut route.limits;
             self.limit(limits, LimitKind::Connect, from, "dial_timeout", "dial_timeout");
             self.limit(limits, LimitKind::Read, from, "read_timeout", "read_timeout");
-            self.limit(limits, LimitKind::Read, from, "response_header_timeout", "response_header_timeout");
+            self.limit(
+                limits,
+                LimitKind::Read,
+                from,
+                "response_header_timeout",
+                "response_header_timeout",
+            );
             self.limit(limits, LimitKind::Send, from, "write_timeout", "write_timeout");
             if let Some(tls) = transport.get("tls") {
                 route.tls = true;
                 let base = format!("{base}/tls");
-                self.limit(limits, LimitKind::TlsHandshake, (tls, &base), "handshake_timeout", "handshake_timeout");
+                self.limit(
+                    limits,
+                    LimitKind::TlsHandshake,
+                    (tls, &base),
+                    "handshake_timeout",
+                    "handshake_timeout",
+                );
             }
             if let Some(keep) = transport.get("keep_alive") {
                 let base = format!("{base}/keep_alive");
-                self.limit(limits, LimitKind::UpstreamIdle, (keep, &base), "idle_timeout", "keep_alive idle_timeout");
+                self.limit(
+                    limits,
+                    LimitKind::UpstreamIdle,
+                    (keep, &base),
+                    "idle_timeout",
+                    "keep_alive idle_timeout",
+                );
                 route.pooled = keep.get("enabled").and_then(Value::as_bool).or(Some(true));
             }
             if transport.get("protocol").and_then(Value::as_str) == Some("fastcgi") {
@@ -114,16 +168,30 @@ impl Walk {
         if let Some(balancing) = handler.get("load_balancing") {
             let tries = number(balancing.get("retries")).and_then(|n| n.checked_add(1));
             let timeout_us = balancing.get("try_duration").and_then(time_us);
-            route.retry = Some(Retry { policy: "load_balancing".to_owned(), tries, timeout_us });
+            route.retry = Some(Retry {
+                policy: "load_balancing".to_owned(),
+                tries,
+                timeout_us,
+            });
         }
         self.config.routes.push(route);
     }
 
     fn log(&mut self, log: &Value, path: &str) {
-        let Some(file) = log.pointer("/writer/filename").and_then(Value::as_str) else { return };
-        let format = log.pointer("/encoder/format").and_then(Value::as_str).unwrap_or("json");
+        let Some(file) = log.pointer("/writer/filename").and_then(Value::as_str) else {
+            return;
+        };
+        let format = log
+            .pointer("/encoder/format")
+            .and_then(Value::as_str)
+            .unwrap_or("json");
         let line = self.at(&format!("{path}/writer/filename")).line;
-        self.config.logs.push(LogDeclaration { path: file.to_owned(), name: format.to_owned(), text: String::new(), line });
+        self.config.logs.push(LogDeclaration {
+            path: file.to_owned(),
+            name: format.to_owned(),
+            text: String::new(),
+            line,
+        });
     }
 }
 
@@ -132,25 +200,54 @@ fn matched(route: &Value, outer: &Route) -> Vec<Route> {
     let mut places = Vec::new();
     for set in items(route.get("match")) {
         let hosts: Vec<String> = strings(set.get("host")).collect();
-        let hosts = if hosts.is_empty() { outer.hosts.clone() } else { hosts };
-        let base = Route { hosts, ..outer.clone() };
+        let hosts = if hosts.is_empty() {
+            outer.hosts.clone()
+        } else {
+            hosts
+        };
+        let base = Route {
+            hosts,
+            ..outer.clone()
+        };
         let before = places.len();
         for pattern in strings(set.get("path")) {
             let (path, matching) = path_of(&pattern);
-            places.push(if path.starts_with(&outer.path) { Route { path, matching, ..base.clone() } } else { base.clone() });
-        }
-        if places.len() == before {
-            places.push(match set.pointer("/path_regexp/pattern").and_then(Value::as_str) {
-                Some(text) => Route { path: text.to_owned(), matching: Matching::Regex, ..base },
-                None => base,
+            places.push(if path.starts_with(&outer.path) {
+                Route {
+                    path,
+                    matching,
+                    ..base.clone()
+                }
+            } else {
+                base.clone()
             });
         }
+        if places.len() == before {
+            places.push(
+                match set.pointer("/path_regexp/pattern").and_then(Value::as_str) {
+                    Some(text) => Route {
+                        path: text.to_owned(),
+                        matching: Matching::Regex,
+                        ..base
+                    },
+                    None => base,
+                },
+            );
+        }
     }
-    if places.is_empty() { vec![outer.clone()] } else { places }
+    if places.is_empty() {
+        vec![outer.clone()]
+    } else {
+        places
+    }
 }
 
 fn items(value: Option<&Value>) -> impl Iterator<Item = &Value> {
-    value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default().iter()
+    value
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+        .iter()
 }
 
 fn strings(value: Option<&Value>) -> impl Iterator<Item = String> {
@@ -158,7 +255,10 @@ fn strings(value: Option<&Value>) -> impl Iterator<Item = String> {
 }
 
 fn number(value: Option<&Value>) -> Option<u32> {
-    value.and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0)
+    value
+        .and_then(Value::as_u64)
+        .and_then(|n| u32::try_from(n).ok())
+        .filter(|n| *n > 0)
 }
 
 /// A duration: a number of nanoseconds, or text with units.
@@ -212,7 +312,10 @@ fn key_lines(text: &str) -> BTreeMap<String, u32> {
             '{' => open.push((std::mem::take(&mut current), None)),
             '[' => {
                 open.push((std::mem::take(&mut current), Some(0)));
-                current = open.last().map(|(base, _)| format!("{base}/0")).unwrap_or_default();
+                current = open
+                    .last()
+                    .map(|(base, _)| format!("{base}/0"))
+                    .unwrap_or_default();
             }
             ',' => {
                 if let Some((base, Some(n))) = open.last_mut() {

@@ -8,7 +8,8 @@ use std::rc::Rc;
 
 use why502_parsers::Product;
 
-use super::text::{At, LimitMap, Reading, duration_us, put};
+use super::include::Reading;
+use super::text::{At, LimitMap, duration_us, put};
 use super::{Route, ServerConfig};
 use crate::model::LimitKind;
 use crate::model::finding::Problem;
@@ -39,9 +40,14 @@ pub(super) fn read(file: &Path, shown: &str, reading: &mut Reading) -> Result<Se
         if !inside || indent != *margin.get_or_insert(indent) {
             continue;
         }
-        let Some((key, value)) = body.split_once(':') else { continue };
+        let Some((key, value)) = body.split_once(':') else {
+            continue;
+        };
         let value = value.split(" #").next().unwrap_or_default().trim();
-        let at = At { file: Rc::clone(&name), line: u32::try_from(index + 1).unwrap_or(u32::MAX) };
+        let at = At {
+            file: Rc::clone(&name),
+            line: u32::try_from(index + 1).unwrap_or(u32::MAX),
+        };
         let (kind, bare_us) = match key {
             "port" => {
                 config.listens.push(format!(":{value}"));
@@ -55,6 +61,9 @@ pub(super) fn read(file: &Path, shown: &str, reading: &mut Reading) -> Result<Se
             put(&mut limits, at.limit(kind, &format!("edgemicro.{key}"), Some(us)));
         }
     }
-    config.routes.push(Route { limits, ..Route::default() });
+    config.routes.push(Route {
+        limits,
+        ..Route::default()
+    });
     Ok(config)
 }

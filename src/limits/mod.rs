@@ -1,18 +1,23 @@
 //! Timeouts and keep-alives of each hop: read from server configuration, else the product's default, else learnt.
 
 mod apache;
+mod apache_source;
 mod app;
 mod assign;
 mod caddy;
 mod caddy_json;
+mod caddy_source;
 pub mod defaults;
 mod discover;
 mod edgemicro;
 mod haproxy;
+mod include;
 mod lookup;
 mod nginx;
 mod nginx_tokens;
 mod setting;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::BTreeMap;

@@ -9,8 +9,9 @@ use std::rc::Rc;
 
 use why502_parsers::Product;
 
+use super::include::{Reading, canonical};
 use super::nginx_tokens::directives;
-use super::text::{At, Directive, LimitMap, Reading, Target, canonical, duration_us, has_port, put};
+use super::text::{At, Directive, LimitMap, Target, duration_us, has_port, put};
 use super::{LogDeclaration, Matching, Retry, Route, ServerConfig};
 use crate::model::LimitKind;
 use crate::model::finding::Problem;
@@ -30,13 +31,26 @@ const MODULES: [&str; 6] = ["proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcac
 pub(super) fn read(file: &Path, shown: &str, reading: &mut Reading) -> Result<ServerConfig, Problem> {
     let text = reading.main(file, shown)?;
     let list = directives(&text, Rc::from(shown), &mut vec![canonical(file)], reading);
-    let mut walk = Walk { config: ServerConfig::new(Product::Nginx, shown), upstreams: BTreeMap::new(), formats: BTreeMap::new(), used: Vec::new() };
+    let mut walk = Walk {
+        config: ServerConfig::new(Product::Nginx, shown),
+        upstreams: BTreeMap::new(),
+        formats: BTreeMap::new(),
+        used: Vec::new(),
+    };
     walk.definitions(&list);
-    walk.formats.entry("combined".to_owned()).or_insert_with(|| (COMBINED.to_owned(), 0));
+    walk.formats
+        .entry("combined".to_owned())
+        .or_insert_with(|| (COMBINED.to_owned(), 0));
     walk.level(&list, &Context::default(), &Route::default());
     walk.logs();
     // The surrounding blocks come first, so that the most general route is first.
-    walk.config.routes.sort_by_key(|route| (!route.upstreams.is_empty(), !route.group.is_empty() && route.path.is_empty(), !route.hosts.is_empty()));
+    walk.config.routes.sort_by_key(|route| {
+        (
+            !route.upstreams.is_empty(),
+            !route.group.is_empty() && route.path.is_empty(),
+            !route.hosts.is_empty(),
+        )
+    });
     Ok(walk.config)
 }
 
@@ -62,19 +76,29 @@ impl Context {
                     inner.connection = Some(directive.arg(1).to_ascii_lowercase());
                 }
             } else {
-                inner.values.insert(directive.name().to_owned(), (directive.args().to_vec(), directive.at.clone()));
+                inner.values.insert(
+                    directive.name().to_owned(),
+                    (directive.args().to_vec(), directive.at.clone()),
+                );
             }
         }
         inner
     }
 
     fn arg(&self, name: &str) -> &str {
-        self.values.get(name).and_then(|(args, _)| args.first()).map_or("", String::as_str)
+        self.values
+            .get(name)
+            .and_then(|(args, _)| args.first())
+            .map_or("", String::as_str)
     }
 
     fn limit(&self, limits: &mut LimitMap, kind: LimitKind, name: &str) {
-        let Some((args, at)) = self.values.get(name) else { return };
-        let Some(value) = args.first().and_then(|text| duration_us(text, SECOND_US)) else { return };
+        let Some((args, at)) = self.values.get(name) else {
+            return;
+        };
+        let Some(value) = args.first().and_then(|text| duration_us(text, SECOND_US)) else {
+            return;
+        };
         put(limits, at.limit(kind, name, Some(value)));
     }
 
@@ -82,7 +106,11 @@ impl Context {
     fn limits(&self, module: &str) -> LimitMap {
         let mut limits = LimitMap::new();
         self.limit(&mut limits, LimitKind::ClientIdle, "keepalive_timeout");
-        self.limit(&mut limits, LimitKind::Connect, &format!("{module}_connect_timeout"));
+        self.limit(
+            &mut limits,
+            LimitKind::Connect,
+            &format!("{module}_connect_timeout"),
+        );
         self.limit(&mut limits, LimitKind::Read, &format!("{module}_read_timeout"));
         self.limit(&mut limits, LimitKind::Send, &format!("{module}_send_timeout"));
         limits
@@ -93,9 +121,15 @@ impl Context {
         let number = |suffix: &str| self.arg(&format!("{name}_{suffix}")).to_owned();
         let tries = number("tries").parse().ok().filter(|n| *n > 0);
         let timeout_us = duration_us(&number("timeout"), SECOND_US).filter(|us| *us > 0);
-        let policy = self.values.get(&name).map(|(args, _)| format!("{name} {}", args.join(" ")));
-        (policy.is_some() || tries.is_some() || timeout_us.is_some())
-            .then(|| Retry { policy: policy.unwrap_or(name), tries, timeout_us })
+        let policy = self
+            .values
+            .get(&name)
+            .map(|(args, _)| format!("{name} {}", args.join(" ")));
+        (policy.is_some() || tries.is_some() || timeout_us.is_some()).then(|| Retry {
+            policy: policy.unwrap_or(name),
+            tries,
+            timeout_us,
+        })
     }
 }
 
@@ -128,12 +162,18 @@ impl Walk {
         for directive in list {
             match directive.name() {
                 "upstream" => {
-                    self.upstreams.insert(directive.arg(0).to_owned(), upstream(&directive.block));
+                    self.upstreams
+                        .insert(directive.arg(0).to_owned(), upstream(&directive.block));
                 }
                 "log_format" => {
-                    let parts = directive.args().iter().skip(1).filter(|part| !part.starts_with("escape="));
+                    let parts = directive
+                        .args()
+                        .iter()
+                        .skip(1)
+                        .filter(|part| !part.starts_with("escape="));
                     let text: String = parts.map(String::as_str).collect();
-                    self.formats.insert(directive.arg(0).to_owned(), (text, directive.at.line));
+                    self.formats
+                        .insert(directive.arg(0).to_owned(), (text, directive.at.line));
                 }
                 "stream" | "mail" => {}
                 _ => self.definitions(&directive.block),
@@ -148,12 +188,20 @@ impl Walk {
         for directive in list.iter().filter(|d| !d.block.is_empty()) {
             match directive.name() {
                 "server" => {
-                    let route = Route { hosts: hosts(&directive.block), ..Route::default() };
+                    let route = Route {
+                        hosts: hosts(&directive.block),
+                        ..Route::default()
+                    };
                     self.level(&directive.block, &context, &route);
                 }
                 "location" => {
                     let (path, matching) = location(directive.args());
-                    let route = Route { hosts: route.hosts.clone(), path, matching, ..Route::default() };
+                    let route = Route {
+                        hosts: route.hosts.clone(),
+                        path,
+                        matching,
+                        ..Route::default()
+                    };
                     self.level(&directive.block, &context, &route);
                 }
                 "http" | "if" | "limit_except" => self.level(&directive.block, &context, route),
@@ -170,7 +218,11 @@ impl Walk {
                 "listen" => self.config.listens.push(listen(directive.arg(0))),
                 "access_log" if directive.arg(0) != "off" => {
                     let name = Some(directive.arg(1)).filter(|name| !name.is_empty() && !name.contains('='));
-                    let entry = (directive.arg(0).to_owned(), name.unwrap_or("combined").to_owned(), directive.at.line);
+                    let entry = (
+                        directive.arg(0).to_owned(),
+                        name.unwrap_or("combined").to_owned(),
+                        directive.at.line,
+                    );
                     self.used.push(entry);
                 }
                 "error_log" => self.config.error_logs.push(LogDeclaration {
@@ -181,7 +233,10 @@ impl Walk {
                 }),
                 "worker_processes" => self.config.workers = directive.arg(0).parse().ok(),
                 name => {
-                    if let Some(module) = name.strip_suffix("_pass").filter(|module| MODULES.contains(module)) {
+                    if let Some(module) = name
+                        .strip_suffix("_pass")
+                        .filter(|module| MODULES.contains(module))
+                    {
                         passes = true;
                         self.pass(module, directive.arg(0), context, route);
                     }
@@ -191,7 +246,11 @@ impl Walk {
         let says_more = route.path.is_empty() || list.iter().any(|d| d.name() == "keepalive_timeout");
         let limits = context.limits("proxy");
         if !passes && says_more && !limits.is_empty() {
-            self.config.routes.push(Route { limits, retry: context.retry("proxy"), ..route.clone() });
+            self.config.routes.push(Route {
+                limits,
+                retry: context.retry("proxy"),
+                ..route.clone()
+            });
         }
     }
 
@@ -220,13 +279,25 @@ impl Walk {
     /// Joins access logs with their formats; formats that no log uses follow without a path.
     fn logs(&mut self) {
         for (path, name, line) in std::mem::take(&mut self.used) {
-            let Some((text, declared)) = self.formats.get(&name) else { continue };
+            let Some((text, declared)) = self.formats.get(&name) else {
+                continue;
+            };
             let line = if *declared == 0 { line } else { *declared };
-            self.config.logs.push(LogDeclaration { path, text: text.clone(), name, line });
+            self.config.logs.push(LogDeclaration {
+                path,
+                text: text.clone(),
+                name,
+                line,
+            });
         }
         for (name, (text, line)) in &self.formats {
             if *line > 0 && !self.config.logs.iter().any(|log| log.name == *name) {
-                let log = LogDeclaration { path: String::new(), name: name.clone(), text: text.clone(), line: *line };
+                let log = LogDeclaration {
+                    path: String::new(),
+                    name: name.clone(),
+                    text: text.clone(),
+                    line: *line,
+                };
                 self.config.logs.push(log);
             }
         }
@@ -249,7 +320,10 @@ fn pooled(module: &str, upstream: Option<&Upstream>, context: &Context) -> Optio
             if version == "1.0" || connection.is_some_and(|value| value == "close") {
                 return Some(false);
             }
-            (keepalive.is_some() && matches!(version, "1.1" | "2") && matches!(connection, Some("" | "keep-alive"))).then_some(true)
+            (keepalive.is_some()
+                && matches!(version, "1.1" | "2")
+                && matches!(connection, Some("" | "keep-alive")))
+            .then_some(true)
         }
         "fastcgi" if context.arg("fastcgi_keep_conn") != "on" => Some(false),
         "uwsgi" | "scgi" => Some(false),
@@ -263,17 +337,29 @@ fn upstream(list: &[Directive]) -> Upstream {
         match directive.name() {
             "server" => {
                 let address = directive.arg(0);
-                let port = if has_port(address) || address.starts_with("unix:") { "" } else { ":80" };
+                let port = if has_port(address) || address.starts_with("unix:") {
+                    ""
+                } else {
+                    ":80"
+                };
                 made.servers.push((String::new(), format!("{address}{port}")));
-                let limit = directive.args().iter().find_map(|arg| arg.strip_prefix("max_conns="));
-                made.slots = made.slots.or(limit.and_then(|n| n.parse().ok()).filter(|n| *n > 0));
+                let limit = directive
+                    .args()
+                    .iter()
+                    .find_map(|arg| arg.strip_prefix("max_conns="));
+                made.slots = made
+                    .slots
+                    .or(limit.and_then(|n| n.parse().ok()).filter(|n| *n > 0));
             }
             "keepalive" => made.keepalive = directive.arg(0).parse().ok(),
             "keepalive_requests" => made.requests = directive.arg(0).parse().ok(),
             "keepalive_timeout" => {
                 if let Some(value) = duration_us(directive.arg(0), SECOND_US) {
                     let setting = "keepalive_timeout in the upstream block";
-                    put(&mut made.idle, directive.at.limit(LimitKind::UpstreamIdle, setting, Some(value)));
+                    put(
+                        &mut made.idle,
+                        directive.at.limit(LimitKind::UpstreamIdle, setting, Some(value)),
+                    );
                 }
             }
             _ => {}
@@ -284,8 +370,14 @@ fn upstream(list: &[Directive]) -> Upstream {
 
 /// The names of a server; none if it is for all (`_`, or no name at all).
 fn hosts(list: &[Directive]) -> Vec<String> {
-    let names = list.iter().filter(|d| d.name() == "server_name").flat_map(Directive::args);
-    names.filter(|name| !matches!(name.as_str(), "_" | "")).cloned().collect()
+    let names = list
+        .iter()
+        .filter(|d| d.name() == "server_name")
+        .flat_map(Directive::args);
+    names
+        .filter(|name| !matches!(name.as_str(), "_" | ""))
+        .cloned()
+        .collect()
 }
 
 fn location(args: &[String]) -> (String, Matching) {
@@ -305,5 +397,9 @@ fn listen(text: &str) -> String {
         return format!(":{text}");
     }
     let text = text.strip_prefix('*').unwrap_or(text);
-    if has_port(text) || text.starts_with("unix:") { text.to_owned() } else { format!("{text}:80") }
+    if has_port(text) || text.starts_with("unix:") {
+        text.to_owned()
+    } else {
+        format!("{text}:80")
+    }
 }

@@ -3,11 +3,19 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::text::{At, DEPTH_CAP, Directive, Reading};
+use super::include::Reading;
+use super::text::{At, DEPTH_CAP, Directive};
 
 /// Included files that hold no timers and are rarely copied along.
-const NO_TIMERS: [&str; 7] =
-    ["mime.types", "fastcgi_params", "fastcgi.conf", "uwsgi_params", "scgi_params", "koi-utf", "modules"];
+const NO_TIMERS: [&str; 7] = [
+    "mime.types",
+    "fastcgi_params",
+    "fastcgi.conf",
+    "uwsgi_params",
+    "scgi_params",
+    "koi-utf",
+    "modules",
+];
 
 enum Token {
     Word(String),
@@ -18,11 +26,24 @@ enum Token {
 
 /// The directives of one file, those of included files in their place. After a syntax error the rest of
 /// that file is left out and noted.
-pub(super) fn directives(text: &str, shown: Rc<str>, open: &mut Vec<PathBuf>, reading: &mut Reading) -> Vec<Directive> {
-    let mut tokens = Tokens { text: text.as_bytes(), pos: 0, line: 1 };
+pub(super) fn directives(
+    text: &str,
+    shown: Rc<str>,
+    open: &mut Vec<PathBuf>,
+    reading: &mut Reading,
+) -> Vec<Directive> {
+    let mut tokens = Tokens {
+        text: text.as_bytes(),
+        pos: 0,
+        line: 1,
+    };
     let parsed = block(&mut tokens, &shown, 0);
     if let Some((line, message)) = parsed.1 {
-        reading.note(&At { file: shown, line }, message, "what follows in this file is not used; `nginx -t` shows the place");
+        reading.note(
+            &At { file: shown, line },
+            message,
+            "what follows in this file is not used; `nginx -t` shows the place",
+        );
     }
     included(parsed.0, open, reading)
 }
@@ -73,8 +94,15 @@ fn block(tokens: &mut Tokens<'_>, file: &Rc<str>, depth: usize) -> Parsed {
             }
             Token::End if words.is_empty() => {}
             Token::End => {
-                let at = At { file: Rc::clone(file), line };
-                list.push(Directive { words: std::mem::take(&mut words), at, block: Vec::new() });
+                let at = At {
+                    file: Rc::clone(file),
+                    line,
+                };
+                list.push(Directive {
+                    words: std::mem::take(&mut words),
+                    at,
+                    block: Vec::new(),
+                });
             }
             Token::Open => {
                 if depth >= DEPTH_CAP {
@@ -85,15 +113,24 @@ fn block(tokens: &mut Tokens<'_>, file: &Rc<str>, depth: usize) -> Parsed {
                     words.clear();
                     continue;
                 }
-                let at = At { file: Rc::clone(file), line };
+                let at = At {
+                    file: Rc::clone(file),
+                    line,
+                };
                 let (inner, error) = block(tokens, file, depth + 1);
-                list.push(Directive { words: std::mem::take(&mut words), at, block: inner });
+                list.push(Directive {
+                    words: std::mem::take(&mut words),
+                    at,
+                    block: inner,
+                });
                 if error.is_some() {
                     return (list, error);
                 }
             }
             Token::Close if depth == 0 => return (list, Some((tokens.line, "a `}` closes nothing"))),
-            Token::Close if !words.is_empty() => return (list, Some((line, "a directive is not ended by `;`"))),
+            Token::Close if !words.is_empty() => {
+                return (list, Some((line, "a directive is not ended by `;`")));
+            }
             Token::Close => return (list, None),
         }
     }
@@ -108,7 +145,9 @@ struct Tokens<'a> {
 impl Tokens<'_> {
     fn next(&mut self) -> Result<Option<Token>, &'static str> {
         loop {
-            let Some(&byte) = self.text.get(self.pos) else { return Ok(None) };
+            let Some(&byte) = self.text.get(self.pos) else {
+                return Ok(None);
+            };
             match byte {
                 b'\n' => {
                     self.line += 1;
@@ -153,7 +192,9 @@ impl Tokens<'_> {
 
     /// After a backslash: quotes and backslashes lose it, `t`, `r`, `n` become what they mean, all else keeps it.
     fn escaped(&mut self, word: &mut Vec<u8>) {
-        let Some(&byte) = self.text.get(self.pos) else { return word.push(b'\\') };
+        let Some(&byte) = self.text.get(self.pos) else {
+            return word.push(b'\\');
+        };
         self.pos += 1;
         self.line += u32::from(byte == b'\n');
         match byte {

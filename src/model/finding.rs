@@ -18,6 +18,9 @@ pub struct Report {
     /// The statuses that were asked for, as they were given: `502`, `5xx`.
     #[serde(default)]
     pub statuses: Vec<String>,
+    /// Failed requests that were left out of this report because another cause or hop was asked for.
+    #[serde(default)]
+    pub filtered: u64,
     /// Every file read, and how well.
     pub inputs: Vec<Input>,
     /// The hops, outermost first.

@@ -3,6 +3,7 @@
 pub mod finding;
 pub mod hop;
 pub mod ids;
+pub mod input;
 pub mod limit;
 pub mod record;
 pub mod stats;
@@ -11,6 +12,7 @@ pub mod trace;
 
 pub use finding::{Cause, Certainty, Finding, Report, Subtype, Weight};
 pub use hop::{Hop, HopId};
+pub use input::{Compression, Input};
 pub use limit::{Limit, LimitKind, Origin};
 pub use record::{Attempt, Place, Record, SourceId};
 pub use stats::Stats;

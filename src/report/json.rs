@@ -123,7 +123,10 @@ mod tests {
 
     #[test]
     fn the_report_as_json() {
-        insta::assert_snapshot!(rendered(&Json, &sample::report()));
+        let mut report = sample::report();
+        let mut seen = std::collections::BTreeSet::new();
+        report.findings.retain(|finding| seen.insert(finding.cause));
+        insta::assert_snapshot!(rendered(&Json, &report));
     }
 
     #[test]

@@ -63,6 +63,15 @@ impl Progress {
         self.counts.bytes.load(Ordering::Relaxed)
     }
 
+    /// Starts counting anew, at nothing of `total_bytes`: for another reading of the same files.
+    pub fn restart(&self, name: &'static str, total_bytes: u64) {
+        self.counts.bytes.store(0, Ordering::Relaxed);
+        self.counts.files.store(0, Ordering::Relaxed);
+        self.bar.set_length(total_bytes);
+        self.bar.reset_elapsed();
+        self.phase(name);
+    }
+
     /// Names what is being done now: `joining`.
     pub fn phase(&self, name: &'static str) {
         self.bar.set_message(name);
@@ -90,7 +99,7 @@ impl Drop for Progress {
 ///
 /// The painter takes the position from the counters at each tick, so that threads need not touch the bar.
 fn style(counts: &Arc<Counts>) -> ProgressStyle {
-    let template = "{msg:>9} [{gauge:24}] {done} of {total_bytes}, {speed}, {files}";
+    let template = "{msg:>9} [{gauge:24}] {done}, {speed}, {files}";
     let Ok(style) = ProgressStyle::with_template(template) else {
         return ProgressStyle::default_bar();
     };
@@ -122,8 +131,14 @@ fn gauge(counts: &Counts, state: &ProgressState) -> String {
         .collect()
 }
 
-fn done(counts: &Counts, _: &ProgressState) -> String {
-    indicatif::BinaryBytes(counts.bytes.load(Ordering::Relaxed)).to_string()
+/// The total is left out once it is exceeded, as compressed files do.
+fn done(counts: &Counts, state: &ProgressState) -> String {
+    let read = counts.bytes.load(Ordering::Relaxed);
+    let total = state.len().unwrap_or(0);
+    match indicatif::BinaryBytes(read) {
+        done if read <= total => format!("{done} of {}", indicatif::BinaryBytes(total)),
+        done => done.to_string(),
+    }
 }
 
 fn speed(counts: &Counts, state: &ProgressState) -> String {
@@ -153,13 +168,21 @@ mod tests {
         progress.add(1 << 20);
         progress.add_file();
         progress.phase("joining");
-        progress.bar.tick();
+        progress.bar.force_draw();
         let shown = term.contents();
         assert!(
             shown.contains("joining [======>                 ] 1.00 MiB of 4.00 MiB"),
             "{shown}"
         );
         assert!(shown.ends_with("MB/s, 1 file"), "{shown}");
+        progress.restart("rereading", 2 << 20);
+        progress.add(3 << 20);
+        progress.bar.force_draw();
+        let shown = term.contents();
+        assert!(
+            shown.contains("rereading [========================] 3.00 MiB, "),
+            "{shown}"
+        );
         progress.finish();
         assert_eq!(term.contents(), "");
     }

@@ -7,7 +7,7 @@ use crate::model::finding::*;
 use crate::model::{JoinedBy, Micros};
 
 /// 2026-11-20, 10:00:00 UTC.
-const TEN: i64 = 1795168800_000_000;
+const TEN: i64 = 1_795_168_800_000_000;
 
 fn at(seconds: f64) -> Micros {
     Micros(TEN + (seconds * 1e6).round() as i64)
@@ -30,6 +30,7 @@ pub(super) fn report() -> Report {
             until: Some(at(900.0)),
         },
         statuses: vec!["502".into()],
+        filtered: 0,
         inputs: inputs(),
         hops: hops(),
         summary: summarise(&findings, &near_misses, &statuses, 48_210),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::finding::{Evidence, Finding, NearMiss, Problem};
 use crate::model::{Input, Place, SourceId};
 use crate::read;
+use crate::report::escape::line_text;
 
 /// Longest part of a line that is shown as evidence, in bytes.
 const LONGEST: usize = 2_048;
@@ -30,7 +31,7 @@ pub fn fill(inputs: &[Input], findings: &mut [Finding], near_misses: &mut [NearM
         evidence.line = place.line;
         evidence.offset = Some(place.offset);
         let text = places.get(&place.source).and_then(|lines| lines.get(&place));
-        evidence.text = text.map(|line| String::from_utf8_lossy(line).into_owned()).unwrap_or_default();
+        evidence.text = text.map(|line| line_text(line)).unwrap_or_default();
     };
     for finding in findings {
         finding.evidence.iter_mut().for_each(complete);

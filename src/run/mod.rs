@@ -66,7 +66,10 @@ pub fn diagnose(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
         wanted: &wanted,
     });
     let mut findings = outcome.findings;
-    findings.retain(|finding| window.contains(finding.time.0) && is_shown(plan, finding));
+    findings.retain(|finding| window.contains(finding.time.0));
+    let in_window = findings.len();
+    findings.retain(|finding| is_shown(plan, finding));
+    let filtered = (in_window - findings.len()) as u64;
     let mut near_misses = outcome.near_misses;
     evidence::fill(&sources.inputs, &mut findings, &mut near_misses, &mut sources.problems);
     let (requests, statuses) = map.edge_counts(&stats, &window, plan);
@@ -78,6 +81,8 @@ pub fn diagnose(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
         schema: Report::SCHEMA.to_owned(),
         generated_at: Micros(now_us),
         window: finding::Window { since: window.since.map(Micros), until: window.until.map(Micros) },
+        statuses: plan.statuses.to_string().split(',').map(str::to_owned).collect(),
+        filtered,
         inputs: sources.coverage(&survey, &map.corrections, &map.hops),
         hops: map.hop_infos(&survey),
         summary: summary::summarise(&findings, &near_misses, &statuses, requests),
@@ -158,7 +163,7 @@ impl Map {
     fn draw(plan: &Plan, sources: &mut Sources, survey: &Survey) -> Self {
         let limits = sources.limits();
         let sketches = sketches(sources, survey);
-        let nodes: Vec<topology::Node<'_>> = sources.nodes(plan, &limits, &sketches);
+        let nodes: Vec<topology::Node<'_>> = sources.nodes(&limits, &sketches, survey);
         let topology = topology::work_out(&nodes);
         drop(nodes);
         let facts = sources.clock_facts(plan);

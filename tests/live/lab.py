@@ -159,6 +159,8 @@ class Lab:
         self.private.mkdir()
         self.servers, self.closers, self.versions, self.hops = [], [], {}, []
         self.sent, self.stories, self.lock = [], {}, threading.Lock()
+        # Headers that a client adds by itself: (source address, token) -> dict.
+        self.client_headers = lambda source, token: {}
 
     def __enter__(self):
         return self

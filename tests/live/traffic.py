@@ -17,6 +17,8 @@ from lab import Rejected, now_us
 from truth import ABORT
 
 TOKENS = itertools.count(1)
+# Headers that carry a request's id, in a request or an answer.
+IDS = ("x-request-id", "x-correlation-id", "traceparent")
 AGENTS = (
     "ShopApp/5.2 (iOS 18.1)", "ShopApp/5.1 (Android 15)", "PartnerSync/2.0",
     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
@@ -93,6 +95,7 @@ class Client:
             lines["Connection"] = "close"
         if body is None and method in ("POST", "PUT", "PATCH"):
             body = b'{"sku":"A-%d","count":1}' % len(path)
+        lines |= self.lab.client_headers(self.source, sent.token) | (headers or {})
         sent.start_us = now_us()
         try:
             self.connect()
@@ -103,7 +106,9 @@ class Client:
             sent.reused = self.served
             self.served += 1
             sent.start_us = now_us()
-            self.exchange(sent, lines | (headers or {}), body, abort_after)
+            self.exchange(sent, lines, body, abort_after)
+        sent.ids = {name.lower(): value for name, value in lines.items()
+                    if name.lower() in IDS} | sent.ids
         sent.end_us = now_us()
         if not keep:
             self.close()
@@ -122,7 +127,7 @@ class Client:
             response = self.connection.getresponse()
             sent.status = response.status
             sent.ids = {name.lower(): value for name, value in response.getheaders()
-                        if name.lower() in ("x-request-id", "x-correlation-id", "traceparent")}
+                        if name.lower() in IDS}
             response.read()
         except http.client.IncompleteRead:
             sent.short_body = True

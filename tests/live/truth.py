@@ -70,9 +70,11 @@ def build(lab, explain):
         if fault is None:
             continue
         if fault is ABORT and not sent.aborted:
-            if is_failure(sent):
+            if not is_failure(sent):
+                continue  # The answer came sooner than the client's patience ended.
+            fault = explain(sent)
+            if fault is None:
                 raise Rejected(f"a client that meant to give up failed before: {sent}")
-            continue  # The answer came sooner than the client's patience ended.
         if sent.status not in fault.statuses:
             raise Rejected(f"{fault.name} was to end in {fault.statuses}: {sent}")
         lab.stories[fault.name] = fault.story

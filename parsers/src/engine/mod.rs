@@ -1,1 +1,13 @@
 //! The engines that formats are built from: templates of fields between fixed bytes, JSON keys, W3C field lists.
+
+pub mod faults;
+pub mod id;
+pub mod json;
+mod json_keys;
+pub mod paste;
+pub mod paste_apache;
+pub mod paste_haproxy;
+pub mod paste_nginx;
+pub mod slot;
+pub mod template;
+pub mod w3c;

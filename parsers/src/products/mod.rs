@@ -1,1 +1,53 @@
 //! One file per product whose lines need more than a template.
+
+pub mod apache;
+pub mod apache_error;
+pub mod app_json;
+mod app_json_keys;
+pub mod caddy;
+pub mod clf;
+pub mod edgemicro;
+pub(crate) mod errno;
+pub mod gunicorn_error;
+pub mod haproxy;
+pub mod httperr;
+pub mod iis;
+pub mod nginx;
+pub mod nginx_error;
+pub mod process_text;
+pub mod uvicorn;
+
+use crate::entry::Entry;
+use crate::format::{Head, Line, LineParser, Score, Sniff};
+
+/// As [`Sniff::by_parsing`], for formats whose records may go on over several lines: continuations
+/// count, but at least one line in eight must begin a record, and fewer than half may be unreadable.
+pub(crate) fn by_entries(head: &Head<'_>, parser: &mut dyn LineParser, full: Score, reason: &str) -> Sniff {
+    let (mut entries, mut parsed, mut looked_at) = (0u32, 0u32, 0u32);
+    let mut entry = Entry::default();
+    for line in head.lines().take(Head::LINES) {
+        looked_at += 1;
+        entry.clear();
+        match parser.parse(line, &mut entry) {
+            Ok(Line::Entry) => {
+                entries += 1;
+                parsed += 1;
+            }
+            Ok(_) => parsed += 1,
+            Err(_) => {}
+        }
+    }
+    if entries == 0 || entries * 8 < looked_at || parsed * 2 < looked_at {
+        return Sniff {
+            parsed,
+            looked_at,
+            ..Sniff::no()
+        };
+    }
+    Sniff {
+        score: full,
+        parsed,
+        looked_at,
+        reason: reason.to_owned(),
+    }
+}

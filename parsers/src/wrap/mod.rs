@@ -1,5 +1,7 @@
 //! What stands around a line: syslog headers and the like, taken off before the format sees it.
 
+pub mod syslog;
+
 use crate::entry::Stamp;
 
 /// What a wrapper said about the line inside it.
@@ -26,5 +28,5 @@ pub trait Wrapper: Send + Sync {
 
 /// Every wrapper, most specific first.
 pub fn all() -> &'static [&'static dyn Wrapper] {
-    &[]
+    &[&syslog::Rfc5424, &syslog::Rfc3164, &syslog::Iso]
 }

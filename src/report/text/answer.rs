@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use super::coverage::in_trouble;
 use super::page::{Page, Role};
 use super::words::{counted, grouped, percent};
 use super::{View, read_span};
@@ -20,7 +21,9 @@ pub(super) fn write(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
     }
     more(page, view)?;
     near_misses(page, view)?;
-    other_statuses(page, view)
+    other_statuses(page, view)?;
+    filtered(page, view)?;
+    unread(page, view)
 }
 
 /// `127 of 48,210 requests (0.26 %) ended in 502 between …`.
@@ -76,6 +79,8 @@ fn nothing(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
     };
     let headline = if entries == 0 {
         "No request was searched: no log entry could be read".to_owned()
+    } else if report.filtered > 0 {
+        format!("No request ended in {wanted} for the cause and hop asked for")
     } else {
         format!("No request ended in {wanted}")
     };
@@ -261,5 +266,41 @@ fn other_statuses(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
         0,
         (Role::Plain, ""),
         &[(Role::Title, "Also failed:"), (Role::Plain, &text)],
+    )
+}
+
+/// Names the failures that a filter hides, so that silence about them is not taken for their absence.
+fn filtered(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
+    let hidden = view.report.filtered;
+    if hidden == 0 {
+        return Ok(());
+    }
+    let text = format!("{} with another cause or hop", counted(hidden, "request"));
+    page.blank()?;
+    page.block(0, (Role::Title, "Left out: "), &[(Role::Plain, &text)])
+}
+
+/// Says at once if the answer does not rest on everything that was given.
+fn unread(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
+    let inputs = &view.report.inputs;
+    let troubled: Vec<_> = inputs.iter().filter(|input| in_trouble(input)).collect();
+    if troubled.is_empty() {
+        return Ok(());
+    }
+    let unparsed = troubled.iter().map(|input| input.unparsed).sum();
+    let unknown = troubled.iter().filter(|input| input.format.is_none()).count() as u64;
+    let mut parts = Vec::new();
+    if unparsed > 0 {
+        let files = counted(troubled.iter().filter(|i| i.unparsed > 0).count() as u64, "file");
+        parts.push(format!("{} in {files}", counted(unparsed, "line")));
+    }
+    if unknown > 0 {
+        parts.push(format!("{} of unknown format", counted(unknown, "file")));
+    }
+    page.blank()?;
+    page.block(
+        0,
+        (Role::Warn, "Not understood: "),
+        &[(Role::Plain, &parts.join(", "))],
     )
 }

@@ -69,7 +69,8 @@ fn inputs(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
     notes(page, view, &shown)
 }
 
-fn in_trouble(input: &Input) -> bool {
+/// Whether something in `input` was not understood.
+pub(super) fn in_trouble(input: &Input) -> bool {
     input.unparsed > 0 || input.format.is_none()
 }
 

@@ -227,6 +227,15 @@ mod tests {
     }
 
     #[test]
+    fn what_a_filter_hides_is_counted() {
+        let mut report = sample::nothing_found();
+        report.filtered = 127;
+        let text = rendered(&report, &wide(80));
+        assert!(text.starts_with("No request ended in 502 for the cause and hop asked for\n"));
+        assert!(text.contains("\nLeft out: 127 requests with another cause or hop\n"));
+    }
+
+    #[test]
     fn a_long_target_is_cut_unless_all_is_to_be_shown() {
         let mut report = sample::report();
         for finding in &mut report.findings {

@@ -2,8 +2,10 @@
 // The shop: a plain Node http server that logs with pino-http, as many do.
 //
 // Settings (JSON, the only argument): host, port, keepAliveTimeout (ms, optional), hostname
-// (as logged), and idHeader (the request header that carries the request's id; without it pino
-// counts).
+// (as logged), idHeader (the request header that carries the request's id; without it pino counts),
+// idFallback ("uuid": a request without that header gets an id of the application's own), and
+// clockOffset (ms by which the clock of the host is wrong, as the log shows it), and noHint (the
+// answers do not say for how long an idle connection is kept, as most servers' do not).
 //
 // Two request headers belong to the laboratory and are taken off before anything is logged:
 //   x-lab-token   names the request in the side channel
@@ -11,6 +13,7 @@
 // The side channel (file LAB_SIDE, JSON lines, times in ms) tells what really arrived: "open",
 // "req", "res" and "close", the last with the idle time since the connection's last response.
 
+const crypto = require('crypto')
 const fs = require('fs')
 const http = require('http')
 const path = require('path')
@@ -27,9 +30,14 @@ function note (what) {
   if (side !== null) fs.writeSync(side, JSON.stringify({ t: Date.now(), pid: process.pid, ...what }) + '\n')
 }
 
+function ownId () {
+  return settings.idFallback === 'uuid' ? crypto.randomUUID() : undefined
+}
+
 const httpLogger = pinoHttp({
   base: { pid: process.pid, hostname: settings.hostname },
-  genReqId: settings.idHeader ? req => req.headers[settings.idHeader] : undefined,
+  genReqId: settings.idHeader ? req => req.headers[settings.idHeader] ?? ownId() : undefined,
+  timestamp: () => `,"time":${Date.now() + (settings.clockOffset ?? 0)}`,
   serializers: {
     req: ({ id, method, url, remoteAddress, remotePort }) => ({ id, method, url, remoteAddress, remotePort }),
     res: ({ statusCode }) => ({ statusCode }),
@@ -120,6 +128,7 @@ const server = http.createServer((req, res) => {
   note({ e: 'req', token, conn: lab.id, nth: ++lab.served })
   res.on('finish', () => { lab.last = Date.now(); note({ e: 'res', token, conn: lab.id, status: res.statusCode }) })
   httpLogger(req, res)
+  if (settings.noHint) res.setHeader('Connection', 'keep-alive')
   req.resume() // The body is of no interest, but must be read for the connection to be reused.
   run(req, res, fault, token)
 })

@@ -1,0 +1,575 @@
+//! A line format compiled to byte operations: fields, each with its shape, between fixed bytes.
+//!
+//! Reading a line walks the fields once from left to right, finds each field's end by the bytes
+//! that follow it and puts the slice where the field's [`Slot`] says. Nothing is allocated.
+
+use std::sync::Arc;
+
+use crate::engine::slot::Slot;
+use crate::entry::{Entry, Escape, Marks, Stamp};
+use crate::error::{FormatError, LineError};
+use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::time::{self, DayCache};
+
+/// How a time is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // The names are those of the functions in `time`.
+pub enum TimeShape {
+    Clf,
+    Iso,
+    Slashed,
+    Asctime,
+    EpochSeconds,
+    EpochMs,
+    EpochUs,
+}
+
+impl TimeShape {
+    /// The stamp at the start of `text` and its length; for numbers `text` is the whole field.
+    fn read(self, text: &[u8], day: &mut DayCache) -> time::Found {
+        let whole = |stamp: Option<Stamp>| stamp.map(|s| (s, text.len()));
+        match self {
+            Self::Clf => time::clf_prefix(text, day),
+            Self::Iso => time::iso_prefix(text, day),
+            Self::Slashed => time::slashed_prefix(text, day),
+            Self::Asctime => time::asctime_prefix(text, day),
+            Self::EpochSeconds => whole(time::epoch_seconds(text)),
+            Self::EpochMs => whole(time::epoch_ms(text)),
+            Self::EpochUs => {
+                let us = crate::bytes::number(text).and_then(|n| i64::try_from(n).ok());
+                whole(us.map(|us| Stamp {
+                    us,
+                    resolution_us: 1,
+                    zone: crate::entry::Zone::Known,
+                    marks: Marks::End,
+                }))
+            }
+        }
+    }
+
+    const fn is_number(self) -> bool {
+        matches!(self, Self::EpochSeconds | Self::EpochMs | Self::EpochUs)
+    }
+}
+
+/// How far a field reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// To the fixed bytes that follow it, or to the end of the line if nothing follows. If those begin
+    /// with a quote, a quote behind an odd number of backslashes does not count.
+    Until,
+    /// As `Until`, but a list: `, ` and ` : ` do not end it though a space does.
+    List,
+    /// As `Until`; quotes around the value, if there are any, are taken off.
+    MaybeQuoted,
+    /// As `Until`, but the line may have been cut inside the field.
+    MayBeCut,
+    /// A request line without quotes: spaces in it are told from the end by ` HTTP/`.
+    BareRequest,
+    /// As far as the time reaches.
+    Time(TimeShape, Marks),
+    /// Any number of `{…}` groups, each followed by a space; possibly none.
+    Groups,
+}
+
+/// A field as a format's author names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// Where the value goes.
+    pub slot: Slot,
+    /// How far it reaches.
+    pub shape: Shape,
+    /// What a [`LineError`] calls it.
+    pub want: &'static str,
+}
+
+impl Field {
+    /// A field that ends where the bytes after it begin.
+    pub const fn new(slot: Slot, want: &'static str) -> Self {
+        let shape = if slot.is_list() { Shape::List } else { Shape::Until };
+        Self { slot, shape, want }
+    }
+
+    /// A field that is read over.
+    pub const fn skip() -> Self {
+        Self::new(Slot::Skip, "field")
+    }
+
+    /// A time.
+    pub const fn time(shape: TimeShape, marks: Marks) -> Self {
+        Self {
+            slot: Slot::Skip,
+            shape: Shape::Time(shape, marks),
+            want: "time",
+        }
+    }
+
+    /// The same field with another shape.
+    #[must_use]
+    pub const fn shaped(mut self, shape: Shape) -> Self {
+        self.shape = shape;
+        self
+    }
+}
+
+/// A field and the bytes that must follow it.
+#[derive(Debug, Clone)]
+struct Op {
+    field: Field,
+    until: Until,
+}
+
+/// Fixed bytes, compared eight at a time: a call of `memcmp` for two or three bytes costs more than
+/// all the rest of reading a field.
+#[derive(Debug, Clone)]
+pub(crate) struct Until {
+    bytes: Box<[u8]>,
+    first: u8,
+    word: u64,
+    mask: u64,
+}
+
+impl Until {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        let (mut word, mut mask) = ([0; 8], [0; 8]);
+        for ((to, mask), from) in word.iter_mut().zip(&mut mask).zip(bytes) {
+            (*to, *mask) = (*from, 0xff);
+        }
+        Self {
+            first: bytes.first().copied().unwrap_or(0),
+            word: u64::from_le_bytes(word),
+            mask: u64::from_le_bytes(mask),
+            bytes: bytes.into(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether `text` begins with these bytes.
+    #[inline]
+    pub(crate) fn begins(&self, text: &[u8]) -> bool {
+        match text.first_chunk::<8>() {
+            Some(start) => {
+                (u64::from_le_bytes(*start) & self.mask) == self.word
+                    && (self.bytes.len() <= 8 || text.starts_with(&self.bytes))
+            }
+            None => text.starts_with(&self.bytes),
+        }
+    }
+
+    /// Where these bytes begin in `text`; its length if there are none. A quote behind an odd number
+    /// of backslashes does not count.
+    #[inline]
+    pub(crate) fn find_in(&self, text: &[u8]) -> Option<usize> {
+        if self.bytes.is_empty() {
+            return Some(text.len());
+        }
+        let mut from = 0;
+        loop {
+            let at = from + find(self.first, text.get(from..)?)?;
+            if self.begins(&text[at..]) && !(self.first == b'"' && is_escaped(text, at)) {
+                return Some(at);
+            }
+            from = at + 1;
+        }
+    }
+}
+
+/// A compiled line format.
+#[derive(Debug, Clone)]
+pub struct Template {
+    lead: Until,
+    ops: Box<[Op]>,
+    /// After this many fields a line may end.
+    required: usize,
+    escape: Escape,
+    /// Draws conclusions from several fields, once all are read.
+    finish: fn(&mut Entry<'_>),
+}
+
+impl Template {
+    /// Reads `line` into `entry`.
+    ///
+    /// # Errors
+    /// [`LineError`] with the field that was not there or not of its kind.
+    #[inline]
+    pub fn read<'a>(
+        &self,
+        line: &'a [u8],
+        entry: &mut Entry<'a>,
+        day: &mut DayCache,
+    ) -> Result<(), LineError> {
+        if !self.lead.begins(line) {
+            return Err(LineError::new(0, "start of the line"));
+        }
+        entry.escape = self.escape;
+        let mut at = self.lead.len();
+        for (n, op) in self.ops.iter().enumerate() {
+            let want = op.field.want;
+            let rest = &line[at..];
+            let (len, next) = match op.extent(rest, entry, day) {
+                Some(found) => found,
+                None if n + 1 >= self.required && n + 1 < self.ops.len() => {
+                    op.last(rest, entry, day).ok_or(LineError::new(at, want))?;
+                    break;
+                }
+                None => return Err(LineError::new(at, want)),
+            };
+            if !matches!(op.field.slot, Slot::Skip) && !op.write(&rest[..len], entry) {
+                return Err(LineError::new(at, want));
+            }
+            at += next;
+        }
+        (self.finish)(entry);
+        Ok(())
+    }
+
+    /// Whether no field of the format gives a time.
+    pub fn is_timeless(&self) -> bool {
+        !self
+            .ops
+            .iter()
+            .any(|op| matches!(op.field.shape, Shape::Time(..)))
+    }
+}
+
+impl Op {
+    /// Length of the field at the start of `rest`, and where the next one starts. A time is set here.
+    #[inline]
+    fn extent<'a>(
+        &self,
+        rest: &'a [u8],
+        entry: &mut Entry<'a>,
+        day: &mut DayCache,
+    ) -> Option<(usize, usize)> {
+        let until = &self.until;
+        let len = match self.field.shape {
+            Shape::Until => until.find_in(rest)?,
+            Shape::List => end_of_list(rest, until)?,
+            Shape::MaybeQuoted => return maybe_quoted(rest, until),
+            Shape::MayBeCut => {
+                return Some(
+                    until
+                        .find_in(rest)
+                        .map_or_else(|| (rest.len(), rest.len()), |len| (len, len + until.len())),
+                );
+            }
+            Shape::BareRequest => {
+                let from = memchr::memmem::find(rest, b" HTTP/").map_or(0, |at| at + 6);
+                from + until.find_in(&rest[from..])?
+            }
+            Shape::Time(shape, marks) if shape.is_number() => {
+                let len = until.find_in(rest)?;
+                set_time(shape, marks, &rest[..len], entry, day)?;
+                len
+            }
+            Shape::Time(shape, marks) => set_time(shape, marks, rest, entry, day)?,
+            Shape::Groups => groups(rest),
+        };
+        let follows = match self.field.shape {
+            Shape::Time(..) | Shape::Groups => until.begins(&rest[len..]),
+            _ => true,
+        };
+        follows.then_some((len, len + until.len()))
+    }
+
+    /// The field as the last one of a line that ends early.
+    fn last<'a>(&self, rest: &'a [u8], entry: &mut Entry<'a>, day: &mut DayCache) -> Option<()> {
+        if let Shape::Time(shape, marks) = self.field.shape {
+            return (set_time(shape, marks, rest, entry, day)? == rest.len()).then_some(());
+        }
+        self.write(rest, entry).then_some(())
+    }
+
+    #[inline]
+    fn write<'a>(&self, mut value: &'a [u8], entry: &mut Entry<'a>) -> bool {
+        if self.field.shape == Shape::MaybeQuoted
+            && let [b'"', inner @ .., b'"'] = value
+        {
+            value = inner;
+        }
+        self.field.slot.write(value, entry)
+    }
+}
+
+/// Reads a time; of two times in a line the finer one is kept.
+fn set_time(
+    shape: TimeShape,
+    marks: Marks,
+    text: &[u8],
+    entry: &mut Entry<'_>,
+    day: &mut DayCache,
+) -> Option<usize> {
+    let (stamp, used) = shape.read(text, day)?;
+    if entry
+        .time
+        .is_none_or(|old| stamp.resolution_us < old.resolution_us)
+    {
+        entry.time = Some(stamp.marking(marks));
+    }
+    Some(used)
+}
+
+/// Where `until` begins in `text`; its length if `until` is empty.
+#[inline]
+pub(crate) fn end_of(text: &[u8], until: &[u8]) -> Option<usize> {
+    let Some(&first) = until.first() else {
+        return Some(text.len());
+    };
+    let mut from = 0;
+    loop {
+        let at = from + find(first, text.get(from..)?)?;
+        if (until.len() == 1 || text[at..].starts_with(until)) && !(first == b'"' && is_escaped(text, at)) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+}
+
+/// Where `byte` is in `text`. Most fields are a few bytes long: for those a loop beats the call of `memchr`.
+#[inline]
+fn find(byte: u8, text: &[u8]) -> Option<usize> {
+    const NEAR: usize = 12;
+    for (at, found) in text.iter().take(NEAR).enumerate() {
+        if *found == byte {
+            return Some(at);
+        }
+    }
+    memchr::memchr(byte, text.get(NEAR..)?).map(|at| at + NEAR)
+}
+
+/// Whether an odd number of backslashes stands before `at`.
+fn is_escaped(text: &[u8], at: usize) -> bool {
+    text[..at].iter().rev().take_while(|b| **b == b'\\').count() % 2 == 1
+}
+
+/// As [`end_of`], where a space inside `, ` or ` : ` does not end the list.
+fn end_of_list(text: &[u8], until: &Until) -> Option<usize> {
+    if until.first != b' ' {
+        return until.find_in(text);
+    }
+    let mut from = 0;
+    loop {
+        let at = from + until.find_in(text.get(from..)?)?;
+        if text[at..].starts_with(b" : ") {
+            from = at + 3;
+        } else if at > 0 && text[at - 1] == b',' {
+            from = at + 1;
+        } else {
+            return Some(at);
+        }
+    }
+}
+
+/// The extent of a value that may stand in quotes, which belong to it here.
+fn maybe_quoted(text: &[u8], until: &Until) -> Option<(usize, usize)> {
+    let mut from = 0;
+    if text.first() == Some(&b'"') {
+        from = 2 + end_of(&text[1..], b"\"")?;
+    }
+    let len = from + until.find_in(&text[from..])?;
+    Some((len, len + until.len()))
+}
+
+/// The length of `{…} {…} ` at the start of `text`.
+fn groups(text: &[u8]) -> usize {
+    let mut at = 0;
+    while text.get(at) == Some(&b'{') {
+        if text.ends_with(b"}") && memchr::memchr(b'}', &text[at..]) == Some(text.len() - at - 1) {
+            return text.len();
+        }
+        let Some(end) = end_of(&text[at..], b"} ") else {
+            break;
+        };
+        at += end + 2;
+    }
+    at
+}
+
+/// Collects literals and fields into a [`Template`].
+#[derive(Debug)]
+pub struct Builder {
+    dialect: &'static str,
+    lead: Vec<u8>,
+    ops: Vec<(Field, Vec<u8>, String)>,
+    required: Option<usize>,
+    escape: Escape,
+    finish: fn(&mut Entry<'_>),
+}
+
+impl Builder {
+    /// An empty format of `dialect`.
+    pub fn new(dialect: &'static str, escape: Escape) -> Self {
+        Self {
+            dialect,
+            lead: Vec::new(),
+            ops: Vec::new(),
+            required: None,
+            escape,
+            finish: |_| {},
+        }
+    }
+
+    /// Calls `finish` on each entry that was read.
+    pub fn finish_with(&mut self, finish: fn(&mut Entry<'_>)) {
+        self.finish = finish;
+    }
+
+    /// Whether nothing was added yet.
+    pub fn is_empty(&self) -> bool {
+        self.lead.is_empty() && self.ops.is_empty()
+    }
+
+    /// From here on the line may end.
+    pub fn optional_from_here(&mut self) {
+        self.required.get_or_insert(self.ops.len());
+    }
+
+    /// Adds fixed bytes.
+    pub fn literal(&mut self, bytes: &[u8]) {
+        match self.ops.last_mut() {
+            Some((_, until, _)) => until.extend_from_slice(bytes),
+            None => self.lead.extend_from_slice(bytes),
+        }
+    }
+
+    /// Adds a field, which the format's author calls `name`.
+    pub fn field(&mut self, field: Field, name: &str) {
+        self.ops.push((field, Vec::new(), name.to_owned()));
+    }
+
+    /// The last field, if nothing stands after it yet.
+    pub fn open_field(&mut self) -> Option<&mut Field> {
+        match self.ops.last_mut() {
+            Some((field, until, _)) if until.is_empty() => Some(field),
+            _ => None,
+        }
+    }
+
+    /// Compiles what was added.
+    ///
+    /// # Errors
+    /// [`FormatError::Unseparated`] if a field cannot be told from the next;
+    /// [`FormatError::NoTime`] if no field gives the time.
+    pub fn build(mut self) -> Result<Template, FormatError> {
+        for (field, until, _) in &mut self.ops {
+            if field.slot == Slot::Request && field.shape == Shape::Until && until.first() == Some(&b' ') {
+                field.shape = Shape::BareRequest;
+            }
+        }
+        for pair in self.ops.windows(2) {
+            let (field, until, name) = &pair[0];
+            let reaches = match field.shape {
+                Shape::Time(shape, _) => !shape.is_number(),
+                Shape::Groups => true,
+                _ => false,
+            };
+            if until.is_empty() && !reaches {
+                return Err(FormatError::Unseparated {
+                    dialect: self.dialect,
+                    first: name.clone(),
+                    second: pair[1].2.clone(),
+                });
+            }
+        }
+        let template = Template {
+            required: self.required.unwrap_or(self.ops.len()),
+            lead: Until::new(&self.lead),
+            ops: self
+                .ops
+                .into_iter()
+                .map(|(field, until, _)| Op {
+                    field,
+                    until: Until::new(&until),
+                })
+                .collect(),
+            escape: self.escape,
+            finish: self.finish,
+        };
+        if template.is_timeless() {
+            return Err(FormatError::NoTime {
+                dialect: self.dialect,
+            });
+        }
+        Ok(template)
+    }
+}
+
+/// A format that is one template: what a pasted or configured format string becomes.
+#[derive(Debug)]
+pub struct TemplateFormat {
+    name: String,
+    product: Product,
+    template: Arc<Template>,
+}
+
+impl TemplateFormat {
+    /// The access log of `product` that `template` describes.
+    pub fn new(name: &str, product: Product, template: Template) -> Self {
+        Self {
+            name: name.to_owned(),
+            product,
+            template: Arc::new(template),
+        }
+    }
+}
+
+impl Format for TemplateFormat {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn product(&self) -> Product {
+        self.product
+    }
+
+    fn kind(&self) -> RecordKind {
+        RecordKind::Access
+    }
+
+    fn sniff(&self, head: &Head<'_>) -> Sniff {
+        let mut parser = TemplateParser::new(Arc::clone(&self.template));
+        Sniff::by_parsing(head, &mut parser, Score::Mark, "lines match the format string")
+    }
+
+    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
+        Arc::new(TemplatePrepared(Arc::clone(&self.template)))
+    }
+}
+
+struct TemplatePrepared(Arc<Template>);
+
+impl Prepared for TemplatePrepared {
+    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
+        Box::new(TemplateParser::new(Arc::clone(&self.0)))
+    }
+}
+
+/// Reads lines by one template.
+#[derive(Debug)]
+pub struct TemplateParser {
+    template: Arc<Template>,
+    day: DayCache,
+}
+
+impl TemplateParser {
+    /// A parser that has read nothing yet.
+    pub fn new(template: Arc<Template>) -> Self {
+        Self {
+            template,
+            day: DayCache::default(),
+        }
+    }
+}
+
+impl LineParser for TemplateParser {
+    fn parse<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError> {
+        if line.is_empty() {
+            return Ok(Line::Directive);
+        }
+        self.template.read(line, entry, &mut self.day)?;
+        Ok(Line::Entry)
+    }
+}

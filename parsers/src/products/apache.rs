@@ -1,0 +1,77 @@
+//! Apache httpd access logs in the formats that httpd's own configuration files define, with what
+//! configurations append to them (`%D`, `%{UNIQUE_ID}e`, `%{BALANCER_WORKER_NAME}e`).
+//!
+//! The time is when the request was received. The bare shape is shared with others (see [`super::clf`]);
+//! any other `LogFormat` is compiled by [`crate::engine::paste`].
+
+use std::sync::Arc;
+
+use crate::entry::Entry;
+use crate::error::LineError;
+use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::products::apache_error;
+use crate::products::clf::{self, ClfParser, Style, Tail};
+use crate::time::DayCache;
+
+/// Apache httpd access logs.
+#[derive(Debug)]
+pub struct Apache;
+
+impl Format for Apache {
+    fn name(&self) -> &'static str {
+        "apache"
+    }
+
+    fn product(&self) -> Product {
+        Product::Apache
+    }
+
+    fn kind(&self) -> RecordKind {
+        RecordKind::Access
+    }
+
+    fn sniff(&self, head: &Head<'_>) -> Sniff {
+        let mut parser = ClfParser::new(Style::APACHE);
+        if parser.survey(head, Tail::UniqueId) > 0 {
+            let reason = "common log format with ids of mod_unique_id";
+            return Sniff::by_parsing(head, &mut parser, Score::Own, reason);
+        }
+        clf::by_hint(head, Product::Apache, Style::APACHE)
+    }
+
+    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
+        Arc::new(ApachePrepared)
+    }
+}
+
+struct ApachePrepared;
+
+impl Prepared for ApachePrepared {
+    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
+        Box::new(ApacheParser::new())
+    }
+}
+
+/// Reads access lines, and error lines between them, which containers write to the same stream.
+pub(crate) struct ApacheParser {
+    clf: ClfParser,
+    day: DayCache,
+}
+
+impl ApacheParser {
+    pub(crate) fn new() -> Self {
+        Self {
+            clf: ClfParser::new(Style::APACHE),
+            day: DayCache::default(),
+        }
+    }
+}
+
+impl LineParser for ApacheParser {
+    fn parse<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError> {
+        self.clf.parse(line, entry).or_else(|error| {
+            entry.clear();
+            apache_error::read(line, entry, &mut self.day).unwrap_or(Err(error))
+        })
+    }
+}

@@ -1,0 +1,549 @@
+//! The common log format and what servers put around it.
+//!
+//! `[host] [addresses] [ident user] [time] "request" status bytes ["referer"] ["agent"] [tail]`: nginx,
+//! Apache and gunicorn write this shape alike, so who wrote a file is told by what stands beside it
+//! ([`Head::hints`]) or by the tail, which is read here too: `key=value` pairs, the fields of
+//! ingress-nginx, or single words of a recognisable shape.
+
+use std::sync::Arc;
+
+use crate::bytes::{filled, number};
+use crate::engine::id::{self, Header};
+use crate::engine::slot::{self, Slot, unit};
+use crate::engine::template::end_of;
+use crate::entry::{Entry, Escape, Marks};
+use crate::error::LineError;
+use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::time::{self, DayCache};
+
+/// The common log format, whoever wrote it.
+#[derive(Debug)]
+pub struct Clf;
+
+/// gunicorn's access log: the combined format, written at the end of the request.
+#[derive(Debug)]
+pub struct Gunicorn;
+
+impl Format for Clf {
+    fn name(&self) -> &'static str {
+        "clf"
+    }
+
+    fn product(&self) -> Product {
+        Product::Unknown
+    }
+
+    fn kind(&self) -> RecordKind {
+        RecordKind::Access
+    }
+
+    fn sniff(&self, head: &Head<'_>) -> Sniff {
+        if hinted(head).is_some() {
+            return Sniff::no();
+        }
+        let mut parser = ClfParser::new(Style::UNKNOWN);
+        Sniff::by_parsing(head, &mut parser, Score::Shape, "common log format")
+    }
+
+    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
+        Arc::new(Style::UNKNOWN)
+    }
+}
+
+impl Format for Gunicorn {
+    fn name(&self) -> &'static str {
+        "gunicorn"
+    }
+
+    fn product(&self) -> Product {
+        Product::Gunicorn
+    }
+
+    fn kind(&self) -> RecordKind {
+        RecordKind::Access
+    }
+
+    fn sniff(&self, head: &Head<'_>) -> Sniff {
+        by_hint(head, Product::Gunicorn, Style::GUNICORN)
+    }
+
+    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
+        Arc::new(Style::GUNICORN)
+    }
+}
+
+/// The one product among those that write this shape that the surroundings suggest; `None` if none or several.
+pub(crate) fn hinted(head: &Head<'_>) -> Option<Product> {
+    let writes = |product: &Product| matches!(product, Product::Nginx | Product::Apache | Product::Gunicorn);
+    let mut found = head.hints.iter().copied().filter(writes);
+    let first = found.next()?;
+    found.all(|other| other == first).then_some(first)
+}
+
+/// The opinion of a product whose lines have the shared shape: its own if the surroundings suggest it.
+pub(crate) fn by_hint(head: &Head<'_>, product: Product, style: Style) -> Sniff {
+    if hinted(head) != Some(product) {
+        return Sniff::no();
+    }
+    let reason = format!("common log format beside other files of {}", product.name());
+    Sniff::by_parsing(head, &mut ClfParser::new(style), Score::Shape, &reason)
+}
+
+/// How a product uses the shape.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Style {
+    marks: Marks,
+    /// Unit of a whole number that follows the user agent alone (Apache and gunicorn `%D`).
+    number_unit: Option<u32>,
+    /// Whether lines that begin with the time are read too (nginx).
+    time_first: bool,
+}
+
+impl Style {
+    pub(crate) const UNKNOWN: Self = Self {
+        marks: Marks::End,
+        number_unit: None,
+        time_first: true,
+    };
+    pub(crate) const NGINX: Self = Self::UNKNOWN;
+    pub(crate) const APACHE: Self = Self {
+        marks: Marks::Start,
+        number_unit: Some(unit::US),
+        time_first: true,
+    };
+    pub(crate) const GUNICORN: Self = Self {
+        marks: Marks::End,
+        number_unit: Some(unit::US),
+        time_first: false,
+    };
+}
+
+impl Prepared for Style {
+    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
+        Box::new(ClfParser::new(*self))
+    }
+}
+
+/// What was found after the user agent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Tail {
+    #[default]
+    Nothing,
+    /// Pairs or fields about an upstream: nginx.
+    Upstream,
+    /// An id of mod_unique_id: Apache.
+    UniqueId,
+    /// Something else.
+    Other,
+}
+
+/// Reads lines of the shape.
+#[derive(Debug)]
+pub(crate) struct ClfParser {
+    style: Style,
+    day: DayCache,
+    /// The tail of the line read last.
+    pub(crate) tail: Tail,
+}
+
+impl ClfParser {
+    pub(crate) fn new(style: Style) -> Self {
+        Self {
+            style,
+            day: DayCache::default(),
+            tail: Tail::Nothing,
+        }
+    }
+
+    /// How many lines of the head have the tail `wanted`, beside the plain opinion.
+    pub(crate) fn survey(&mut self, head: &Head<'_>, wanted: Tail) -> u32 {
+        let mut count = 0;
+        let mut entry = Entry::default();
+        for line in head.lines().take(Head::LINES) {
+            entry.clear();
+            if self.parse(line, &mut entry).is_ok() && self.tail == wanted {
+                count += 1;
+            }
+        }
+        count
+    }
+
+    fn line<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<(), LineError> {
+        entry.escape = Escape::Backslash;
+        self.tail = Tail::Nothing;
+        let mut open = memchr::memchr(b'[', line);
+        while let Some(at) = open {
+            if let Some((stamp, used)) = time::clf_prefix(&line[at + 1..], &mut self.day) {
+                entry.time = Some(stamp.marking(self.style.marks));
+                let after = at + 1 + used;
+                if !line[after..].starts_with(b"] ") {
+                    return Err(LineError::new(after, "end of the time"));
+                }
+                if at > 0 {
+                    addresses(&line[..at], entry);
+                } else if !self.style.time_first {
+                    return Err(LineError::new(0, "client"));
+                }
+                return self.after_time(line, after + 2, entry);
+            }
+            open = memchr::memchr(b'[', &line[at + 1..]).map(|n| at + 1 + n);
+        }
+        Err(LineError::new(0, "time"))
+    }
+
+    /// From the request line on.
+    fn after_time<'a>(
+        &mut self,
+        line: &'a [u8],
+        mut at: usize,
+        entry: &mut Entry<'a>,
+    ) -> Result<(), LineError> {
+        if line.get(at) != Some(&b'"') {
+            // Fields between the time and the request: only where nothing stands before the time.
+            if !line.starts_with(b"[") {
+                return Err(LineError::new(at, "request line"));
+            }
+            let quote = memchr::memchr(b'"', &line[at..]).ok_or(LineError::new(at, "request line"))?;
+            words_before_request(&line[at..at + quote], entry);
+            at += quote;
+        }
+        let rest = &line[at + 1..];
+        let len = request_end(rest).ok_or(LineError::new(at, "request line"))?;
+        slot::request(&rest[..len], entry);
+        let after = &rest[len + 2..];
+        let (status, after) = word(after);
+        if status.len() != 3 && status != b"-" || !Slot::Status.write(status, entry) {
+            return Err(LineError::new(at + len + 3, "status"));
+        }
+        let (bytes, after) = word(after);
+        if !Slot::BytesSent.write(bytes, entry) {
+            return Err(LineError::new(line.len() - after.len(), "byte count"));
+        }
+        self.tail = self.after_bytes(after, entry);
+        Ok(())
+    }
+
+    /// Referer, user agent, perhaps the forwarded addresses, and the tail.
+    fn after_bytes<'a>(&self, mut rest: &'a [u8], entry: &mut Entry<'a>) -> Tail {
+        let mut quoted = 0;
+        while rest.first() == Some(&b'"') {
+            let Some(len) = quoted_end(&rest[1..]) else {
+                return Tail::Other;
+            };
+            quoted += 1;
+            let value = &rest[1..1 + len];
+            if quoted > 2 && is_address_list(value) {
+                entry.forwarded_for = value;
+            }
+            rest = rest.get(len + 3..).unwrap_or_default();
+        }
+        if rest.is_empty() {
+            return Tail::Nothing;
+        }
+        if let Some(tail) = ingress(rest, entry) {
+            return tail;
+        }
+        let first = &rest[..memchr::memchr(b' ', rest).unwrap_or(rest.len())];
+        if memchr::memchr(b'=', first).is_some() || first.ends_with(b":") {
+            return pairs(rest, entry);
+        }
+        self.words(rest, entry)
+    }
+
+    /// Single words whose shape says what they are.
+    fn words<'a>(&self, rest: &'a [u8], entry: &mut Entry<'a>) -> Tail {
+        let mut tail = Tail::Other;
+        let mut words = rest.split(|b| *b == b' ');
+        let first = words.next().unwrap_or_default();
+        let second = words.next();
+        // Two numbers are bytes in and out (combinedio), one is a duration.
+        if let (Some(unit), None | Some(_)) = (self.style.number_unit, second)
+            && number(first).is_some()
+            && second.is_none_or(|word| number(word).is_none())
+        {
+            Slot::Duration(unit).write(first, entry);
+        }
+        for word in rest.split(|b| *b == b' ') {
+            if memchr::memchr(b'.', word).is_some() && word[0].is_ascii_digit() {
+                Slot::OtherDuration(unit::S).write(word, entry);
+            } else if id::push_if_id(&mut entry.ids, word) {
+                if word.len() == 27 {
+                    tail = Tail::UniqueId;
+                }
+            } else if word.starts_with(b"http://") || word.starts_with(b"https://") {
+                Slot::UpstreamAddr.write(word, entry);
+            }
+        }
+        tail
+    }
+}
+
+impl LineParser for ClfParser {
+    fn parse<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError> {
+        if line.is_empty() {
+            return Ok(Line::Directive);
+        }
+        self.line(line, entry)?;
+        Ok(Line::Entry)
+    }
+}
+
+/// The word at the start of `text` and what follows the space after it.
+fn word(text: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memchr(b' ', text) {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, &text[text.len()..]),
+    }
+}
+
+/// Where the request line ends: at a quote that a status follows, so that a raw quote in it does no harm.
+fn request_end(text: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + end_of(text.get(from..)?, b"\" ")?;
+        match text.get(at + 2) {
+            Some(b'0'..=b'9' | b'-') => return Some(at),
+            _ => from = at + 1,
+        }
+    }
+}
+
+/// Where a quoted value ends: at a quote before a space or the end of the line.
+fn quoted_end(text: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + end_of(text.get(from..)?, b"\"")?;
+        if matches!(text.get(at + 1), None | Some(b' ')) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+}
+
+/// What stands before the time: `[host] addresses [ident user]`. Of several addresses the last group
+/// is the peer's unless it is a list itself, which only a forwarded header is.
+fn addresses<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
+    let text = text.trim_ascii_end();
+    let text = match text.strip_suffix(b" - -") {
+        Some(rest) => rest,
+        None => without_user(text),
+    };
+    if memchr::memchr(b' ', text).is_none() {
+        entry.client = filled(text);
+        return;
+    }
+    let mut groups = [&text[..0]; 3];
+    let mut count = 0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let len = group_len(rest);
+        groups[count.min(2)] = &rest[..len];
+        count += 1;
+        rest = rest[len..].trim_ascii_start();
+    }
+    let groups = &groups[..count.min(3)];
+    for (n, &group) in groups.iter().enumerate() {
+        let is_list = group.first() == Some(&b'"') || memchr::memchr(b',', group).is_some();
+        if is_list {
+            entry.forwarded_for = unquoted(group);
+        } else if n + 1 == groups.len() {
+            entry.client = group;
+        } else if entry.host.is_empty() && n == 0 {
+            entry.host = group;
+        }
+    }
+}
+
+/// `text` without ` ident user` at its end, whichever of the two there is.
+fn without_user(text: &[u8]) -> &[u8] {
+    if let Some(at) = memchr::memmem::find(text, b" - ") {
+        return &text[..at];
+    }
+    if let Some(rest) = text.strip_suffix(b" -") {
+        return rest;
+    }
+    let words = text.iter().filter(|b| **b == b' ').count();
+    if words != 2 || memchr::memchr(b',', text).is_some() {
+        return text;
+    }
+    word(text).0
+}
+
+/// A word, a quoted value, or words joined by `, `.
+fn group_len(text: &[u8]) -> usize {
+    if text.first() == Some(&b'"') {
+        return memchr::memchr(b'"', &text[1..]).map_or(text.len(), |end| end + 2);
+    }
+    let mut from = 0;
+    while let Some(space) = memchr::memchr(b' ', &text[from..]) {
+        let at = from + space;
+        if at == 0 || text[at - 1] != b',' {
+            return at.max(1);
+        }
+        from = at + 1;
+    }
+    text.len()
+}
+
+fn unquoted(text: &[u8]) -> &[u8] {
+    match text {
+        [b'"', inner @ .., b'"'] => inner,
+        _ => text,
+    }
+}
+
+/// Words between a leading time and the request line: host, client, duration, by their shape.
+fn words_before_request<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
+    for word in text.split(|b| *b == b' ').filter(|w| !w.is_empty()) {
+        if is_address(word) {
+            if entry.client.is_empty() {
+                entry.client = word;
+            }
+        } else if word[0].is_ascii_digit() && memchr::memchr(b'.', word).is_some() {
+            Slot::OtherDuration(unit::S).write(word, entry);
+        } else if entry.host.is_empty() && slot::looks_like_host(word) {
+            entry.host = word;
+        }
+    }
+}
+
+/// An IPv4 address or something with two colons.
+pub(crate) fn is_address(text: &[u8]) -> bool {
+    let mut dots = 0;
+    let mut colons = 0;
+    for byte in text {
+        match byte {
+            b'.' => dots += 1,
+            b':' => colons += 1,
+            b'0'..=b'9' => {}
+            b'a'..=b'f' | b'A'..=b'F' | b'%' => colons += usize::from(colons > 0),
+            _ => return false,
+        }
+    }
+    dots == 3 && colons == 0 || colons >= 2
+}
+
+fn is_address_list(text: &[u8]) -> bool {
+    !text.is_empty()
+        && text
+            .split(|b| *b == b',')
+            .all(|part| is_address(part.trim_ascii()))
+}
+
+/// The fields that ingress-nginx appends: request length and time, `[upstream] [alternative]`, address,
+/// length, time and status of the attempts, and the request id.
+fn ingress<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> Option<Tail> {
+    let (length, rest) = word(text);
+    let (seconds, rest) = word(rest);
+    if rest.first() != Some(&b'[') || number(length).is_none() {
+        return None;
+    }
+    let mut rest = rest;
+    let mut brackets = 0;
+    while rest.first() == Some(&b'[') {
+        let end = end_of(rest, b"] ")?;
+        if brackets == 0 {
+            entry.upstream.group = &rest[1..end];
+        }
+        brackets += 1;
+        rest = &rest[end + 2..];
+    }
+    for slot in [
+        Slot::UpstreamAddr,
+        Slot::UpstreamBytes,
+        Slot::UpstreamResponse(unit::S),
+        Slot::UpstreamStatus,
+    ] {
+        let len = list_len(rest);
+        slot.write(&rest[..len], entry);
+        rest = rest.get(len + 1..).unwrap_or_default();
+    }
+    entry.ids.push(word(rest).0);
+    Slot::Duration(unit::S).write(seconds, entry);
+    Some(Tail::Upstream)
+}
+
+/// The length of a list of attempts at the start of `text`.
+fn list_len(text: &[u8]) -> usize {
+    let mut from = 0;
+    while let Some(space) = memchr::memchr(b' ', &text[from..]) {
+        let at = from + space;
+        if text[at..].starts_with(b" : ") {
+            from = at + 3;
+        } else if at > 0 && text[at - 1] == b',' {
+            from = at + 1;
+        } else {
+            return at;
+        }
+    }
+    text.len()
+}
+
+/// `key=value`, `key="value"` and `key: "value"` to the end of the line.
+fn pairs<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> Tail {
+    let mut rest = text;
+    let mut tail = Tail::Other;
+    while !rest.is_empty() {
+        let key_len = memchr::memchr3(b'=', b':', b' ', rest).unwrap_or(rest.len());
+        let key = &rest[..key_len];
+        let mut after = rest.get(key_len + 1..).unwrap_or_default();
+        if rest.get(key_len) == Some(&b' ') || after.is_empty() {
+            id::push_if_id(&mut entry.ids, key);
+            rest = after;
+            continue;
+        }
+        after = after.trim_ascii_start();
+        let (value, used) = if after.first() == Some(&b'"') {
+            let len = quoted_end(&after[1..]).unwrap_or(after.len() - 1);
+            (&after[1..1 + len], len + 3)
+        } else {
+            let len = list_len(after);
+            (&after[..len], len + 1)
+        };
+        let slot = key_slot(key, value);
+        slot.write(value, entry);
+        if is_upstream(slot) {
+            tail = Tail::Upstream;
+        }
+        rest = after.get(used..).unwrap_or_default();
+    }
+    tail
+}
+
+fn is_upstream(slot: Slot) -> bool {
+    matches!(
+        slot,
+        Slot::UpstreamAddr
+            | Slot::UpstreamStatus
+            | Slot::UpstreamConnect(_)
+            | Slot::UpstreamHeader(_)
+            | Slot::UpstreamResponse(_)
+    )
+}
+
+/// What a key of a pair is: nginx's variable names and the usual short forms of them.
+fn key_slot(key: &[u8], value: &[u8]) -> Slot {
+    match key {
+        b"rt" | b"request_time" | b"req_time" => Slot::Duration(unit::S),
+        b"uct" | b"upstream_connect_time" => Slot::UpstreamConnect(unit::S),
+        b"uht" | b"upstream_header_time" => Slot::UpstreamHeader(unit::S),
+        b"urt" | b"ut" | b"upstream_response_time" => Slot::UpstreamResponse(unit::S),
+        b"us" | b"upstream_status" => Slot::UpstreamStatus,
+        // `ua` is a user agent as often as an upstream address; only the former has a slash in its first word.
+        b"ua" if memchr::memchr(b'/', value).is_some() && !value.starts_with(b"unix:") => Slot::Skip,
+        b"ua" | b"uaddr" | b"upstream" | b"upstream_addr" => Slot::UpstreamAddr,
+        b"ul" | b"ubr" | b"upstream_bytes_received" | b"upstream_response_length" => Slot::UpstreamBytes,
+        b"host" | b"http_host" => Slot::Host,
+        b"sn" | b"server_name" => Slot::ServerName,
+        b"cn" | b"conn" | b"connection" => Slot::Connection,
+        b"cr" | b"connection_requests" => Slot::ConnectionRequests,
+        b"xff" => Slot::ForwardedFor,
+        b"pid" => Slot::Pid,
+        b"upstream_name" | b"proxy_host" => Slot::Group,
+        _ => match id::header(key) {
+            Header::Id(kind) => Slot::Id(kind),
+            Header::ForwardedFor => Slot::ForwardedFor,
+            _ => Slot::Skip,
+        },
+    }
+}

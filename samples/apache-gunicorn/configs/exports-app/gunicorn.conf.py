@@ -1,0 +1,10 @@
+bind = "127.13.30.2:8001"
+worker_class = "gthread"
+workers = 1
+threads = 8
+timeout = 4
+accesslog = "logs/access.log"
+access_log_format = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(D)s %({x-request-id}i)s %(p)s'
+errorlog = "logs/error.log"
+loglevel = "info"
+control_socket_disable = True

@@ -1,0 +1,9 @@
+bind = "127.13.30.1:8000"
+worker_class = "sync"
+workers = 4
+timeout = 60
+accesslog = "logs/access.log"
+access_log_format = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(D)s %({x-request-id}i)s %(p)s'
+errorlog = "logs/error.log"
+loglevel = "info"
+control_socket_disable = True

@@ -1,0 +1,212 @@
+//! What a file is, by its first bytes.
+
+/// What the first bytes say.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Text, or nothing at all.
+    Text,
+    /// gzip.
+    Gzip,
+    /// Something that is not read.
+    Other {
+        /// What it is.
+        what: &'static str,
+        /// How to make text of it.
+        hint: &'static str,
+    },
+}
+
+/// First bytes, what they announce, and how to make text of it.
+const MAGIC: [(&[u8], &str, &str); 17] = [
+    (b"\xd4\xc3\xb2\xa1", PCAP, PCAP_HINT),
+    (b"\xa1\xb2\xc3\xd4", PCAP, PCAP_HINT),
+    (b"\x4d\x3c\xb2\xa1", PCAP, PCAP_HINT),
+    (b"\xa1\xb2\x3c\x4d", PCAP, PCAP_HINT),
+    (b"\x0a\x0d\x0d\x0a", PCAP, PCAP_HINT),
+    (
+        b"ElfFile\0",
+        "it is a Windows event log, not text",
+        "export it as text: wevtutil qe FILE /lf:true /f:text",
+    ),
+    (
+        b"LPKSHHRH",
+        "it is a systemd journal, not text",
+        "export it: journalctl --file FILE -o short-iso-precise",
+    ),
+    (
+        b"\x28\xb5\x2f\xfd",
+        "it is compressed with zstd",
+        "decompress it: zstd -d FILE",
+    ),
+    (
+        b"\xfd7zXZ\0",
+        "it is compressed with xz",
+        "decompress it: xz -dk FILE",
+    ),
+    (
+        b"BZh",
+        "it is compressed with bzip2",
+        "decompress it: bzip2 -dk FILE",
+    ),
+    (
+        b"\x04\x22\x4d\x18",
+        "it is compressed with lz4",
+        "decompress it: lz4 -d FILE",
+    ),
+    (
+        b"PK\x03\x04",
+        "it is a zip archive",
+        "unpack it and name the directory",
+    ),
+    (
+        b"7z\xbc\xaf\x27\x1c",
+        "it is a 7z archive",
+        "unpack it and name the directory",
+    ),
+    (b"\xff\xfe", UTF_16, UTF_16_HINT),
+    (b"\xfe\xff", UTF_16, UTF_16_HINT),
+    (b"\x7fELF", BINARY, BINARY_HINT),
+    (b"SQLite format 3\0", BINARY, BINARY_HINT),
+];
+
+const PCAP: &str = "it is a packet capture, not a log";
+const PCAP_HINT: &str = "name the logs of the same time";
+const UTF_16: &str = "it is text in UTF-16";
+const UTF_16_HINT: &str = "convert it: iconv -f UTF-16 -t UTF-8 FILE";
+const BINARY: &str = "it is binary, not text";
+const BINARY_HINT: &str = "name the log files only, or a glob that leaves it out";
+
+/// What `head`, the first bytes of a file, announces.
+pub(super) fn look_at(head: &[u8]) -> Content {
+    if head.starts_with(b"\x1f\x8b") {
+        return Content::Gzip;
+    }
+    if let Some((_, what, hint)) = MAGIC.iter().find(|(magic, ..)| head.starts_with(magic)) {
+        return Content::Other { what, hint };
+    }
+    if head.get(257..262) == Some(b"ustar") {
+        return Content::Other {
+            what: "it is a tar archive",
+            hint: "unpack it and name the directory",
+        };
+    }
+    if is_binary(head) {
+        return Content::Other {
+            what: BINARY,
+            hint: BINARY_HINT,
+        };
+    }
+    Content::Text
+}
+
+/// Whether there are more control bytes than any log has. Long runs of NUL are no sign: truncated and
+/// pre-allocated logs have them.
+fn is_binary(head: &[u8]) -> bool {
+    let mut controls = 0;
+    for (at, &byte) in head.iter().enumerate() {
+        let counts = match byte {
+            0 => at == 0 || head[at - 1] != 0,
+            b'\t' | b'\n' | b'\r' | 0x0c | 0x1b => false,
+            other => other < 0x20,
+        };
+        controls += usize::from(counts);
+    }
+    controls > 2 && controls * 50 > head.len()
+}
+
+/// Names that server configuration goes by, whole or as an ending.
+const CONFIG_ENDINGS: [&str; 9] = [
+    ".conf",
+    ".cfg",
+    ".cnf",
+    ".yaml",
+    ".yml",
+    ".toml",
+    ".config",
+    ".ini",
+    "caddyfile",
+];
+
+/// Starts of lines that only server configuration has.
+const CONFIG_WORDS: [&str; 22] = [
+    "http {",
+    "server {",
+    "events {",
+    "upstream ",
+    "location ",
+    "proxy_pass",
+    "proxy_read_timeout",
+    "log_format ",
+    "frontend ",
+    "backend ",
+    "listen ",
+    "defaults",
+    "global",
+    "timeout ",
+    "<VirtualHost",
+    "LoadModule",
+    "LogFormat ",
+    "CustomLog ",
+    "ProxyPass",
+    "ServerName ",
+    "reverse_proxy ",
+    "static_resources:",
+];
+
+/// Whether the file may be a server's configuration, by its name or by two different words at the start of
+/// lines of its `head`.
+pub fn looks_like_configuration(shown: &str, head: &[u8]) -> bool {
+    let lower = shown.to_ascii_lowercase();
+    if CONFIG_ENDINGS.iter().any(|ending| lower.ends_with(ending)) {
+        return true;
+    }
+    let words = CONFIG_WORDS.iter().filter(|word| {
+        why502_parsers::bytes::lines(head).any(|line| line.trim_ascii_start().starts_with(word.as_bytes()))
+    });
+    words.count() >= 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_told_from_what_is_not_read() {
+        assert_eq!(look_at(b""), Content::Text);
+        assert_eq!(look_at(b"10.0.0.1 - - [20/Nov/2026]\n"), Content::Text);
+        assert_eq!(look_at(b"\xef\xbb\xbf#Software: IIS\r\n"), Content::Text);
+        assert_eq!(look_at(b"\x1f\x8b\x08\0"), Content::Gzip);
+        assert!(matches!(
+            look_at(b"\xd4\xc3\xb2\xa1\x02\0"),
+            Content::Other { what: PCAP, .. }
+        ));
+        assert!(matches!(
+            look_at(b"\0\x01\0\x02\0\x03\0\x04"),
+            Content::Other { what: BINARY, .. }
+        ));
+    }
+
+    #[test]
+    fn runs_of_nul_do_not_make_a_log_binary() {
+        let mut head = vec![0; 4000];
+        head.extend_from_slice(b"10.0.0.1 - - [20/Nov/2026]\n");
+        head.resize(8000, 0);
+        assert_eq!(look_at(&head), Content::Text);
+        assert_eq!(look_at(&[0; 8000]), Content::Text);
+    }
+
+    #[test]
+    fn configuration_is_known_by_name_or_by_its_words() {
+        assert!(looks_like_configuration("etc/nginx.conf", b""));
+        assert!(looks_like_configuration("etc/Caddyfile", b""));
+        assert!(looks_like_configuration(
+            "site",
+            b"upstream app {\n}\nserver {\n  listen 80;\n}\n"
+        ));
+        assert!(!looks_like_configuration("access.log", b"10.0.0.1 - - [..]\n"));
+        assert!(!looks_like_configuration(
+            "app.log",
+            b"listen EADDRINUSE\nlisten again\n"
+        ));
+    }
+}

@@ -1,0 +1,229 @@
+//! Paths to inputs: walks directories, expands globs, tells logs from what cannot be read as text.
+
+mod content;
+mod stream;
+mod walk;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Error, read_hint};
+use crate::model::SourceId;
+use crate::model::finding::Problem;
+use crate::model::input::{Compression, Input};
+
+pub use content::looks_like_configuration;
+pub use stream::stream_name;
+
+/// Bytes looked at to tell text from anything else.
+const LOOK: usize = 8 * 1024;
+
+/// A configuration is never larger than this many bytes.
+const CONFIG_MOST: u64 = 4 * 1024 * 1024;
+
+/// What the paths led to.
+#[derive(Debug, Default)]
+pub struct Inputs {
+    /// Text files, compressed or not, in the order of their shown paths; [`SourceId`] is the index.
+    pub inputs: Vec<Input>,
+    /// Those of them that may be server configuration, as paths to open.
+    pub configs: Vec<PathBuf>,
+    /// What could not be used.
+    pub problems: Vec<Problem>,
+}
+
+/// Finds the inputs behind `paths` (files, directories, globs, `-`). What cannot be used becomes a
+/// problem and the rest goes on. The result does not depend on the order of `paths`.
+///
+/// # Errors
+/// [`Error::NothingToRead`] if not one file is left, [`Error::Spool`] if standard input cannot be kept.
+pub fn discover(paths: &[PathBuf]) -> Result<Inputs, Error> {
+    let mut finder = Finder::default();
+    for path in paths {
+        finder.add(path)?;
+    }
+    let mut found = finder.found;
+    if found.inputs.is_empty() {
+        let problem = found.problems.into_iter().next().unwrap_or(Problem {
+            path: String::new(),
+            message: "no path was given".to_owned(),
+            hint: "name a directory of logs, a file, or - for standard input".to_owned(),
+        });
+        return Err(Error::NothingToRead(problem));
+    }
+    found.inputs.sort_by(|a, b| a.shown.cmp(&b.shown));
+    for (at, input) in found.inputs.iter_mut().enumerate() {
+        input.id = SourceId(u32::try_from(at).unwrap_or(u32::MAX));
+    }
+    stream::merge_numbered(&mut found.inputs);
+    found.configs.sort();
+    found.problems.sort();
+    Ok(found)
+}
+
+/// `path` as reports name it.
+pub fn shown(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let text = if cfg!(windows) {
+        text.replace('\\', "/")
+    } else {
+        text.into_owned()
+    };
+    let mut rest = text.as_str();
+    while let Some(shorter) = rest.strip_prefix("./") {
+        rest = shorter.trim_start_matches('/');
+    }
+    let mut out = String::with_capacity(rest.len());
+    for letter in rest.chars() {
+        if letter != '/' || !out.ends_with('/') {
+            out.push(letter);
+        }
+    }
+    out
+}
+
+#[derive(Default)]
+struct Finder {
+    seen: BTreeSet<walk::Identity>,
+    found: Inputs,
+}
+
+impl Finder {
+    fn add(&mut self, path: &Path) -> Result<(), Error> {
+        if path == Path::new("-") {
+            return self.spool(path, io::stdin().lock());
+        }
+        match std::fs::metadata(path) {
+            Ok(meta) if meta.is_dir() => self.directory(path),
+            Ok(meta) if meta.is_file() => self.file(path),
+            Ok(_) => match File::open(path) {
+                Ok(pipe) => return self.spool(path, pipe),
+                Err(error) => self.unreadable(path, &error),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound && walk::is_glob(path) => self.glob(path),
+            Err(error) => self.unreadable(path, &error),
+        }
+        Ok(())
+    }
+
+    fn directory(&mut self, path: &Path) {
+        let items = walk::files(path);
+        if items.is_empty() {
+            return self.problem(
+                &shown(path),
+                format!("no files in directory {}", shown(path)),
+                "name the directory that holds the logs",
+            );
+        }
+        for item in items {
+            match item {
+                Ok(file) => self.file(&file),
+                Err((file, error)) => self.unreadable(&file, &error),
+            }
+        }
+    }
+
+    fn glob(&mut self, path: &Path) {
+        match walk::glob(path) {
+            Ok(files) if files.is_empty() => self.problem(
+                &shown(path),
+                format!("no file matches {}", shown(path)),
+                "* stays within one directory, ** goes through all below",
+            ),
+            Ok(files) => files.iter().for_each(|file| self.file(file)),
+            Err(what) => self.problem(&shown(path), what, "quote the glob, close its brackets"),
+        }
+    }
+
+    /// Looks at a regular file; one that was reached before is passed over.
+    fn file(&mut self, path: &Path) {
+        match walk::identity(path) {
+            Ok(identity) => {
+                if !self.seen.insert(identity) {
+                    return;
+                }
+            }
+            Err(error) => return self.unreadable(path, &error),
+        }
+        match look(path) {
+            Ok((bytes_on_disk, head)) => self.input(path, bytes_on_disk, &head, None),
+            Err(error) => self.unreadable(path, &error),
+        }
+    }
+
+    fn spool(&mut self, path: &Path, from: impl Read) -> Result<(), Error> {
+        let keep = |source| Error::Spool {
+            path: path.to_owned(),
+            source,
+        };
+        let (file, bytes, head) = copy_to_temporary(from).map_err(keep)?;
+        self.input(path, bytes, &head, Some(Arc::new(file)));
+        Ok(())
+    }
+
+    fn input(&mut self, path: &Path, bytes_on_disk: u64, head: &[u8], spool: Option<Arc<File>>) {
+        let shown = shown(path);
+        let compression = match content::look_at(head) {
+            content::Content::Text => Compression::Plain,
+            content::Content::Gzip => Compression::Gzip,
+            content::Content::Other { what, hint } => {
+                return self.problem(&shown, format!("skipped {shown}: {what}"), hint);
+            }
+        };
+        let plain_file = compression == Compression::Plain && spool.is_none();
+        if plain_file && bytes_on_disk <= CONFIG_MOST && looks_like_configuration(&shown, head) {
+            self.found.configs.push(path.to_owned());
+        }
+        self.found.inputs.push(Input {
+            id: SourceId(0),
+            path: path.to_owned(),
+            stream: stream_name(&shown),
+            shown,
+            compression,
+            bytes_on_disk,
+            spool,
+        });
+    }
+
+    fn unreadable(&mut self, path: &Path, error: &io::Error) {
+        let hint = read_hint(error);
+        let error = Error::Read {
+            path: PathBuf::from(shown(path)),
+            source: io::Error::new(error.kind(), error.to_string()),
+        };
+        self.problem(&shown(path), error.to_string(), hint);
+    }
+
+    fn problem(&mut self, path: &str, message: String, hint: &str) {
+        self.found.problems.push(Problem {
+            path: path.to_owned(),
+            message,
+            hint: hint.to_owned(),
+        });
+    }
+}
+
+/// Size and first bytes of a file.
+fn look(path: &Path) -> io::Result<(u64, Vec<u8>)> {
+    let file = File::open(path)?;
+    let bytes = file.metadata()?.len();
+    let mut head = Vec::with_capacity(LOOK);
+    file.take(LOOK as u64).read_to_end(&mut head)?;
+    Ok((bytes, head))
+}
+
+/// Copies a stream to a file without a name, so that it can be read twice: the file, its size, its first bytes.
+fn copy_to_temporary(mut from: impl Read) -> io::Result<(File, u64, Vec<u8>)> {
+    let mut file = tempfile::tempfile()?;
+    let bytes = io::copy(&mut from, &mut file)?;
+    file.rewind()?;
+    let mut head = Vec::with_capacity(LOOK);
+    file.by_ref().take(LOOK as u64).read_to_end(&mut head)?;
+    Ok((file, bytes, head))
+}
+
+#[cfg(test)]
+mod tests;

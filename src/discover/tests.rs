@@ -1,0 +1,183 @@
+use super::*;
+use std::fs;
+
+fn tree(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    root
+}
+
+fn names(root: &Path, found: &Inputs) -> Vec<String> {
+    let prefix = format!("{}/", shown(root));
+    found
+        .inputs
+        .iter()
+        .map(|input| input.shown.replace(&prefix, ""))
+        .collect()
+}
+
+const LINE: &[u8] = b"10.0.0.1 - - [20/Nov/2026:10:00:05 +0000] \"GET / HTTP/1.1\" 502 1\n";
+
+#[test]
+fn a_directory_is_walked_in_the_order_of_names_and_hidden_files_are_left_out() {
+    let root = tree(&[
+        ("b/access.log", LINE),
+        ("a.log", LINE),
+        ("b/.hidden.log", LINE),
+        ("b/access.log.1", LINE),
+        (".git/x", LINE),
+    ]);
+    let found = discover(&[root.path().to_owned()]).unwrap();
+    assert_eq!(
+        names(root.path(), &found),
+        ["a.log", "b/access.log", "b/access.log.1"]
+    );
+    assert_eq!(found.inputs[1].stream, found.inputs[2].stream);
+    assert_eq!(found.inputs[2].id, SourceId(2));
+    assert!(found.problems.is_empty());
+}
+
+#[test]
+fn the_same_file_is_read_once_and_the_order_of_paths_does_not_matter() {
+    let root = tree(&[("a.log", LINE), ("b.log", LINE)]);
+    let (a, b) = (root.path().join("a.log"), root.path().join("b.log"));
+    let one = discover(&[b.clone(), root.path().to_owned(), a.clone()]).unwrap();
+    let other = discover(&[a, b]).unwrap();
+    assert_eq!(names(root.path(), &one), ["a.log", "b.log"]);
+    assert_eq!(names(root.path(), &one), names(root.path(), &other));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_and_loops_end() {
+    use std::os::unix::fs::symlink;
+    let root = tree(&[("real/a.log", LINE)]);
+    symlink(root.path(), root.path().join("real/loop")).unwrap();
+    symlink(root.path().join("real/a.log"), root.path().join("real/z.log")).unwrap();
+    symlink(root.path().join("gone"), root.path().join("broken.log")).unwrap();
+    let found = discover(&[root.path().to_owned()]).unwrap();
+    assert_eq!(names(root.path(), &found), ["real/a.log"]);
+    assert_eq!(found.problems.len(), 1);
+    assert!(
+        found.problems[0].message.contains("broken.log: no such file"),
+        "{:?}",
+        found.problems
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_a_problem_and_the_rest_goes_on() {
+    let root = tree(&[
+        ("a.log", LINE),
+        ("x.pcap", b"\xd4\xc3\xb2\xa1\x02\0\x04\0"),
+        ("e.evtx", b"ElfFile\0\0"),
+        ("b.bin", &[1, 2, 3, 0, 5, 6]),
+    ]);
+    fs::create_dir(root.path().join("empty")).unwrap();
+    let missing = root.path().join("missing.log");
+    let found = discover(&[root.path().to_owned(), missing, root.path().join("empty")]).unwrap();
+    assert_eq!(names(root.path(), &found), ["a.log"]);
+    let said: Vec<_> = found
+        .problems
+        .iter()
+        .map(|p| p.message.replace(&shown(root.path()), "R"))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "skipped R/b.bin: it is binary, not text",
+            "skipped R/e.evtx: it is a Windows event log, not text",
+            "no files in directory R/empty",
+            "cannot read R/missing.log: no such file or directory",
+            "skipped R/x.pcap: it is a packet capture, not a log",
+        ]
+    );
+    assert!(found.problems.iter().all(|p| !p.hint.is_empty()));
+}
+
+#[test]
+fn nothing_left_to_read_ends_the_run_with_the_reason() {
+    let root = tree(&[]);
+    let error = discover(&[root.path().to_owned()]).unwrap_err();
+    assert!(error.to_string().contains("no files in directory"), "{error}");
+    assert!(
+        discover(&[root.path().join("gone")])
+            .unwrap_err()
+            .lines()
+            .contains("hint: check the path")
+    );
+}
+
+#[test]
+fn a_glob_matches_within_one_directory_unless_it_has_two_stars() {
+    let root = tree(&[("a.log", LINE), ("d/b.log", LINE), ("d/c.txt", LINE)]);
+    let glob = |text: &str| discover(&[root.path().join(text)]).map(|found| names(root.path(), &found));
+    assert_eq!(glob("*.log").unwrap(), ["a.log"]);
+    assert_eq!(glob("**/*.log").unwrap(), ["a.log", "d/b.log"]);
+    assert_eq!(glob("[d]").unwrap(), ["d/b.log", "d/c.txt"]);
+    assert!(
+        glob("*.nothing")
+            .unwrap_err()
+            .to_string()
+            .contains("no file matches")
+    );
+}
+
+#[test]
+fn compression_and_configuration_are_known_by_content() {
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    io::Write::write_all(&mut gz, LINE).unwrap();
+    let root = tree(&[
+        ("plain.gz", LINE),
+        ("zipped.log", &gz.finish().unwrap()),
+        ("nginx.conf", b"events {}\n"),
+        ("empty.log", b""),
+    ]);
+    let found = discover(&[root.path().to_owned()]).unwrap();
+    let kinds: Vec<_> = found.inputs.iter().map(|input| input.compression).collect();
+    assert_eq!(
+        names(root.path(), &found),
+        ["empty.log", "nginx.conf", "plain.gz", "zipped.log"]
+    );
+    assert_eq!(
+        kinds,
+        [
+            Compression::Plain,
+            Compression::Plain,
+            Compression::Plain,
+            Compression::Gzip
+        ]
+    );
+    assert_eq!(found.configs, [root.path().join("nginx.conf")]);
+}
+
+#[test]
+fn a_numbered_log_joins_its_stream_only_if_the_stream_is_there() {
+    let root = tree(&[("app.log", LINE), ("app.1.log", LINE), ("gw.1.log", LINE)]);
+    let found = discover(&[root.path().to_owned()]).unwrap();
+    let streams: BTreeSet<_> = found.inputs.iter().map(|input| input.stream.clone()).collect();
+    assert_eq!(streams.len(), 2);
+    assert!(streams.iter().any(|stream| stream.ends_with("/gw.1.log")));
+}
+
+#[test]
+fn shown_paths_are_plain() {
+    assert_eq!(shown(Path::new("./logs//edge/a.log")), "logs/edge/a.log");
+    assert_eq!(shown(Path::new(".//././a.log")), "a.log");
+}
+
+#[test]
+fn a_pipe_is_kept_so_that_it_can_be_read_twice() {
+    let (mut file, bytes, head) = copy_to_temporary(LINE).unwrap();
+    assert_eq!((bytes, head.as_slice()), (LINE.len() as u64, LINE));
+    for _ in 0..2 {
+        let mut again = Vec::new();
+        file.rewind().unwrap();
+        file.read_to_end(&mut again).unwrap();
+        assert_eq!(again, LINE);
+    }
+}

@@ -1,0 +1,364 @@
+//! Which route, and so which limit, a request falls under.
+
+use std::collections::BTreeMap;
+
+use regex::{Regex, RegexBuilder};
+use why502_parsers::Product;
+
+use super::text::{host_of, port_of};
+use super::{Limits, Matching, Route, Scope, ServerConfig, defaults};
+use crate::model::{HopId, Limit, LimitKind};
+
+/// A pattern may come from a hostile file; a larger automaton than this is not built.
+const REGEX_CAP_BYTES: usize = 1 << 20;
+
+/// How well a route fits a request; the larger the better.
+type Fit = (u32, u32, bool, bool);
+
+/// A route with its patterns made ready.
+#[derive(Debug, Clone)]
+pub(super) struct Compiled {
+    route: Route,
+    path: PathPattern,
+    hosts: Vec<HostPattern>,
+}
+
+#[derive(Debug, Clone)]
+enum PathPattern {
+    Any,
+    Prefix(String),
+    Exact(String),
+    Regex(Regex),
+}
+
+#[derive(Debug, Clone)]
+enum HostPattern {
+    Exact(String),
+    /// `*.example.com`, kept with its dot.
+    Suffix(String),
+    /// `www.*`, kept with its dot.
+    Prefix(String),
+    Regex(Regex),
+}
+
+impl Limits {
+    /// Limits of hops of the given products, from the configurations that were found for them.
+    pub fn new(products: BTreeMap<HopId, Product>, configs: BTreeMap<HopId, Vec<ServerConfig>>) -> Self {
+        let mut limits = Self {
+            products,
+            ..Self::default()
+        };
+        for (hop, mut configs) in configs {
+            // A surer assignment goes before a guess, where both say something.
+            configs.sort_by_key(|config| config.assigned);
+            for config in configs {
+                limits
+                    .routes
+                    .entry(hop)
+                    .or_default()
+                    .extend(config.routes.into_iter().map(Compiled::new));
+                limits.listens.entry(hop).or_default().extend(config.listens);
+            }
+        }
+        limits
+    }
+
+    /// The limit of `kind` at `hop` for a request of `scope`: configured, else the product's default, else
+    /// learnt. `None` if none of them is known.
+    pub fn get(&self, hop: HopId, kind: LimitKind, scope: &Scope<'_>) -> Option<Limit> {
+        self.configured(hop, kind, scope)
+            .cloned()
+            .or_else(|| defaults::limit(*self.products.get(&hop)?, kind))
+            .or_else(|| self.learnt(hop, kind).cloned())
+    }
+
+    /// Whether `hop` keeps connections to this upstream for reuse; `None` if that is not known.
+    pub fn pooled(&self, hop: HopId, scope: &Scope<'_>) -> Option<bool> {
+        self.agreed(hop, scope, |route| route.pooled)
+    }
+
+    /// Whether `hop` speaks TLS to this upstream; `None` if that is not known.
+    pub fn upstream_tls(&self, hop: HopId, scope: &Scope<'_>) -> Option<bool> {
+        self.agreed(hop, scope, |route| Some(route.tls))
+    }
+
+    /// The route a request of `scope` takes: the one that fits best, the more general of equals.
+    pub fn route(&self, hop: HopId, scope: &Scope<'_>) -> Option<&Route> {
+        let fits = self.fitting(hop, scope);
+        let best = fits.iter().map(|(fit, _)| *fit).max()?;
+        let tied = fits
+            .iter()
+            .filter(|(fit, _)| *fit == best)
+            .map(|(_, route)| *route);
+        tied.min_by_key(|route| (!route.leads_on(), route.path.len()))
+    }
+
+    /// Addresses `hop` listens on, as `host:port` or `:port`, as far as its configuration is known.
+    pub fn addresses(&self, hop: HopId) -> &[String] {
+        self.listens.get(&hop).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Addresses `hop` sends requests to, in ascending order, as far as its configuration is known.
+    pub fn routes_to(&self, hop: HopId) -> Vec<String> {
+        let routes = self.routes.get(&hop).map(Vec::as_slice).unwrap_or_default();
+        let all = routes.iter().flat_map(|compiled| &compiled.route.upstreams);
+        let mut addresses: Vec<String> = all.map(|(_, address)| address.clone()).collect();
+        addresses.sort();
+        addresses.dedup();
+        addresses
+    }
+
+    /// Notes a limit that the logs themselves showed. [`Limits::get`] returns it only where nothing is
+    /// configured and the product has no default.
+    pub fn learn(&mut self, hop: HopId, limit: Limit) {
+        self.learnt.insert((hop, limit.kind), limit);
+    }
+
+    /// The limit of `kind` that the logs themselves showed at `hop`, to be held against what [`Limits::get`] says.
+    pub fn learnt(&self, hop: HopId, kind: LimitKind) -> Option<&Limit> {
+        self.learnt.get(&(hop, kind))
+    }
+
+    /// The limit as someone wrote it down.
+    fn configured(&self, hop: HopId, kind: LimitKind, scope: &Scope<'_>) -> Option<&Limit> {
+        let fits = self.fitting(hop, scope);
+        let best = fits.iter().map(|(fit, _)| *fit).max()?;
+        let tied: Vec<&Route> = fits
+            .iter()
+            .filter(|(fit, _)| *fit == best)
+            .map(|(_, route)| *route)
+            .collect();
+        let says = |route: &&Route| route.limits.contains_key(&kind);
+        // Nothing tells the tied routes apart: what all that lead on agree on holds, else the most general.
+        let mut on = tied.iter().copied().filter(|route| route.leads_on());
+        if let Some(limit) = on.next().and_then(|route| route.limits.get(&kind))
+            && on.all(|route| {
+                route
+                    .limits
+                    .get(&kind)
+                    .is_some_and(|other| other.value_us == limit.value_us)
+            })
+        {
+            return Some(limit);
+        }
+        let nearest = tied
+            .iter()
+            .copied()
+            .filter(says)
+            .min_by_key(|route| (route.leads_on(), route.path.len()));
+        // A route that leads on holds what it inherits already; what is said for others is not for it.
+        let inherits = tied.iter().any(|route| route.leads_on());
+        let mut general = fits
+            .iter()
+            .map(|(_, route)| *route)
+            .filter(|route| !inherits && !route.leads_on());
+        nearest
+            .or_else(|| general.rfind(says))
+            .and_then(|route| route.limits.get(&kind))
+    }
+
+    /// What all routes say that fit best and lead to an upstream; `None` if they disagree.
+    fn agreed(&self, hop: HopId, scope: &Scope<'_>, ask: impl Fn(&Route) -> Option<bool>) -> Option<bool> {
+        let mut fits = self.fitting(hop, scope);
+        fits.retain(|(_, route)| route.leads_on());
+        let best = fits.iter().map(|(fit, _)| *fit).max()?;
+        let mut answers = fits
+            .iter()
+            .filter(|(fit, _)| *fit == best)
+            .map(|(_, route)| ask(route));
+        let first = answers.next()??;
+        answers.all(|answer| answer == Some(first)).then_some(first)
+    }
+
+    /// Routes that the request may have taken, in the order of the configuration. A host that no route names
+    /// falls to a default server, and which one that is depends on the address, so all of them stay.
+    fn fitting(&self, hop: HopId, scope: &Scope<'_>) -> Vec<(Fit, &Route)> {
+        let routes = self.routes.get(&hop).map(Vec::as_slice).unwrap_or_default();
+        let fits = |scope: &Scope<'_>| -> Vec<(Fit, &Route)> {
+            routes
+                .iter()
+                .filter_map(|compiled| Some((compiled.fit(scope)?, &compiled.route)))
+                .collect()
+        };
+        let found = fits(scope);
+        if scope.host.is_empty() || found.iter().any(|(_, route)| route.leads_on()) {
+            return found;
+        }
+        fits(&Scope { host: "", ..*scope })
+    }
+}
+
+impl Route {
+    /// Whether it leads to an upstream, as against holding settings for others.
+    pub fn leads_on(&self) -> bool {
+        !self.upstreams.is_empty() || !self.group.is_empty() || self.pooled.is_some()
+    }
+}
+
+impl Compiled {
+    fn new(route: Route) -> Self {
+        let path = match (route.path.as_str(), route.matching) {
+            ("", _) => PathPattern::Any,
+            (path, Matching::Prefix) => PathPattern::Prefix(path.to_owned()),
+            (path, Matching::Exact) => PathPattern::Exact(path.to_owned()),
+            (path, Matching::Regex) => match regex(path) {
+                Some(regex) => PathPattern::Regex(regex),
+                // Look-around is not supported; the fixed text in front is better than nothing.
+                None => PathPattern::Prefix(literal_prefix(path)),
+            },
+        };
+        let hosts = route
+            .hosts
+            .iter()
+            .filter_map(|host| HostPattern::new(host))
+            .collect();
+        Self { route, path, hosts }
+    }
+
+    /// How well the route fits; `None` if it cannot be the request's. What is not known rules nothing out.
+    fn fit(&self, scope: &Scope<'_>) -> Option<Fit> {
+        let host = if scope.host.is_empty() {
+            0
+        } else {
+            self.host_fit(scope.host)?
+        };
+        let path = if scope.path.is_empty() {
+            0
+        } else {
+            self.path.fit(scope.path)?
+        };
+        let group = match (scope.group, self.route.group.as_str()) {
+            ("", _) | (_, "") => false,
+            (wanted, own) => (wanted == own).then_some(true)?,
+        };
+        let upstream = match self.route.upstreams.as_slice() {
+            _ if scope.upstream.is_empty() => false,
+            [] => false,
+            all => {
+                let mut answers = all.iter().map(|upstream| same_upstream(upstream, scope.upstream));
+                let mut answers: Vec<Option<bool>> = answers.by_ref().collect();
+                answers.sort();
+                match (answers.last(), answers.first()) {
+                    (Some(Some(true)), _) => true,
+                    (_, Some(None)) => false,
+                    _ => return None,
+                }
+            }
+        };
+        Some((host, path, group, upstream))
+    }
+
+    fn host_fit(&self, host: &str) -> Option<u32> {
+        if self.hosts.is_empty() {
+            return Some(0);
+        }
+        let host = host_of(host).to_ascii_lowercase();
+        self.hosts.iter().filter_map(|pattern| pattern.fit(&host)).max()
+    }
+}
+
+impl PathPattern {
+    /// Longer prefixes fit better, an expression better than any prefix, the exact path best.
+    fn fit(&self, path: &str) -> Option<u32> {
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        match self {
+            Self::Any => Some(0),
+            Self::Prefix(prefix) => path
+                .starts_with(prefix.as_str())
+                .then(|| 1 + u32::try_from(prefix.len().min(60_000)).unwrap_or(0)),
+            Self::Regex(regex) => regex.is_match(path).then_some(100_000),
+            Self::Exact(exact) => (path == exact).then_some(200_000),
+        }
+    }
+}
+
+impl HostPattern {
+    fn new(text: &str) -> Option<Self> {
+        let lower = text.to_ascii_lowercase();
+        Some(match text.strip_prefix('~') {
+            Some(pattern) => Self::Regex(regex(&format!("(?i){pattern}"))?),
+            None if lower.starts_with("*.") => Self::Suffix(lower.trim_start_matches('*').to_owned()),
+            None if lower.starts_with('.') => Self::Suffix(lower),
+            None if lower.ends_with(".*") => Self::Prefix(lower.trim_end_matches('*').to_owned()),
+            None => Self::Exact(lower),
+        })
+    }
+
+    fn fit(&self, host: &str) -> Option<u32> {
+        match self {
+            Self::Exact(own) => (host == own).then_some(4),
+            // `.example.com` stands for the bare domain too.
+            Self::Suffix(own) => {
+                (host.ends_with(own.as_str()) || Some(host) == own.strip_prefix('.')).then_some(3)
+            }
+            Self::Prefix(own) => host.starts_with(own.as_str()).then_some(2),
+            Self::Regex(regex) => regex.is_match(host).then_some(1),
+        }
+    }
+}
+
+fn regex(pattern: &str) -> Option<Regex> {
+    RegexBuilder::new(pattern)
+        .size_limit(REGEX_CAP_BYTES)
+        .build()
+        .ok()
+}
+
+/// The fixed text at the start of an expression.
+fn literal_prefix(pattern: &str) -> String {
+    let text = pattern.trim_start_matches("(?i)").trim_start_matches('^');
+    text.chars()
+        .take_while(|c| !"\\.[](){}*+?|$".contains(*c))
+        .collect()
+}
+
+/// Whether `wanted`, as a log names it, is this upstream. `None` if that cannot be told: a name in the
+/// configuration is not resolved here.
+fn same_upstream((name, address): &(String, String), wanted: &str) -> Option<bool> {
+    let wanted = wanted.split_once("://").map_or(wanted, |(_, rest)| rest);
+    let wanted = if wanted.starts_with("unix:") {
+        wanted.trim_end_matches(':')
+    } else {
+        wanted
+            .split('/')
+            .next_back()
+            .filter(|last| *last == name)
+            .unwrap_or_else(|| wanted.split('/').next().unwrap_or_default())
+    };
+    if wanted == address || (!name.is_empty() && wanted == name) {
+        return Some(true);
+    }
+    if wanted.starts_with("unix:") || address.starts_with("unix:") {
+        return Some(false);
+    }
+    let Some(port) = port_of(wanted) else {
+        // A name: known names are complete, an address alone may be any port's.
+        let host = host_of(address);
+        if host == wanted {
+            return Some(true);
+        }
+        return if name.is_empty() && !is_ip(wanted) {
+            None
+        } else {
+            Some(false)
+        };
+    };
+    if port_of(address).is_some_and(|own| own != port) {
+        return Some(false);
+    }
+    let (own, other) = (host_of(address), host_of(wanted));
+    match (is_ip(own), is_ip(other)) {
+        (true, true) => Some(own == other),
+        // The one name every machine resolves alike.
+        _ if own == "localhost" || other == "localhost" => {
+            let rest = if own == "localhost" { other } else { own };
+            Some(matches!(rest, "localhost" | "127.0.0.1" | "::1"))
+        }
+        _ if own == other => Some(true),
+        _ => None,
+    }
+}
+
+fn is_ip(host: &str) -> bool {
+    host.parse::<std::net::IpAddr>().is_ok()
+}

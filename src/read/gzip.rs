@@ -1,0 +1,83 @@
+//! gzip of one or several members, as `gzip`, `logrotate` and concatenation leave it.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use flate2::bufread::GzDecoder;
+
+use super::source::At;
+use crate::error::Error;
+use crate::model::Input;
+
+/// Compressed bytes read at once.
+const COMPRESSED: usize = 128 * 1024;
+
+/// The decompressed content of all members, one after the other.
+pub(super) struct Members {
+    state: State,
+    delivered: u64,
+}
+
+enum State {
+    Inside(Box<GzDecoder<BufReader<At>>>),
+    End,
+}
+
+impl Members {
+    /// Begins at the first member of `input`.
+    pub(super) fn open(input: &Input) -> Result<Self, Error> {
+        let compressed = BufReader::with_capacity(COMPRESSED, At::open(input, 0)?);
+        Ok(Self {
+            state: State::Inside(Box::new(GzDecoder::new(compressed))),
+            delivered: 0,
+        })
+    }
+
+    /// How many decompressed bytes were read so far.
+    pub(super) fn delivered(&self) -> u64 {
+        self.delivered
+    }
+}
+
+impl Read for Members {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            let State::Inside(decoder) = &mut self.state else {
+                return Ok(0);
+            };
+            let read = decoder.read(buffer)?;
+            if read > 0 {
+                self.delivered += read as u64;
+                return Ok(read);
+            }
+            self.state = next_member(std::mem::replace(&mut self.state, State::End))?;
+        }
+    }
+}
+
+/// Whatever follows a member that ended well: another one, padding with NULs (tapes, block devices), or nothing.
+fn next_member(state: State) -> io::Result<State> {
+    let State::Inside(decoder) = state else {
+        return Ok(State::End);
+    };
+    let mut rest = decoder.into_inner();
+    loop {
+        let ahead = rest.fill_buf()?;
+        match ahead {
+            [] => return Ok(State::End),
+            [0x1f, ..] => return Ok(State::Inside(Box::new(GzDecoder::new(rest)))),
+            [0, ..] => {
+                let nuls = ahead.iter().take_while(|byte| **byte == 0).count();
+                rest.consume(nuls);
+            }
+            _ => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "bytes that are not gzip follow the end",
+                ));
+            }
+        }
+    }
+}

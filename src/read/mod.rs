@@ -1,0 +1,197 @@
+//! Bytes of inputs, cut at line ends: positioned reads for plain files, one stream for compressed ones.
+//!
+//! Memory is one buffer per call, of a MiB unless a line is longer, and never above [`LINE_MOST`].
+
+mod gzip;
+mod lines;
+mod places;
+mod source;
+
+use std::io::Read;
+
+use crate::error::Error;
+use crate::model::{Compression, Input};
+
+pub use places::{line_at, lines_at};
+
+/// How much is read at once, in bytes.
+pub const CHUNK: usize = 1 << 20;
+
+/// The longest line that is kept whole, in bytes; what is longer is cut, see [`Chunk::cut`].
+pub const LINE_MOST: usize = 16 << 20;
+
+/// A part of an input that can be read on its own. Offsets are those of the decompressed content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// First byte.
+    pub offset: u64,
+    /// Length in bytes; of a compressed input, its size on disk.
+    pub len: u64,
+}
+
+/// Whole lines, with their line ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Chunk<'a> {
+    /// The lines. Only the last line of a file may lack its line end.
+    pub bytes: &'a [u8],
+    /// Where the first of them begins in the (decompressed) file.
+    pub offset: u64,
+    /// The chunk is the first [`LINE_MOST`] bytes of one line that is longer; the rest of it is not delivered.
+    pub cut: bool,
+}
+
+/// Cuts `input` into parts of `block` bytes; a compressed input is one part, an empty one none.
+///
+/// # Errors
+/// None today; a source whose size is not known beforehand may have some.
+pub fn spans(input: &Input, block: u64) -> Result<Vec<Span>, Error> {
+    if input.bytes_on_disk == 0 {
+        return Ok(Vec::new());
+    }
+    if input.compression == Compression::Gzip {
+        return Ok(vec![whole(input)]);
+    }
+    let block = block.max(1);
+    let cut = |offset: u64| Span {
+        offset,
+        len: block.min(input.bytes_on_disk - offset),
+    };
+    let count = input.bytes_on_disk.div_ceil(block);
+    Ok((0..count).map(|at| cut(at * block)).collect())
+}
+
+/// Delivers the lines of `span` chunk by chunk, in order. A line belongs to the span in which its first
+/// byte stands. A byte order mark at the start of the file and runs of NUL at the start of a line are
+/// left out; `\r` is not.
+///
+/// `buffer` is scratch space, reused between calls.
+///
+/// # Errors
+/// [`Error::Read`], or [`Error::Gzip`] after everything before the damage has been delivered.
+pub fn read_span(
+    input: &Input,
+    span: &Span,
+    buffer: &mut Vec<u8>,
+    visit: &mut dyn FnMut(Chunk<'_>),
+) -> Result<(), Error> {
+    match input.compression {
+        Compression::Plain => {
+            let bounds = lines::Bounds::of(span);
+            let mut source = source::At::open(input, bounds.read_from)?;
+            lines::deliver(&mut source, &bounds, buffer, visit).map_err(|source| read_error(input, source))
+        }
+        Compression::Gzip => {
+            let mut members = gzip::Members::open(input)?;
+            let result = lines::deliver(&mut members, &lines::Bounds::everything(), buffer, visit);
+            result.map_err(|source| gzip_error(input, &members, source))
+        }
+    }
+}
+
+/// The first `bytes` bytes, cut at the last line end (unless the file ends before, or has no line end so
+/// far), without byte order mark and leading NULs. Of a damaged compressed file, what could be had.
+///
+/// # Errors
+/// [`Error::Read`]; [`Error::Gzip`] if not even the first line could be decompressed.
+pub fn head(input: &Input, bytes: usize) -> Result<Vec<u8>, Error> {
+    let mut head = Vec::new();
+    let complete = match input.compression {
+        Compression::Plain => {
+            let source = source::At::open(input, 0)?;
+            take(source, bytes, &mut head).map_err(|source| read_error(input, source))?
+        }
+        Compression::Gzip => {
+            let mut members = gzip::Members::open(input)?;
+            match take(&mut members, bytes, &mut head) {
+                Ok(complete) => complete,
+                Err(source) if !head.contains(&b'\n') => return Err(gzip_error(input, &members, source)),
+                Err(_) => false,
+            }
+        }
+    };
+    cut_at_lines(&mut head, complete);
+    Ok(head)
+}
+
+/// About `bytes` bytes of whole lines from the middle of a plain input; nothing of a compressed one.
+///
+/// # Errors
+/// [`Error::Read`].
+pub fn middle(input: &Input, bytes: usize) -> Result<Vec<u8>, Error> {
+    let mut sample = Vec::new();
+    if input.compression == Compression::Plain {
+        let span = Span {
+            offset: input.bytes_on_disk / 2,
+            len: bytes as u64,
+        };
+        let keep = &mut |chunk: Chunk<'_>| sample.extend_from_slice(chunk.bytes);
+        read_span(input, &span, &mut Vec::new(), keep)?;
+        sample.truncate(bytes.saturating_mul(2));
+    }
+    Ok(sample)
+}
+
+/// The lines that start with `mark`, with their offsets and without their line ends, in order. Of several
+/// equal ones in a row, with other lines between them or not, only the first is given.
+///
+/// # Errors
+/// As [`read_span`].
+pub fn directives(input: &Input, mark: &[u8]) -> Result<Vec<(u64, Vec<u8>)>, Error> {
+    let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
+    let finder = memchr::memmem::Finder::new(mark);
+    read_span(input, &whole(input), &mut Vec::new(), &mut |chunk| {
+        for at in finder.find_iter(chunk.bytes) {
+            if at > 0 && chunk.bytes[at - 1] != b'\n' {
+                continue;
+            }
+            let rest = &chunk.bytes[at..];
+            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            let line = why502_parsers::bytes::trim_cr(&rest[..end]);
+            if found.last().is_none_or(|(_, last)| last != line) {
+                found.push((chunk.offset + at as u64, line.to_vec()));
+            }
+        }
+    })?;
+    Ok(found)
+}
+
+/// The span that is all of `input`.
+fn whole(input: &Input) -> Span {
+    Span {
+        offset: 0,
+        len: input.bytes_on_disk,
+    }
+}
+
+/// Reads up to `most` bytes; whether the source ended before.
+fn take(source: impl Read, most: usize, into: &mut Vec<u8>) -> std::io::Result<bool> {
+    source.take(most as u64).read_to_end(into)?;
+    Ok(into.len() < most)
+}
+
+fn cut_at_lines(head: &mut Vec<u8>, complete: bool) {
+    if !complete && let Some(last) = memchr::memrchr(b'\n', head) {
+        head.truncate(last + 1);
+    }
+    let mark = usize::from(head.starts_with(lines::BOM)) * lines::BOM.len();
+    let nuls = head[mark..].iter().take_while(|byte| **byte == 0).count();
+    head.drain(..mark + nuls);
+}
+
+fn read_error(input: &Input, source: std::io::Error) -> Error {
+    Error::Read {
+        path: input.path.clone(),
+        source,
+    }
+}
+
+fn gzip_error(input: &Input, members: &gzip::Members, source: std::io::Error) -> Error {
+    Error::Gzip {
+        path: input.path.clone(),
+        read: members.delivered(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,325 @@
+//! From paths to inputs with formats, hops and configuration.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use why502_parsers::Product;
+use why502_parsers::engine::paste::{self, Dialect};
+
+use super::clocks::{Correction, Facts};
+use super::hops::{self, Named};
+use super::passes::Reading;
+use crate::correlate::topology::Node;
+use crate::discover;
+use crate::error::Error;
+use crate::limits::{self, Limits, ServerConfig};
+use crate::model::finding::{self, Problem, UnparsedLine};
+use crate::model::{Hop, HopId, Input, Micros, SourceId};
+use crate::plan::Plan;
+use crate::select::own::Whence;
+use crate::select::{Sketch, Survey};
+use crate::read;
+use crate::sniff::{self, DeclaredFormat, Detected, Forced, Part, Surroundings};
+
+/// The inputs of a run and what is known of them before they are read.
+pub struct Sources {
+    /// Every file found, by id.
+    pub inputs: Vec<Input>,
+    /// What could not be used.
+    pub problems: Vec<Problem>,
+    detected: BTreeMap<SourceId, Detected>,
+    hop_of: BTreeMap<SourceId, HopId>,
+    names: Vec<(String, Product)>,
+    ranks: BTreeMap<HopId, usize>,
+    configs: Vec<ServerConfig>,
+}
+
+/// Readings that could be opened, and what was wrong with the others.
+pub struct Readings<'a> {
+    /// The readings, by input.
+    pub list: Vec<Reading<'a>>,
+    /// Inputs whose directives could not be read.
+    pub problems: Vec<Problem>,
+}
+
+/// Finds, recognises and names the inputs of `plan`.
+///
+/// # Errors
+/// Nothing to read, or not one file of a known format.
+pub fn open(plan: &Plan) -> Result<Sources, Error> {
+    let found = discover::discover(&plan.paths)?;
+    let mut problems = found.problems;
+    let (configs, config_problems) = read_configs(plan, &found.configs);
+    problems.extend(config_problems);
+    let (declared, format_problems) = declared(&configs);
+    problems.extend(format_problems);
+    let forced = Forced::new(plan, &declared)?;
+    let beside: Vec<(String, Product)> = configs.iter().map(|config| (config.file.clone(), config.product)).collect();
+    let surroundings = Surroundings { declared: &declared, configs: &beside };
+    let sniffed = sniff::detect(&found.inputs, surroundings, &forced, &|input, part| match part {
+        Part::Head => read::head(input, sniff::HEAD),
+        Part::Middle => read::middle(input, sniff::HEAD),
+    });
+    problems.extend(sniffed.problems);
+    let detected: BTreeMap<SourceId, Detected> = found
+        .inputs
+        .iter()
+        .zip(sniffed.formats)
+        .filter_map(|(input, detected)| Some((input.id, detected?)))
+        .collect();
+    if detected.is_empty() {
+        let shown = found.inputs.first().map(|input| input.shown.clone()).unwrap_or_default();
+        return Err(Error::NothingKnown { shown, files: found.inputs.len() });
+    }
+    let mut sources = Sources {
+        inputs: found.inputs,
+        problems,
+        detected,
+        hop_of: BTreeMap::new(),
+        names: Vec::new(),
+        ranks: BTreeMap::new(),
+        configs,
+    };
+    sources.name_hops(plan);
+    Ok(sources)
+}
+
+/// Configurations beside the logs and those that the user named.
+fn read_configs(plan: &Plan, beside: &[PathBuf]) -> (Vec<ServerConfig>, Vec<Problem>) {
+    let mut paths = limits::discover(&plan.server_configs);
+    paths.extend(limits::discover(beside));
+    paths.sort();
+    paths.dedup();
+    let files: Vec<(PathBuf, String)> =
+        paths.into_iter().map(|path| (path.clone(), discover::shown(&path))).collect();
+    limits::read_all(&files)
+}
+
+/// The access-log formats that the configurations declare, and those that do not compile.
+fn declared(configs: &[ServerConfig]) -> (Vec<DeclaredFormat>, Vec<Problem>) {
+    let (mut formats, mut problems) = (Vec::new(), Vec::new());
+    for config in configs {
+        // Only products whose format language is known declare formats that can be compiled.
+        let Ok(dialect) = Dialect::by_name(config.product.name()) else { continue };
+        for log in &config.logs {
+            let name = format!("{} {}", config.product.name(), log.name);
+            match paste::compile(dialect, &name, &log.text) {
+                Ok(format) => formats.push(DeclaredFormat {
+                    format,
+                    log_path: log.path.clone(),
+                    config: config.file.clone(),
+                }),
+                Err(error) => problems.push(Problem {
+                    path: format!("{}:{}", config.file, log.line),
+                    message: format!("log format '{}' is not understood: {error}", log.name),
+                    hint: "its logs are recognised by shape instead; --log-format overrides".to_owned(),
+                }),
+            }
+        }
+    }
+    (formats, problems)
+}
+
+impl Sources {
+    fn name_hops(&mut self, plan: &Plan) {
+        let known: Vec<&Input> = self.inputs.iter().filter(|input| self.detected.contains_key(&input.id)).collect();
+        let relative: Vec<String> = known.iter().map(|input| relative(&input.stream, plan)).collect();
+        let named: Vec<Named<'_>> = known
+            .iter()
+            .zip(&relative)
+            .map(|(input, relative)| Named {
+                relative,
+                product: self.detected[&input.id].product,
+                given: plan.hop_of(&input.shown).map(|(_, name)| name),
+            })
+            .collect();
+        let names = hops::names(&named);
+        let distinct: BTreeSet<&String> = names.iter().collect();
+        let order: Vec<&String> = distinct.into_iter().collect();
+        for (input, name) in known.iter().zip(&names) {
+            let at = order.binary_search(&name).unwrap_or_default();
+            let hop = HopId(at as u16);
+            self.hop_of.insert(input.id, hop);
+            if let Some((rank, _)) = plan.hop_of(&input.shown) {
+                self.ranks.insert(hop, rank);
+            }
+        }
+        self.names = order.into_iter().map(|name| (name.clone(), Product::Unknown)).collect();
+        for (source, hop) in &self.hop_of {
+            let product = self.detected[source].product;
+            let known = &mut self.names[hop.0 as usize].1;
+            *known = main_product(*known, product);
+        }
+    }
+
+    /// The hop of every input that is read.
+    pub fn hop_of(&self) -> BTreeMap<SourceId, HopId> {
+        self.hop_of.clone()
+    }
+
+    /// Everything needed to read the inputs, their stamps corrected as given.
+    pub fn readings(&self, plan: &Plan, corrections: &BTreeMap<SourceId, Correction>) -> Readings<'_> {
+        let mut readings = Readings { list: Vec::new(), problems: Vec::new() };
+        for input in &self.inputs {
+            let Some(detected) = self.detected.get(&input.id) else { continue };
+            let hop = self.hop_of[&input.id];
+            let whence = Whence {
+                source: input.id,
+                hop,
+                product: self.names[hop.0 as usize].1,
+                correction_us: corrections.get(&input.id).map_or(0, |correction| correction.us),
+                lines_before: 0,
+            };
+            match Reading::new(input, detected, plan.zone_of(&input.shown), whence) {
+                Ok(reading) => readings.list.push(reading),
+                Err(error) => readings.problems.push(error.problem(&input.shown)),
+            }
+        }
+        readings
+    }
+
+    /// Renumbers the hops.
+    pub fn renumber(&mut self, rank: &BTreeMap<HopId, HopId>) {
+        self.hop_of.values_mut().for_each(|hop| *hop = rank.get(hop).copied().unwrap_or(*hop));
+        let mut names = self.names.clone();
+        for (at, name) in self.names.drain(..).enumerate() {
+            let to = rank.get(&HopId(at as u16)).map_or(at, |hop| hop.0 as usize);
+            names[to] = name;
+        }
+        self.names = names;
+        self.ranks = std::mem::take(&mut self.ranks).into_iter().map(|(hop, at)| (rank[&hop], at)).collect();
+    }
+
+    fn plain_hops(&self) -> Vec<Hop> {
+        self.names
+            .iter()
+            .map(|(name, product)| Hop {
+                name: name.clone(),
+                product: *product,
+                upstreams: Vec::new(),
+                addresses: Vec::new(),
+            })
+            .collect()
+    }
+
+    /// The limits of the hops as they are numbered now.
+    pub fn limits(&self) -> Limits {
+        let hops = self.plain_hops();
+        let products = hops.iter().enumerate().map(|(at, hop)| (HopId(at as u16), hop.product)).collect();
+        Limits::new(products, limits::assign(self.configs.clone(), &hops))
+    }
+
+    /// The hops for working out the topology.
+    pub fn nodes<'a>(&self, limits: &Limits, sketches: &'a BTreeMap<HopId, Sketch>, survey: &Survey) -> Vec<Node<'a>> {
+        let zone_unknown = |hop: HopId| {
+            self.hop_of.iter().filter(|(_, of)| **of == hop).any(|(source, _)| {
+                survey.inputs.get(source).is_some_and(|input| input.zone_unknown && input.requests > 0)
+            })
+        };
+        (0..self.names.len() as u16)
+            .map(HopId)
+            .map(|hop| Node {
+                hop,
+                sketch: sketches.get(&hop),
+                zone_unknown: zone_unknown(hop),
+                is_proxy: self.names[hop.0 as usize].1.is_proxy(),
+                routes_to: limits.routes_to(hop),
+                addresses: limits.addresses(hop).to_vec(),
+                given_rank: self.ranks.get(&hop).copied(),
+            })
+            .collect()
+    }
+
+    /// What clocks are settled from.
+    pub fn clock_facts(&self, plan: &Plan) -> BTreeMap<SourceId, Facts> {
+        self.inputs
+            .iter()
+            .filter_map(|input| {
+                let facts = Facts {
+                    hop: *self.hop_of.get(&input.id)?,
+                    given_zone: plan.zone_of(&input.shown).map(|zone| zone.name()),
+                    given_us: plan.offset_of(&input.shown),
+                };
+                Some((input.id, facts))
+            })
+            .collect()
+    }
+
+    /// The hops in their final order, with their upstreams (`edges` in the old numbering).
+    pub fn hops(
+        &self,
+        edges: &BTreeMap<HopId, BTreeSet<HopId>>,
+        rank: &BTreeMap<HopId, HopId>,
+        limits: &Limits,
+    ) -> Vec<Hop> {
+        let mut hops = self.plain_hops();
+        for (outer, inner) in edges {
+            let mut upstreams: Vec<HopId> = inner.iter().map(|hop| rank[hop]).collect();
+            upstreams.sort_unstable();
+            hops[rank[outer].0 as usize].upstreams = upstreams;
+        }
+        for (at, hop) in hops.iter_mut().enumerate() {
+            hop.addresses = limits.addresses(HopId(at as u16)).to_vec();
+        }
+        hops
+    }
+
+    /// The coverage table.
+    pub fn coverage(
+        &self,
+        survey: &Survey,
+        corrections: &BTreeMap<SourceId, Correction>,
+        hops: &[Hop],
+    ) -> Vec<finding::Input> {
+        self.inputs
+            .iter()
+            .filter(|input| self.detected.contains_key(&input.id))
+            .map(|input| {
+                let detected = &self.detected[&input.id];
+                let coverage = survey.inputs.get(&input.id).map(|survey| survey.coverage.clone()).unwrap_or_default();
+                let correction = corrections.get(&input.id);
+                let corrected = |us: i64| Micros(us + correction.map_or(0, |correction| correction.us));
+                finding::Input {
+                    path: input.shown.clone(),
+                    format: Some(detected.format_name.clone()),
+                    format_reason: detected.reason.clone(),
+                    hop: self.hop_of.get(&input.id).map(|hop| hops[hop.0 as usize].name.clone()),
+                    bytes: coverage.bytes,
+                    lines: coverage.lines,
+                    entries: coverage.entries,
+                    unparsed: coverage.unparsed,
+                    unparsed_lines: coverage
+                        .unparsed_at
+                        .into_iter()
+                        .map(|line| UnparsedLine { line: line.line, offset: line.offset, reason: line.reason })
+                        .collect(),
+                    first: coverage.first_us.map(corrected),
+                    last: coverage.last_us.map(corrected),
+                    zone: correction.map_or_else(String::new, |correction| correction.zone.clone()),
+                    zone_origin: correction.map_or("", |correction| correction.zone_origin).to_owned(),
+                    clock: correction.and_then(|correction| correction.clock),
+                }
+            })
+            .collect()
+    }
+}
+
+/// The path of `stream` below the path that the user gave for it.
+fn relative(stream: &str, plan: &Plan) -> String {
+    let below = |path: &std::path::PathBuf| {
+        let root = discover::shown(path);
+        let rest = stream.strip_prefix(&root)?;
+        let is_below = rest.starts_with('/') || root.ends_with('/') || root == ".";
+        (is_below && path.is_dir()).then(|| rest.trim_start_matches('/').to_owned())
+    };
+    let shortest = plan.paths.iter().filter_map(below).min_by_key(String::len);
+    shortest.unwrap_or_else(|| stream.rsplit('/').next().unwrap_or(stream).to_owned())
+}
+
+/// The program of a hop of which several programs' files were found: the one that serves requests.
+const fn main_product(known: Product, new: Product) -> Product {
+    match (known, new) {
+        (Product::Unknown, new) | (Product::HttpSys | Product::Application, new) => new,
+        (known, _) => known,
+    }
+}
