@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::Cause;
-use crate::plan::{FailOn, Output, OutputFormat, rule};
+use crate::plan::{FailOn, Output, rule};
 use clap::CommandFactory;
 
 fn plan(args: &[&str]) -> Result<Plan, String> {
@@ -50,7 +50,7 @@ fn a_path_alone_is_the_main_job_with_its_defaults() {
         plan.outputs,
         [Output {
             file: None,
-            format: OutputFormat::Text
+            format: "text"
         }]
     );
 }
@@ -135,11 +135,11 @@ fn outputs_follow_their_extension_then_the_format_given() {
     let formats = |args: &[&str]| plan(args).map(|plan| plan.outputs);
     let json = |file: &str| Output {
         file: Some(file.into()),
-        format: OutputFormat::Json,
+        format: "json",
     };
     let text = Output {
         file: None,
-        format: OutputFormat::Text,
+        format: "text",
     };
     assert_eq!(
         formats(&["l", "-o", "a.json", "-o", "-"]).unwrap(),
@@ -153,7 +153,7 @@ fn outputs_follow_their_extension_then_the_format_given() {
         formats(&["l", "--format", "json"]).unwrap(),
         [Output {
             file: None,
-            format: OutputFormat::Json
+            format: "json"
         }]
     );
     assert!(formats(&["l", "-o", "a.out"]).unwrap_err().contains("text, json"));

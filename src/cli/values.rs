@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::model::Cause;
-use crate::plan::{Color, FailOn, FormatText, HopName, Output, OutputFormat, Pattern, Rule, duration, rule};
+use crate::report::{self, RENDERERS};
+use crate::plan::{Color, FailOn, FormatText, HopName, Output, Pattern, Rule, duration, rule};
 
 /// Whether an environment variable is set to anything but nothing and `0`.
 pub(super) fn is_set(variable: &str) -> bool {
@@ -129,40 +130,28 @@ pub(super) fn fail_on(text: &str) -> Result<FailOn, Error> {
     Ok(FailOn { cause, at_least })
 }
 
+/// The report for people.
+const TEXT: &str = "text";
+
 /// Where reports go. An extension decides; `--format` holds for the rest, and for standard output.
 pub(super) fn outputs(files: &[PathBuf], format: Option<&str>) -> Result<Vec<Output>, Error> {
-    let names = OutputFormat::ALL.map(|(_, name, _)| name).join(", ");
-    let unknown = |name| {
-        Error::usage(
-            "--format",
-            format!("unknown format '{name}'"),
-            format!("valid: {names}"),
-        )
-    };
-    let given = format
-        .map(|name| OutputFormat::by_name(name).ok_or_else(|| unknown(name)))
-        .transpose()?;
+    let names = RENDERERS.iter().map(|renderer| renderer.name()).collect::<Vec<_>>().join(", ");
+    let unknown =
+        |name| Error::usage("--format", format!("unknown format '{name}'"), format!("valid: {names}"));
+    let named = |name| report::by_name(name).map(|r| r.name()).ok_or_else(|| unknown(name));
+    let given = format.map(named).transpose()?;
     let mut is_used = files.is_empty();
     let mut outputs = Vec::new();
     for file in files {
-        let by_extension = file
-            .extension()
-            .and_then(|e| OutputFormat::by_extension(&e.to_string_lossy()));
+        let by_extension = report::by_extension(file).map(|renderer| renderer.name());
         let is_stdout = file == Path::new("-");
         is_used |= by_extension.is_none();
-        let format = by_extension.or(given).or(is_stdout.then_some(OutputFormat::Text));
+        let format = by_extension.or(given).or(is_stdout.then_some(TEXT));
         let Some(format) = format else {
             let what = format!("the extension says no format: {}", file.display());
-            return Err(Error::usage(
-                "--output",
-                what,
-                format!("add --format, one of {names}"),
-            ));
+            return Err(Error::usage("--output", what, format!("add --format, one of {names}")));
         };
-        outputs.push(Output {
-            file: (!is_stdout).then(|| file.clone()),
-            format,
-        });
+        outputs.push(Output { file: (!is_stdout).then(|| file.clone()), format });
     }
     if let (Some(name), false) = (format, is_used) {
         let what = format!("nothing is left to be written as {name}: each file's extension says its format");
@@ -171,7 +160,7 @@ pub(super) fn outputs(files: &[PathBuf], format: Option<&str>) -> Result<Vec<Out
     if files.is_empty() {
         outputs.push(Output {
             file: None,
-            format: given.unwrap_or(OutputFormat::Text),
+            format: given.unwrap_or(TEXT),
         });
     }
     Ok(outputs)

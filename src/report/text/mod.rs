@@ -118,7 +118,8 @@ fn read_span(report: &Report) -> Option<(Micros, Micros)> {
 mod tests {
     use super::*;
     use crate::report::escape::{acts, columns};
-    use crate::report::{Zone, sample};
+    use crate::plan::Zone;
+    use crate::report::sample;
 
     fn rendered(report: &Report, style: &Style) -> String {
         let mut out = Vec::new();
