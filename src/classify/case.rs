@@ -100,9 +100,7 @@ impl<'s, 'a> Case<'s, 'a> {
             return known;
         }
         let learnt = self.learnt(&self.survey.learnt.idle);
-        learnt
-            .map(|v| learnt_limit(LimitKind::ClientIdle, v))
-            .or(known)
+        learnt.map(|v| learnt_limit(LimitKind::ClientIdle, v)).or(known)
     }
 
     /// How long the failing hop keeps an idle connection to its upstream (`K_d`).
@@ -111,7 +109,10 @@ impl<'s, 'a> Case<'s, 'a> {
     }
 
     /// A value learnt for this hop and upstream.
-    pub(crate) fn learnt(&self, values: &std::collections::BTreeMap<super::survey::Target, Value>) -> Option<Value> {
+    pub(crate) fn learnt(
+        &self,
+        values: &std::collections::BTreeMap<super::survey::Target, Value>,
+    ) -> Option<Value> {
         values.get(&learn::target(self.x)).copied()
     }
 
@@ -137,10 +138,14 @@ impl<'s, 'a> Case<'s, 'a> {
         let x = self.x;
         let record = x.outcome;
         if x.signal().is_some_and(|s| s.fault == Fault::IdleClosed) {
-            return Reuse::Proven("the proxy itself says that the upstream closed the idle connection".to_owned());
+            return Reuse::Proven(
+                "the proxy itself says that the upstream closed the idle connection".to_owned(),
+            );
         }
         match record.and_then(|r| r.reused) {
-            Some(true) => return Reuse::Proven("the log says that the connection had been used before".to_owned()),
+            Some(true) => {
+                return Reuse::Proven("the log says that the connection had been used before".to_owned());
+            }
             Some(false) => return Reuse::Fresh("the log says that the connection was new".to_owned()),
             None => {}
         }
@@ -150,7 +155,10 @@ impl<'s, 'a> Case<'s, 'a> {
                 x.upstream
             ));
         }
-        if let Some(us) = x.connect_us().filter(|&us| us > 0 && x.number.is_none_or(|_| x.attempt.is_some())) {
+        if let Some(us) = x
+            .connect_us()
+            .filter(|&us| us > 0 && x.number.is_none_or(|_| x.attempt.is_some()))
+        {
             return Reuse::Fresh(format!("connecting took {}, so the connection was new", span(us)));
         }
         if self.survey.world.limits.pooled(x.hop, &self.scope()) == Some(false) {
@@ -323,7 +331,9 @@ fn learnt_limit(kind: LimitKind, value: Value) -> Limit {
         kind,
         value_us: Some(value.us),
         setting: String::new(),
-        origin: Origin::Learnt { support: value.support },
+        origin: Origin::Learnt {
+            support: value.support,
+        },
     }
 }
 

@@ -12,9 +12,9 @@ use crate::model::finding::Inference;
 
 /// Values that people write into configuration files, in milliseconds.
 const HUMAN_MS: [u64; 33] = [
-    500, 1_000, 1_500, 2_000, 2_500, 3_000, 4_000, 5_000, 6_000, 7_000, 8_000, 10_000, 12_000, 15_000, 20_000,
-    25_000, 30_000, 40_000, 45_000, 50_000, 55_000, 57_000, 60_000, 75_000, 90_000, 100_000, 110_000, 120_000,
-    180_000, 240_000, 300_000, 600_000, 900_000,
+    500, 1_000, 1_500, 2_000, 2_500, 3_000, 4_000, 5_000, 6_000, 7_000, 8_000, 10_000, 12_000, 15_000,
+    20_000, 25_000, 30_000, 40_000, 45_000, 50_000, 55_000, 57_000, 60_000, 75_000, 90_000, 100_000, 110_000,
+    120_000, 180_000, 240_000, 300_000, 600_000, 900_000,
 ];
 /// Fewer records make no pile-up.
 const LEAST: usize = 3;
@@ -70,7 +70,8 @@ pub(crate) fn learn(survey: &Survey<'_>) -> Learnt {
             continue;
         };
         if sharp(x) && x.number.unwrap_or(0) == 0 {
-            let proven = x.twin == super::exchange::Twin::First || x.outcome.is_some_and(|r| r.reused == Some(true));
+            let proven =
+                x.twin == super::exchange::Twin::First || x.outcome.is_some_and(|r| r.reused == Some(true));
             idle.entry(target).or_default().push((gap.unsigned_abs(), proven));
         }
     }
@@ -229,8 +230,16 @@ mod tests {
 
     #[test]
     fn idle_times_around_two_seconds_give_two_seconds() {
-        let gaps = vec![(1_989_000, true), (1_997_000, false), (2_001_000, true), (40_000, false)];
+        let gaps = vec![
+            (1_989_000, true),
+            (1_997_000, false),
+            (2_001_000, true),
+            (40_000, false),
+        ];
         let value = idle_limit(gaps);
-        assert_eq!(value.map(|v| (v.us, v.support, v.proven)), Some((2_000_000, 3, 2)));
+        assert_eq!(
+            value.map(|v| (v.us, v.support, v.proven)),
+            Some((2_000_000, 3, 2))
+        );
     }
 }

@@ -113,7 +113,12 @@ impl<'a> Survey<'a> {
     }
 
     /// Failed exchanges of `hop` that ended from `from_us` to `to_us`, by time.
-    pub(crate) fn failures_of(&self, hop: HopId, from_us: i64, to_us: i64) -> impl Iterator<Item = &Exchange<'a>> {
+    pub(crate) fn failures_of(
+        &self,
+        hop: HopId,
+        from_us: i64,
+        to_us: i64,
+    ) -> impl Iterator<Item = &Exchange<'a>> {
         self.between(self.by_hop.get(&hop), from_us, to_us)
     }
 
@@ -144,7 +149,13 @@ impl<'a> Survey<'a> {
     }
 
     /// How many requests of other traces `hop` worked on for at least `least_us` of the given time.
-    pub(crate) fn busy(&self, hop: HopId, trace: usize, (from_us, to_us): (i64, i64), least_us: i64) -> usize {
+    pub(crate) fn busy(
+        &self,
+        hop: HopId,
+        trace: usize,
+        (from_us, to_us): (i64, i64),
+        least_us: i64,
+    ) -> usize {
         let list = self.service.get(&hop).map(Vec::as_slice).unwrap_or_default();
         let first = list.partition_point(|&(end, ..)| end < from_us.saturating_add(least_us));
         let shared = |&(end, start, _): &(i64, i64, usize)| end.min(to_us) - start.max(from_us);
@@ -214,7 +225,8 @@ fn fields(world: &World<'_>) -> BTreeMap<HopId, Fields> {
 fn note_fields(known: &mut Fields, record: &Record) {
     let request = record.kind == Kind::Request;
     known.outcomes |= request;
-    known.failures |= record.kind == Kind::Failure || record.signal.is_some_and(|s| exchange::is_specific(&s));
+    known.failures |=
+        record.kind == Kind::Failure || record.signal.is_some_and(|s| exchange::is_specific(&s));
     known.connect |= record.connect_us.is_some() || record.attempts.iter().any(|a| a.connect_us.is_some());
     known.header |= record.header_us.is_some() || record.attempts.iter().any(|a| a.header_us.is_some());
 }

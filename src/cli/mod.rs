@@ -3,6 +3,7 @@
 //! `why502 PATH...` without a subcommand is the main job, [`Diagnose`]. A subcommand is added as a field
 //! of [`Cli`] beside it.
 
+mod deliver;
 mod values;
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ use crate::error::Error;
 use crate::plan::window::{self, AROUND_US};
 use crate::plan::{Moment, Plan, Rule, Statuses, WindowSpec, Zone, duration};
 
+pub use deliver::deliver;
 use values::{cause, color, fail_on, hop_name, is_set, length, list, log_format, outputs, rules, threads};
 
 const EXAMPLES: &str = "\
@@ -224,6 +226,18 @@ pub enum Stop {
     Error(Error),
 }
 
+/// The present in microseconds since the epoch. `SOURCE_DATE_EPOCH` (seconds) stands in for it, so that two runs can
+/// be compared byte by byte.
+pub fn now_us() -> i64 {
+    let fixed = std::env::var("SOURCE_DATE_EPOCH")
+        .ok()
+        .and_then(|text| text.parse::<i64>().ok());
+    fixed.map_or_else(
+        || chrono::Utc::now().timestamp_micros(),
+        |seconds| seconds.saturating_mul(1_000_000),
+    )
+}
+
 /// Reads a command line, the program's name first.
 ///
 /// # Errors
@@ -309,7 +323,7 @@ impl Diagnose {
             zone,
         };
         if !spec.needs_last_entry() {
-            let now_us = chrono::Utc::now().timestamp_micros();
+            let now_us = now_us();
             spec.resolve(now_us, None)
                 .map_err(|what| Error::usage("--until", what, "let --since be earlier than --until"))?;
         }

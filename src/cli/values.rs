@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::model::Cause;
-use crate::report::{self, RENDERERS};
 use crate::plan::{Color, FailOn, FormatText, HopName, Output, Pattern, Rule, duration, rule};
+use crate::report::{self, RENDERERS};
 
 /// Whether an environment variable is set to anything but nothing and `0`.
 pub(super) fn is_set(variable: &str) -> bool {
@@ -135,10 +135,23 @@ const TEXT: &str = "text";
 
 /// Where reports go. An extension decides; `--format` holds for the rest, and for standard output.
 pub(super) fn outputs(files: &[PathBuf], format: Option<&str>) -> Result<Vec<Output>, Error> {
-    let names = RENDERERS.iter().map(|renderer| renderer.name()).collect::<Vec<_>>().join(", ");
-    let unknown =
-        |name| Error::usage("--format", format!("unknown format '{name}'"), format!("valid: {names}"));
-    let named = |name| report::by_name(name).map(|r| r.name()).ok_or_else(|| unknown(name));
+    let names = RENDERERS
+        .iter()
+        .map(|renderer| renderer.name())
+        .collect::<Vec<_>>()
+        .join(", ");
+    let unknown = |name| {
+        Error::usage(
+            "--format",
+            format!("unknown format '{name}'"),
+            format!("valid: {names}"),
+        )
+    };
+    let named = |name| {
+        report::by_name(name)
+            .map(|r| r.name())
+            .ok_or_else(|| unknown(name))
+    };
     let given = format.map(named).transpose()?;
     let mut is_used = files.is_empty();
     let mut outputs = Vec::new();
@@ -149,9 +162,16 @@ pub(super) fn outputs(files: &[PathBuf], format: Option<&str>) -> Result<Vec<Out
         let format = by_extension.or(given).or(is_stdout.then_some(TEXT));
         let Some(format) = format else {
             let what = format!("the extension says no format: {}", file.display());
-            return Err(Error::usage("--output", what, format!("add --format, one of {names}")));
+            return Err(Error::usage(
+                "--output",
+                what,
+                format!("add --format, one of {names}"),
+            ));
         };
-        outputs.push(Output { file: (!is_stdout).then(|| file.clone()), format });
+        outputs.push(Output {
+            file: (!is_stdout).then(|| file.clone()),
+            format,
+        });
     }
     if let (Some(name), false) = (format, is_used) {
         let what = format!("nothing is left to be written as {name}: each file's extension says its format");

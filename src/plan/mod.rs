@@ -78,7 +78,10 @@ impl Default for Plan {
             server_configs: Vec::new(),
             input_formats: Vec::new(),
             log_formats: Vec::new(),
-            outputs: vec![Output { file: None, format: "text" }],
+            outputs: vec![Output {
+                file: None,
+                format: "text",
+            }],
             fail_on: Vec::new(),
             strict: false,
             threads: 1,

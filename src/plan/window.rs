@@ -253,7 +253,7 @@ fn stamp(text: &str) -> Option<Moment> {
 
 /// Puts a civil time of [`ASSUMED_YEAR`] into the latest year in which it exists and is not more than
 /// a day after `reference_us`.
-fn with_year(civil_us: i64, reference_us: i64) -> i64 {
+pub fn with_year(civil_us: i64, reference_us: i64) -> i64 {
     let civil = DateTime::<Utc>::from_timestamp_micros(civil_us);
     let reference = DateTime::<Utc>::from_timestamp_micros(reference_us);
     let Some((civil, reference)) = civil.zip(reference) else {

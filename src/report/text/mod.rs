@@ -117,8 +117,8 @@ fn read_span(report: &Report) -> Option<(Micros, Micros)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::escape::{acts, columns};
     use crate::plan::Zone;
+    use crate::report::escape::{acts, columns};
     use crate::report::sample;
 
     fn rendered(report: &Report, style: &Style) -> String {

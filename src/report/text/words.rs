@@ -62,7 +62,7 @@ pub(super) struct Clock {
 impl Clock {
     /// A clock for a report whose findings lie between `span`'s ends.
     pub(super) fn new(zone: Zone, span: Option<(Micros, Micros)>) -> Self {
-        let day_of = |time| Some(zone.civil(time.0)?.date());
+        let day_of = |time: Micros| Some(zone.civil(time.0)?.date());
         let day = span.and_then(|(first, last)| day_of(first).filter(|day| day_of(last) == Some(*day)));
         Self { zone, day }
     }
