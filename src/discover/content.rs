@@ -114,6 +114,9 @@ fn is_binary(head: &[u8]) -> bool {
     controls > 2 && controls * 50 > head.len()
 }
 
+/// Endings of documentation, which may quote configuration.
+const DOCUMENTS: [&str; 5] = [".md", ".rst", ".adoc", ".html", ".htm"];
+
 /// Parts of file names that logs have and configuration has not.
 const LOG_NAMES: [&str; 6] = ["log", "access", "error", "trace", "stdout", "stderr"];
 
@@ -147,6 +150,9 @@ const CONFIG_WORDS: [&str; 22] = [
 /// configuration stand at the start of lines of its `head`.
 pub fn looks_like_configuration(shown: &str, head: &[u8]) -> bool {
     let name = shown.rsplit('/').next().unwrap_or(shown).to_ascii_lowercase();
+    if DOCUMENTS.iter().any(|ending| name.ends_with(ending)) {
+        return false;
+    }
     let ends_in_digit = name.ends_with(|c: char| c.is_ascii_digit());
     if !ends_in_digit && !LOG_NAMES.iter().any(|part| name.contains(part)) {
         return true;
@@ -195,6 +201,10 @@ mod tests {
         assert!(looks_like_configuration(
             "site",
             b"upstream app {\n}\nserver {\n  listen 80;\n}\n"
+        ));
+        assert!(!looks_like_configuration(
+            "README.md",
+            b"upstream app {\n}\nserver {\n"
         ));
         assert!(!looks_like_configuration("access.log", b"10.0.0.1 - - [..]\n"));
         assert!(!looks_like_configuration(

@@ -181,3 +181,12 @@ fn a_pipe_is_kept_so_that_it_can_be_read_twice() {
         assert_eq!(again, LINE);
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_name_has_a_stream_in_its_own_directory_and_the_stream_s_stream_is_itself(name in "[a-z0-9._é-]{1,30}(\\.log)?(\\.gz)?") {
+        let stream = stream_name(&format!("d.1/{name}"));
+        proptest::prop_assert!(stream.starts_with("d.1/") && stream.len() > 4, "{stream}");
+        proptest::prop_assert_eq!(stream_name(&stream), stream);
+    }
+}

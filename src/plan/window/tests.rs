@@ -174,3 +174,19 @@ fn what_is_no_time_is_refused() {
         assert!(Moment::parse(text).is_err(), "{text}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_a_reader_of_values_panic(text in "\\PC{0,30}", digits in "[@+-]?[0-9:./T -]{0,24}(Z|ago|s|h)?", now in proptest::num::i64::ANY) {
+        for text in [text, digits] {
+            let _ = (duration::parse_signed(&text), Zone::parse(&text), crate::plan::Statuses::parse(&text));
+            let _ = (crate::plan::rule::split_list(&text), crate::plan::Pattern::new(&text).map(|p| p.matches(&text)));
+            if let Ok(moment) = Moment::parse(&text) {
+                for zone in [Zone::Utc, BERLIN, Zone::Fixed(-64_800)] {
+                    let us = moment.resolve(now, zone, Fold::Later);
+                    let _ = zone.rfc3339(us);
+                }
+            }
+        }
+    }
+}
