@@ -99,6 +99,8 @@ pub struct Record {
     pub connection_requests: Option<u32>,
     /// Process id.
     pub pid: Option<u32>,
+    /// Thread within the process.
+    pub thread: Option<u64>,
 }
 
 /// One upstream attempt, owned. See [`why502_parsers::entry::Attempt`].

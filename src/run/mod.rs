@@ -14,7 +14,7 @@ use why502_parsers::entry::Kind;
 use crate::classify::{self, World};
 use crate::correlate::{self, topology};
 use crate::error::Error;
-use crate::limits::Limits;
+use crate::limits::{Limits, Scope};
 use crate::model::finding::{HopInfo, Inference, Problem, Report};
 use crate::model::stats::{Second, Stats};
 use crate::model::{Hop, HopId, Micros, Place, Record, SourceId, Trace, finding};
@@ -192,7 +192,14 @@ impl Map {
         let limits = sources.limits();
         let sketches = sketches(sources, survey);
         let nodes: Vec<topology::Node<'_>> = sources.nodes(&limits, &sketches, survey);
-        let topology = topology::work_out(&nodes);
+        let route_of = |hop: HopId, path: &str| {
+            let route = limits.route(hop, &Scope { path, ..Scope::default() })?;
+            match route.upstreams.as_slice() {
+                [(_, address)] => Some(address.clone()),
+                _ => None,
+            }
+        };
+        let topology = topology::work_out(&nodes, &route_of);
         drop(nodes);
         let facts = sources.clock_facts(plan);
         let corrections = clocks::settle(&facts, survey, &topology, !plan.no_skew);
@@ -203,7 +210,7 @@ impl Map {
             .map(|(at, &hop)| (hop, HopId(at as u16)))
             .collect();
         sources.renumber(&rank);
-        let hops = sources.hops(&topology.edges, &rank, &limits);
+        let hops = sources.hops(&topology, &rank);
         let limits = sources.limits();
         let by_id = topology.by_id.iter().map(|(a, b)| (rank[a], rank[b])).collect();
         Self {

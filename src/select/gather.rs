@@ -300,7 +300,7 @@ fn consider(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, line: Line
     if entry.path.is_empty() || entry.kind == Kind::Event {
         return;
     }
-    let key = ids::request_key(entry.method, entry.path);
+    let key = own::request_key(entry);
     let has_ids = entry.ids.as_slice().iter().any(|id| ids::key(id).is_some());
     let mut record = None;
     for seed in wanted.near(key, start, latest, whence.hop, has_ids) {
