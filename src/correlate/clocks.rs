@@ -108,17 +108,16 @@ fn best((intervals, compared): (Vec<(i64, i64)>, u32), by_id: bool) -> Option<Fi
     if pairs < FEWEST.max(needed) {
         return None;
     }
-    let at_zero = intervals
-        .iter()
-        .filter(|(low, high)| *low <= 0 && 0 <= *high)
-        .count() as u32;
-    // Clocks are right until the logs say otherwise.
-    let agree = at_zero * 100 >= pairs * 95;
-    let offset_us = if agree { 0 } else { low.midpoint(high) };
+    let contain = |offset: i64| intervals.iter().filter(|(low, high)| *low <= offset && offset <= *high).count() as u32;
+    // Clocks are right until the logs say otherwise: a whole zone that nearly all pairs allow is preferred.
+    let middle = low.midpoint(high);
+    let zone = zone_and_skew(middle).0;
+    let at_zone = contain(zone);
+    let agree = at_zone * 100 >= pairs * 95;
     Some(Fit {
-        offset_us,
+        offset_us: if agree { zone } else { middle },
         spread_us: (high - low) / 2,
-        pairs: if agree { at_zero } else { pairs },
+        pairs: if agree { at_zone } else { pairs },
         compared,
         by_id,
         longer: 0,

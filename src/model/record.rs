@@ -65,6 +65,8 @@ pub struct Record {
     pub client: Box<str>,
     /// Peer port.
     pub client_port: Option<u16>,
+    /// `X-Forwarded-For`, empty if not logged.
+    pub forwarded_for: Box<str>,
     /// Address this hop listened on, empty if not logged.
     pub server: Box<str>,
     /// Status sent.

@@ -55,6 +55,7 @@ pub fn record(entry: &Entry<'_>, line: LineRef, whence: &Whence) -> Record {
         path: target(entry),
         client: text(entry.client),
         client_port: entry.client_port,
+        forwarded_for: text(entry.forwarded_for),
         server: text(entry.server),
         status: entry.status,
         substatus: entry.substatus,
