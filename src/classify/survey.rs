@@ -41,6 +41,8 @@ pub(crate) struct Survey<'a> {
     by_hop: BTreeMap<HopId, Vec<usize>>,
     /// Requests in service per hop as `(end, start, trace)`, by end.
     service: BTreeMap<HopId, Vec<(i64, i64, usize)>>,
+    /// Which hop is reached under which address, as far as addresses and joins tell.
+    names: BTreeMap<String, HopId>,
     fields: BTreeMap<HopId, Fields>,
     by_trace: BTreeMap<(usize, usize), Vec<usize>>,
 }
@@ -76,6 +78,7 @@ impl<'a> Survey<'a> {
             learnt: Learnt::default(),
             by_hop,
             service: service(world),
+            names: names(world),
             fields,
             by_trace,
         };
@@ -105,7 +108,8 @@ impl<'a> Survey<'a> {
         to_us: i64,
     ) -> impl Iterator<Item = &'s Exchange<'a>> {
         let list = match x.upstream {
-            "" => None,
+            // The product does not name the server (Go: "EOF"): any of the hop's may be the same one.
+            "" => self.by_hop.get(&x.hop),
             _ => self.by_upstream.get(&upstream_key(x)),
         };
         self.between(list, from_us, to_us)
@@ -131,6 +135,46 @@ impl<'a> Survey<'a> {
             .take_while(move |n| end(n).is_some_and(|e| e <= to_us))
             .take(MOST_LOOKED_AT)
             .map(|&n| &self.exchanges[n])
+    }
+
+    /// The hop behind `x`'s upstream address: by its known addresses, by joined requests, as the only
+    /// one that `x`'s hop sends to, or as the only one left for the only address left.
+    pub(crate) fn hop_behind(&self, x: &Exchange<'_>) -> Option<HopId> {
+        if let Some(&hop) = self.names.get(x.upstream) {
+            return Some(hop);
+        }
+        let own = self.world.hops.get(x.hop.0 as usize)?;
+        if let [only] = own.upstreams.as_slice() {
+            // Unless it is known under another address.
+            let elsewhere = x.upstream.contains(':') && self.names.values().any(|h| h == only);
+            if !elsewhere {
+                return Some(*only);
+            }
+        }
+        let left = self.unclaimed_behind(x);
+        let (&[hop], false) = (left.as_slice(), x.upstream.is_empty()) else {
+            return None;
+        };
+        let mut connected = self.by_hop.get(&x.hop).into_iter().flatten().map(|&n| &self.exchanges[n]);
+        let other = |o: &Exchange<'_>| {
+            o.is_cut() && !o.upstream.is_empty() && o.upstream != x.upstream && !self.names.contains_key(o.upstream)
+        };
+        (x.is_cut() && !connected.any(other)).then_some(hop)
+    }
+
+    /// Hops behind `x`'s that are not known to be reached under some other address.
+    pub(crate) fn unclaimed_behind(&self, x: &Exchange<'_>) -> Vec<HopId> {
+        let claimed = |hop: &HopId| !x.upstream.is_empty() && self.names.values().any(|h| h == hop);
+        (x.hop.0 + 1..)
+            .map(HopId)
+            .take(self.world.hops.len().saturating_sub(x.hop.0 as usize + 1))
+            .filter(|hop| !claimed(hop))
+            .collect()
+    }
+
+    /// Whether `hop` can be the one behind `x`'s upstream address: the address is not known to be another's.
+    pub(crate) fn leads_to(&self, x: &Exchange<'_>, hop: HopId) -> bool {
+        self.names.get(x.upstream).is_none_or(|&known| known == hop)
     }
 
     /// Server events from `from_us` to `to_us`, by time.
@@ -180,6 +224,37 @@ pub(crate) fn place(x: &Exchange<'_>) -> Option<crate::model::Place> {
 
 /// In a storm of failures the first of these say enough; more would make the work quadratic.
 const MOST_LOOKED_AT: usize = 512;
+
+/// Addresses of hops: as given, then as joined requests show them. An address that was seen to lead to
+/// several hops names the one it led to most often.
+fn names(world: &World<'_>) -> BTreeMap<String, HopId> {
+    let mut votes: BTreeMap<&str, BTreeMap<HopId, usize>> = BTreeMap::new();
+    for trace in world.traces {
+        for link in trace.links.iter().filter(|l| !l.ambiguous) {
+            let parent = link.parent.and_then(|n| trace.links.get(n));
+            let attempts = parent.and_then(|p| p.outcome.as_ref()).map(|r| &r.attempts);
+            if let Some([only]) = attempts.map(Vec::as_slice)
+                && only.addr.contains(':')
+            {
+                *votes.entry(&only.addr).or_default().entry(link.hop).or_default() += 1;
+            }
+        }
+    }
+    let most = |hops: &BTreeMap<HopId, usize>| {
+        let best = hops.iter().max_by_key(|(hop, n)| (**n, std::cmp::Reverse(**hop)));
+        best.map(|(hop, _)| *hop)
+    };
+    let mut names: BTreeMap<String, HopId> = votes
+        .iter()
+        .filter_map(|(addr, hops)| Some(((*addr).to_owned(), most(hops)?)))
+        .collect();
+    for (n, hop) in world.hops.iter().enumerate() {
+        for address in &hop.addresses {
+            names.insert(address.clone(), HopId(n as u16));
+        }
+    }
+    names
+}
 
 fn service(world: &World<'_>) -> BTreeMap<HopId, Vec<(i64, i64, usize)>> {
     let mut all: BTreeMap<HopId, Vec<(i64, i64, usize)>> = BTreeMap::new();
