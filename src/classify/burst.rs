@@ -37,7 +37,11 @@ pub(crate) fn burst<'s, 'a>(survey: &'s Survey<'a>, x: &'s Exchange<'a>) -> Burs
     let mut others = Vec::new();
     if let Some(end) = x.end_us {
         let slack = TOGETHER_US.max(x.resolution_us);
-        others.extend(survey.neighbours(x, end - slack, end + slack).filter(|o| o.is_cut()));
+        others.extend(
+            survey
+                .neighbours(x, end - slack, end + slack)
+                .filter(|o| o.is_cut()),
+        );
     }
     let ages = others.iter().copied().chain([x]).filter_map(|e| e.lasted_us);
     let (low, high) = ages.fold((u64::MAX, 0), |(low, high), age| (low.min(age), high.max(age)));

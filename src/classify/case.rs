@@ -101,9 +101,7 @@ impl<'s, 'a> Case<'s, 'a> {
             return known;
         }
         let learnt = self.learnt(&self.survey.learnt.idle);
-        learnt
-            .map(|v| learnt_limit(LimitKind::ClientIdle, v))
-            .or(known)
+        learnt.map(|v| learnt_limit(LimitKind::ClientIdle, v)).or(known)
     }
 
     /// How long the failing hop keeps an idle connection to its upstream (`K_d`).
@@ -112,7 +110,10 @@ impl<'s, 'a> Case<'s, 'a> {
     }
 
     /// A value learnt for this hop and upstream.
-    pub(crate) fn learnt(&self, values: &std::collections::BTreeMap<super::survey::Target, Value>) -> Option<Value> {
+    pub(crate) fn learnt(
+        &self,
+        values: &std::collections::BTreeMap<super::survey::Target, Value>,
+    ) -> Option<Value> {
         values.get(&learn::target(self.x)).copied()
     }
 
@@ -138,10 +139,14 @@ impl<'s, 'a> Case<'s, 'a> {
         let x = self.x;
         let record = x.outcome;
         if x.signal().is_some_and(|s| s.fault == Fault::IdleClosed) {
-            return Reuse::Proven("the proxy itself says that the upstream closed the idle connection".to_owned());
+            return Reuse::Proven(
+                "the proxy itself says that the upstream closed the idle connection".to_owned(),
+            );
         }
         match record.and_then(|r| r.reused) {
-            Some(true) => return Reuse::Proven("the log says that the connection had been used before".to_owned()),
+            Some(true) => {
+                return Reuse::Proven("the log says that the connection had been used before".to_owned());
+            }
             Some(false) => return Reuse::Fresh("the log says that the connection was new".to_owned()),
             None => {}
         }
@@ -151,7 +156,10 @@ impl<'s, 'a> Case<'s, 'a> {
                 x.upstream
             ));
         }
-        if let Some(us) = x.connect_us().filter(|&us| us > 0 && x.number.is_none_or(|_| x.attempt.is_some())) {
+        if let Some(us) = x
+            .connect_us()
+            .filter(|&us| us > 0 && x.number.is_none_or(|_| x.attempt.is_some()))
+        {
             return Reuse::Fresh(format!("connecting took {}, so the connection was new", span(us)));
         }
         if self.survey.world.limits.pooled(x.hop, &self.scope()) == Some(false) {
@@ -232,7 +240,9 @@ impl<'s, 'a> Case<'s, 'a> {
     /// The hop that sent the answer that was passed on; `None` if it is not among the hops: the one
     /// whose record was joined may have answered something else, to a hop between that has no record.
     pub(crate) fn sender(&self) -> Option<HopId> {
-        let answered = |link: &Link| link.outcome.as_ref().and_then(|r| r.status) == self.x.outcome.and_then(|r| r.status);
+        let answered = |link: &Link| {
+            link.outcome.as_ref().and_then(|r| r.status) == self.x.outcome.and_then(|r| r.status)
+        };
         match self.child() {
             Some(child) if !answered(child) => self.upstream_hop.filter(|&hop| hop != child.hop),
             _ => self.upstream_hop,
@@ -295,9 +305,7 @@ impl<'s, 'a> Case<'s, 'a> {
     /// How trustworthy the join to `beyond` is.
     pub(crate) fn join(&self) -> Join {
         let joined = self.beyond.into_iter().chain(self.child());
-        joined.fold(Join::Sure, |worst, link| {
-            worst.max(Join::of(link))
-        })
+        joined.fold(Join::Sure, |worst, link| worst.max(Join::of(link)))
     }
 
     fn child(&self) -> Option<&'a Link> {
@@ -348,7 +356,9 @@ fn learnt_limit(kind: LimitKind, value: Value) -> Limit {
         kind,
         value_us: Some(value.us),
         setting: String::new(),
-        origin: Origin::Learnt { support: value.support },
+        origin: Origin::Learnt {
+            support: value.support,
+        },
     }
 }
 

@@ -100,8 +100,8 @@ impl<'a> Exchange<'a> {
             };
             x.place_attempt(attempts, number);
             let from_end = failed.len() - 1 - nth;
-            x.fact =
-                fact_of_attempt(link, &facts, &x, from_end, failed.len()).or_else(|| derive::fact(&x, fields));
+            x.fact = fact_of_attempt(link, &facts, &x, from_end, failed.len())
+                .or_else(|| derive::fact(&x, fields));
             x.fill_connected(fields);
             all.push(x);
         }
@@ -151,12 +151,11 @@ impl<'a> Exchange<'a> {
         }
         self.bytes = attempt.bytes_received;
         if attempts.len() > 1 || attempt.response_us.is_some() {
-            self.lasted_us = attempt.response_us.or(self.lasted_us.filter(|_| attempts.len() == 1));
+            self.lasted_us = attempt
+                .response_us
+                .or(self.lasted_us.filter(|_| attempts.len() == 1));
         }
-        let after: u64 = attempts[number + 1..]
-            .iter()
-            .filter_map(|a| a.response_us)
-            .sum();
+        let after: u64 = attempts[number + 1..].iter().filter_map(|a| a.response_us).sum();
         self.end_us = self.end_us.map(|end| end - after as i64);
         if let (Some(end), Some(lasted)) = (self.end_us, self.lasted_us) {
             self.start_us = Some(end - lasted as i64);
@@ -235,9 +234,7 @@ impl<'a> Exchange<'a> {
     /// Cut before the first byte of the answer.
     pub(crate) fn is_cut_without_a_byte(&self) -> bool {
         let body = self.signal().is_some_and(|s| s.phase == Phase::Body);
-        let partial = self
-            .signal()
-            .is_some_and(|s| s.fault == Fault::ClosedPartial);
+        let partial = self.signal().is_some_and(|s| s.fault == Fault::ClosedPartial);
         self.is_cut() && !body && !partial && self.bytes.unwrap_or(0) == 0
     }
 

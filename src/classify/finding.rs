@@ -80,7 +80,12 @@ fn implied_status(link: &Link) -> Option<u16> {
 }
 
 /// The exchange that stands for the failure at the issuer.
-fn exchange_of<'a>(survey: &Survey<'a>, trace_no: usize, trace: &'a Trace, issued: Issued) -> Option<Exchange<'a>> {
+fn exchange_of<'a>(
+    survey: &Survey<'a>,
+    trace_no: usize,
+    trace: &'a Trace,
+    issued: Issued,
+) -> Option<Exchange<'a>> {
     let last = survey.failed(trace_no, issued.link).last().cloned();
     let mut x = match last {
         Some(x) => x,
@@ -112,7 +117,10 @@ fn assemble(case: &Case<'_, '_>, mut winner: Candidate, outer: usize, status: u1
     let time = record.and_then(|r| r.end_us.or(r.start_us)).or(case.x.end_us);
     if outcome.is_none() {
         let name = outer_link.map_or("", |l| case.survey.world.hop_name(l.hop));
-        winner.missing.insert(0, format!("the access log of {name}: the status is concluded from the error"));
+        winner.missing.insert(
+            0,
+            format!("the access log of {name}: the status is concluded from the error"),
+        );
     }
     dedup(&mut winner.missing);
     let score = (winner.score * 100.0).round() / 100.0;
@@ -158,7 +166,9 @@ fn cap(case: &Case<'_, '_>, winner: &mut Candidate) {
             Join::ByTime => winner.score = winner.score.min(0.89),
             Join::Ambiguous => {
                 winner.score = one_level_down(winner.score);
-                winner.missing.push("an id that both logs share: another record fits as well".to_owned());
+                winner
+                    .missing
+                    .push("an id that both logs share: another record fits as well".to_owned());
             }
         }
     }
@@ -171,7 +181,9 @@ fn walked(winner: &mut Candidate, join: Join) {
         Join::ByTime => winner.score = winner.score.min(0.89),
         Join::Ambiguous => {
             winner.score = one_level_down(winner.score.min(0.89));
-            winner.missing.push("an id that all logs share: another record fits as well".to_owned());
+            winner
+                .missing
+                .push("an id that all logs share: another record fits as well".to_owned());
         }
     }
 }
@@ -188,8 +200,13 @@ pub(super) fn one_level_down(score: f64) -> f64 {
 
 /// The line of the issuer's outcome, and the outermost hop's if that is another.
 fn add_outcome(case: &Case<'_, '_>, outer: usize, evidence: &mut Vec<Evidence>) {
-    for link in [Some(case.link), case.trace.links.get(outer)].into_iter().flatten() {
-        let Some(record) = link.outcome.as_ref() else { continue };
+    for link in [Some(case.link), case.trace.links.get(outer)]
+        .into_iter()
+        .flatten()
+    {
+        let Some(record) = link.outcome.as_ref() else {
+            continue;
+        };
         if evidence.iter().any(|e| e.place == Some(record.place)) {
             continue;
         }
@@ -242,7 +259,10 @@ fn request(trace: &Trace, outer: Option<&Record>) -> RequestInfo {
 fn issuer_of(case: &Case<'_, '_>) -> Issuer {
     let world = case.survey.world;
     if matches!(case.how, How::Received(_)) {
-        let product = case.sender().and_then(|h| world.hops.get(h.0 as usize)).map_or(Product::Unknown, |h| h.product);
+        let product = case
+            .sender()
+            .and_then(|h| world.hops.get(h.0 as usize))
+            .map_or(Product::Unknown, |h| h.product);
         return Issuer {
             hop: case.sender_name().to_owned(),
             product: product.name().to_owned(),

@@ -78,20 +78,33 @@ fn race(case: &Case<'_, '_>, subtype: Subtype) -> Fix {
     }
     let mut changes = Vec::new();
     if let (Some(us), Some(hop)) = (own_us, case.upstream_hop) {
-        changes.extend(change(case, hop, LimitKind::ClientIdle, theirs.as_ref(), us + MARGIN_US));
+        changes.extend(change(
+            case,
+            hop,
+            LimitKind::ClientIdle,
+            theirs.as_ref(),
+            us + MARGIN_US,
+        ));
         if case.upstream_product() == Some(Product::Node) {
             // Older releases of Node end a kept connection when its headersTimeout runs out first.
             let above = format!("{}", (us + 2 * MARGIN_US) / 1_000);
-            changes.extend(free(case, hop, "server.headersTimeout", "60 s, node default", above).filter(|_| {
-                us + MARGIN_US >= 60_000_000
-            }));
+            changes.extend(
+                free(case, hop, "server.headersTimeout", "60 s, node default", above)
+                    .filter(|_| us + MARGIN_US >= 60_000_000),
+            );
         }
     }
     let shorter = their_us.map(|us| us.saturating_sub(MARGIN_US).max(us / 2));
     if changes.is_empty()
         && let Some(us) = shorter
     {
-        changes.extend(change(case, case.x.hop, LimitKind::UpstreamIdle, own.as_ref(), us));
+        changes.extend(change(
+            case,
+            case.x.hop,
+            LimitKind::UpstreamIdle,
+            own.as_ref(),
+            us,
+        ));
     }
     let longer = own_us.map_or_else(
         || "longer".to_owned(),
@@ -132,7 +145,9 @@ fn timeout(case: &Case<'_, '_>, subtype: Subtype) -> Fix {
             let now = case.limit(LimitKind::Read);
             let doubled = value(now.as_ref()).map(|us| us * 2);
             Fix {
-                summary: format!("let {upstream} send or flush regularly, or raise the time between two reads at {name}"),
+                summary: format!(
+                    "let {upstream} send or flush regularly, or raise the time between two reads at {name}"
+                ),
                 changes: doubled
                     .and_then(|us| change(case, case.x.hop, LimitKind::Read, now.as_ref(), us))
                     .into_iter()
@@ -153,7 +168,10 @@ fn timeout(case: &Case<'_, '_>, subtype: Subtype) -> Fix {
 fn slow(case: &Case<'_, '_>) -> Fix {
     let now = case.timer(LimitKind::Read);
     let limit_us = value(now.as_ref()).or(case.x.lasted_us);
-    let worked = case.beyond.and_then(|l| l.outcome.as_ref()).and_then(|r| r.duration_us);
+    let worked = case
+        .beyond
+        .and_then(|l| l.outcome.as_ref())
+        .and_then(|r| r.duration_us);
     let needed = worked
         .filter(|&w| Some(w) > limit_us)
         .map(|w| (w + w / 5).div_ceil(1_000_000) * 1_000_000)
@@ -223,7 +241,9 @@ fn dropped(case: &Case<'_, '_>, subtype: Subtype) -> Fix {
             "start {upstream}, or correct address and port: nothing was listening there; let a health check keep \
              {name} from sending to it before it is up"
         )),
-        Subtype::Unreachable => say(format!("check name, routing and filters from {name} to {upstream}")),
+        Subtype::Unreachable => say(format!(
+            "check name, routing and filters from {name} to {upstream}"
+        )),
         Subtype::WorkerCrash => crash(case),
         Subtype::BackendRestart | Subtype::AppPoolRecycle => say(format!(
             "drain before stopping {upstream}: take it out of rotation at {name}, wait for the longest request, then stop \
@@ -283,7 +303,10 @@ fn invalid(case: &Case<'_, '_>, subtype: Subtype) -> Fix {
                 .filter(|s| !s.0.is_empty())
                 .and_then(|s| free(case, case.x.hop, s.0, s.1, s.2.to_owned()));
             Fix {
-                summary: format!("shrink the header of {upstream} (cookies first), or raise the buffer of {}", case.name()),
+                summary: format!(
+                    "shrink the header of {upstream} (cookies first), or raise the buffer of {}",
+                    case.name()
+                ),
                 changes: changes.into_iter().collect(),
             }
         }
@@ -291,7 +314,10 @@ fn invalid(case: &Case<'_, '_>, subtype: Subtype) -> Fix {
             "match scheme, port and protocol version of {} with what {upstream} speaks",
             case.name()
         )),
-        Subtype::PolicyBlocked => say(format!("a rule of {} rejected the answer: look there", case.name())),
+        Subtype::PolicyBlocked => say(format!(
+            "a rule of {} rejected the answer: look there",
+            case.name()
+        )),
         _ => say(format!("correct the answer of {upstream}: it is not valid HTTP")),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use why502_parsers::entry::Fault;
+use why502_parsers::entry::{Fault, Phase};
 
 use super::exchange::Exchange;
 use super::survey::{Survey, Target};
@@ -12,9 +12,9 @@ use crate::model::finding::Inference;
 
 /// Values that people write into configuration files, in milliseconds.
 const HUMAN_MS: [u64; 33] = [
-    500, 1_000, 1_500, 2_000, 2_500, 3_000, 4_000, 5_000, 6_000, 7_000, 8_000, 10_000, 12_000, 15_000, 20_000,
-    25_000, 30_000, 40_000, 45_000, 50_000, 55_000, 57_000, 60_000, 75_000, 90_000, 100_000, 110_000, 120_000,
-    180_000, 240_000, 300_000, 600_000, 900_000,
+    500, 1_000, 1_500, 2_000, 2_500, 3_000, 4_000, 5_000, 6_000, 7_000, 8_000, 10_000, 12_000, 15_000,
+    20_000, 25_000, 30_000, 40_000, 45_000, 50_000, 55_000, 57_000, 60_000, 75_000, 90_000, 100_000, 110_000,
+    120_000, 180_000, 240_000, 300_000, 600_000, 900_000,
 ];
 /// Fewer records make no pile-up.
 const LEAST: usize = 3;
@@ -43,6 +43,8 @@ pub(crate) struct Value {
 pub(crate) struct Learnt {
     /// Durations at which the hop gave up.
     pub(crate) timeouts: BTreeMap<Target, Value>,
+    /// Of those, the ones that ran out before the connection was made.
+    connects: std::collections::BTreeSet<Target>,
     /// Durations at which the upstream cut requests off.
     pub(crate) cuts: BTreeMap<Target, Value>,
     /// Idle times after which the upstream closes.
@@ -54,8 +56,14 @@ pub(crate) fn learn(survey: &Survey<'_>) -> Learnt {
     let mut timeouts: BTreeMap<Target, Vec<u64>> = BTreeMap::new();
     let mut cuts: BTreeMap<Target, Vec<u64>> = BTreeMap::new();
     let mut idle: BTreeMap<Target, Vec<(u64, bool)>> = BTreeMap::new();
+    let mut connects = std::collections::BTreeSet::new();
     for x in &survey.exchanges {
         let target = target(x);
+        if x.signal().is_some_and(|s| {
+            s.fault == Fault::TimedOut && matches!(s.phase, Phase::Connect | Phase::ConnectOrTls | Phase::Tls)
+        }) {
+            connects.insert(target.clone());
+        }
         let timed_out = x
             .signal()
             .is_none_or(|s| matches!(s.fault, Fault::TimedOut | Fault::QueueTimedOut));
@@ -70,12 +78,14 @@ pub(crate) fn learn(survey: &Survey<'_>) -> Learnt {
             continue;
         };
         if sharp(x) && x.number.unwrap_or(0) == 0 {
-            let proven = x.twin == super::exchange::Twin::First || x.outcome.is_some_and(|r| r.reused == Some(true));
+            let proven =
+                x.twin == super::exchange::Twin::First || x.outcome.is_some_and(|r| r.reused == Some(true));
             idle.entry(target).or_default().push((gap.unsigned_abs(), proven));
         }
     }
     Learnt {
         timeouts: pile_ups(timeouts),
+        connects,
         cuts: pile_ups(cuts),
         idle: idle
             .into_iter()
@@ -185,7 +195,12 @@ pub(crate) fn inferences(survey: &Survey<'_>) -> Vec<Inference> {
     };
     for (target, value) in &learnt.timeouts {
         let note = format!("gives up on {} after {}", shown(target), span(value.us));
-        add(target, value, "read_timeout", note);
+        let what = if learnt.connects.contains(target) {
+            "connect_timeout"
+        } else {
+            "read_timeout"
+        };
+        add(target, value, what, note);
     }
     for (target, value) in &learnt.cuts {
         let note = format!("{} cuts requests off after {}", shown(target), span(value.us));
@@ -229,8 +244,16 @@ mod tests {
 
     #[test]
     fn idle_times_around_two_seconds_give_two_seconds() {
-        let gaps = vec![(1_989_000, true), (1_997_000, false), (2_001_000, true), (40_000, false)];
+        let gaps = vec![
+            (1_989_000, true),
+            (1_997_000, false),
+            (2_001_000, true),
+            (40_000, false),
+        ];
         let value = idle_limit(gaps);
-        assert_eq!(value.map(|v| (v.us, v.support, v.proven)), Some((2_000_000, 3, 2)));
+        assert_eq!(
+            value.map(|v| (v.us, v.support, v.proven)),
+            Some((2_000_000, 3, 2))
+        );
     }
 }

@@ -8,7 +8,7 @@ use why502_parsers::entry::Kind;
 use super::exchange::{self, Exchange};
 use super::learn::{self, Learnt};
 use super::{World, burst};
-use crate::model::{HopId, Record};
+use crate::model::{HopId, Link, Record};
 
 /// Which fields a hop's records are seen to carry. Without this an absent value could mean either
 /// "it did not happen" or "it is not logged".
@@ -39,6 +39,8 @@ pub(crate) struct Survey<'a> {
     pub(crate) learnt: Learnt,
     /// Indices into [`Survey::exchanges`] per hop, by time.
     by_hop: BTreeMap<HopId, Vec<usize>>,
+    /// Ends of error lines per hop that belong to no outcome, in order.
+    orphans: BTreeMap<HopId, Vec<i64>>,
     /// Requests in service per hop as `(end, start, trace)`, by end.
     service: BTreeMap<HopId, Vec<(i64, i64, usize)>>,
     /// Which hop is reached under which address, as far as addresses and joins tell.
@@ -77,6 +79,7 @@ impl<'a> Survey<'a> {
             by_upstream,
             learnt: Learnt::default(),
             by_hop,
+            orphans: orphans(world),
             service: service(world),
             names: names(world),
             fields,
@@ -117,7 +120,12 @@ impl<'a> Survey<'a> {
     }
 
     /// Failed exchanges of `hop` that ended from `from_us` to `to_us`, by time.
-    pub(crate) fn failures_of(&self, hop: HopId, from_us: i64, to_us: i64) -> impl Iterator<Item = &Exchange<'a>> {
+    pub(crate) fn failures_of(
+        &self,
+        hop: HopId,
+        from_us: i64,
+        to_us: i64,
+    ) -> impl Iterator<Item = &Exchange<'a>> {
         self.between(self.by_hop.get(&hop), from_us, to_us)
     }
 
@@ -135,6 +143,14 @@ impl<'a> Survey<'a> {
             .take_while(move |n| end(n).is_some_and(|e| e <= to_us))
             .take(MOST_LOOKED_AT)
             .map(|&n| &self.exchanges[n])
+    }
+
+    /// Whether `hop` wrote an error line around `end_us` that was not recognised as any request's.
+    pub(crate) fn has_orphan(&self, hop: HopId, end_us: i64, resolution_us: i64) -> bool {
+        let slack = resolution_us.max(1_000_000);
+        let list = self.orphans.get(&hop).map(Vec::as_slice).unwrap_or_default();
+        let from = list.partition_point(|&at| at < end_us - slack);
+        list.get(from).is_some_and(|&at| at <= end_us + slack)
     }
 
     /// The hop behind `x`'s upstream address: by its known addresses, by joined requests, as the only
@@ -155,9 +171,17 @@ impl<'a> Survey<'a> {
         let (&[hop], false) = (left.as_slice(), x.upstream.is_empty()) else {
             return None;
         };
-        let mut connected = self.by_hop.get(&x.hop).into_iter().flatten().map(|&n| &self.exchanges[n]);
+        let mut connected = self
+            .by_hop
+            .get(&x.hop)
+            .into_iter()
+            .flatten()
+            .map(|&n| &self.exchanges[n]);
         let other = |o: &Exchange<'_>| {
-            o.is_cut() && !o.upstream.is_empty() && o.upstream != x.upstream && !self.names.contains_key(o.upstream)
+            o.is_cut()
+                && !o.upstream.is_empty()
+                && o.upstream != x.upstream
+                && !self.names.contains_key(o.upstream)
         };
         (x.is_cut() && !connected.any(other)).then_some(hop)
     }
@@ -188,7 +212,13 @@ impl<'a> Survey<'a> {
     }
 
     /// How many requests of other traces `hop` worked on for at least `least_us` of the given time.
-    pub(crate) fn busy(&self, hop: HopId, trace: usize, (from_us, to_us): (i64, i64), least_us: i64) -> usize {
+    pub(crate) fn busy(
+        &self,
+        hop: HopId,
+        trace: usize,
+        (from_us, to_us): (i64, i64),
+        least_us: i64,
+    ) -> usize {
         let list = self.service.get(&hop).map(Vec::as_slice).unwrap_or_default();
         let first = list.partition_point(|&(end, ..)| end < from_us.saturating_add(least_us));
         let shared = |&(end, start, _): &(i64, i64, usize)| end.min(to_us) - start.max(from_us);
@@ -232,11 +262,8 @@ fn names(world: &World<'_>) -> BTreeMap<String, HopId> {
     for trace in world.traces {
         for link in trace.links.iter().filter(|l| !l.ambiguous) {
             let parent = link.parent.and_then(|n| trace.links.get(n));
-            let attempts = parent.and_then(|p| p.outcome.as_ref()).map(|r| &r.attempts);
-            if let Some([only]) = attempts.map(Vec::as_slice)
-                && only.addr.contains(':')
-            {
-                *votes.entry(&only.addr).or_default().entry(link.hop).or_default() += 1;
+            if let Some(addr) = parent.and_then(only_address) {
+                *votes.entry(addr).or_default().entry(link.hop).or_default() += 1;
             }
         }
     }
@@ -254,6 +281,31 @@ fn names(world: &World<'_>) -> BTreeMap<String, HopId> {
         }
     }
     names
+}
+
+fn orphans(world: &World<'_>) -> BTreeMap<HopId, Vec<i64>> {
+    let mut all: BTreeMap<HopId, Vec<i64>> = BTreeMap::new();
+    for link in world.traces.iter().flat_map(|t| &t.links) {
+        if link.outcome.is_none() && !exchange::facts(link).is_empty() {
+            all.entry(link.hop)
+                .or_default()
+                .extend(link.interval().map(|i| i.1));
+        }
+    }
+    all.values_mut().for_each(|list| list.sort_unstable());
+    all
+}
+
+/// The one address that a link's records name: its outcome's, else that of its error lines (Go names it there).
+fn only_address(link: &Link) -> Option<&str> {
+    let listed = link.outcome.as_ref().filter(|r| !r.attempts.is_empty());
+    let records = match listed {
+        Some(outcome) => std::slice::from_ref(outcome),
+        None => link.details.as_slice(),
+    };
+    let mut addresses = records.iter().flat_map(|r| &r.attempts).map(|a| &*a.addr);
+    let first = addresses.next().filter(|a| a.contains(':'))?;
+    addresses.all(|a| a == first).then_some(first)
 }
 
 fn service(world: &World<'_>) -> BTreeMap<HopId, Vec<(i64, i64, usize)>> {
@@ -289,7 +341,8 @@ fn fields(world: &World<'_>) -> BTreeMap<HopId, Fields> {
 fn note_fields(known: &mut Fields, record: &Record) {
     let request = record.kind == Kind::Request;
     known.outcomes |= request;
-    known.failures |= record.kind == Kind::Failure || record.signal.is_some_and(|s| exchange::is_specific(&s));
+    known.failures |=
+        record.kind == Kind::Failure || record.signal.is_some_and(|s| exchange::is_specific(&s));
     known.connect |= record.connect_us.is_some() || record.attempts.iter().any(|a| a.connect_us.is_some());
     known.header |= record.header_us.is_some() || record.attempts.iter().any(|a| a.header_us.is_some());
 }

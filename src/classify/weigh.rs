@@ -99,8 +99,16 @@ pub(crate) fn wait<'a>(case: &Case<'_, 'a>) -> Wait<'a> {
         return Wait::Worked { worked, waited };
     }
     match (worked * 2 < lasted, waited * 2 >= lasted) {
-        (true, true) => Wait::Queued { waited, worked, sure: true },
-        _ if waited > worked => Wait::Queued { waited, worked, sure: false },
+        (true, true) => Wait::Queued {
+            waited,
+            worked,
+            sure: true,
+        },
+        _ if waited > worked => Wait::Queued {
+            waited,
+            worked,
+            sure: false,
+        },
         _ => Wait::Worked { worked, waited },
     }
 }
@@ -114,7 +122,8 @@ fn without_record<'a>(case: &Case<'_, 'a>, lasted: u64) -> Wait<'a> {
     let busy = match (case.x.start_us, case.x.end_us) {
         (Some(from), Some(to)) => {
             let least = i64::try_from(lasted / 10 * 8).unwrap_or(i64::MAX);
-            case.upstream_hop.map_or(0, |hop| case.survey.busy(hop, case.x.trace, (from, to), least))
+            case.upstream_hop
+                .map_or(0, |hop| case.survey.busy(hop, case.x.trace, (from, to), least))
         }
         _ => 0,
     };
@@ -183,7 +192,11 @@ impl Balance {
     }
 
     fn add(&mut self, race: i32, crash: i32, evidence: Evidence) {
-        self.terms.push(Term { race, crash, evidence });
+        self.terms.push(Term {
+            race,
+            crash,
+            evidence,
+        });
     }
 }
 
@@ -258,13 +271,18 @@ fn idle(case: &Case<'_, '_>, sum: &mut Balance) {
     let coarse = case.x.resolution_us > 300_000;
     let slack = case.x.resolution_us;
     // Node closes one second after its setting.
-    let node = matches!(case.upstream_product(), Some(Product::Node | Product::EdgeMicro | Product::Application));
+    let node = matches!(
+        case.upstream_product(),
+        Some(Product::Node | Product::EdgeMicro | Product::Application)
+    );
     let learnt = matches!(limit.origin, crate::model::Origin::Learnt { .. });
     let late = if node && !learnt { 1_000_000 } else { 0 };
     let near = |target: i64| idle >= target - BEFORE_US - slack && idle <= target + AFTER_US + slack;
     let text = span(idle.unsigned_abs());
     let value = format!("{} ({})", span(us.unsigned_abs()), origin(&limit));
-    let backed = case.learnt(&case.survey.learnt.idle).is_some_and(|v| v.proven > 0);
+    let backed = case
+        .learnt(&case.survey.learnt.idle)
+        .is_some_and(|v| v.proven > 0);
     if near(us) || near(us + late) {
         let fact = format!("the address had been idle for {text}; the upstream's keep-alive is {value}");
         let worth = if coarse || learnt && !backed { 2 } else { 3 };
@@ -307,10 +325,18 @@ fn latency(case: &Case<'_, '_>, sum: &mut Balance) {
     } else if lasted > 200_000 && case.x.outcome.is_none_or(|r| r.retries == 0) {
         sum.add(-3, 2, case.says(Weight::Counter, case.x.outcome, fact));
         let limit = case.upstream_limit(LimitKind::WorkerKill);
-        if let Some(us) = limit.as_ref().and_then(|l| l.value_us).filter(|&us| us > 0 && hits(lasted, us)) {
+        if let Some(us) = limit
+            .as_ref()
+            .and_then(|l| l.value_us)
+            .filter(|&us| us > 0 && hits(lasted, us))
+        {
             sum.worker_limit = true;
             let source = limit.as_ref().map_or_else(String::new, origin);
-            let fact = format!("{} kills workers that are busy for {} ({source})", case.upstream_name(), span(us));
+            let fact = format!(
+                "{} kills workers that are busy for {} ({source})",
+                case.upstream_name(),
+                span(us)
+            );
             sum.add(0, 2, case.notes(Weight::Strong, fact));
         }
     } else if lasted > 50_000 && !sum.idle_matches && !sum.unseen {
@@ -322,23 +348,36 @@ fn latency(case: &Case<'_, '_>, sum: &mut Balance) {
 
 fn method(case: &Case<'_, '_>, sum: &mut Balance) {
     if case.idempotent() == Some(false) {
-        let fact = format!("a {} is not repeated by proxies, so its race is not hidden", case.method());
+        let fact = format!(
+            "a {} is not repeated by proxies, so its race is not hidden",
+            case.method()
+        );
         sum.add(1, 0, case.notes(Weight::Weak, fact));
     }
 }
 
 fn upstream_record(case: &Case<'_, '_>, sum: &mut Balance) {
     if let Some(link) = case.beyond {
-        let fact = format!("{} has a record of the request, so it had arrived", case.upstream_name());
+        let fact = format!(
+            "{} has a record of the request, so it had arrived",
+            case.upstream_name()
+        );
         let worth = if link.ambiguous { (-1, 1) } else { (-3, 2) };
         if case.join() == Join::Sure {
             sum.excluded.get_or_insert_with(|| fact.clone());
         }
-        return sum.add(worth.0, worth.1, case.says(Weight::Counter, link.records().next(), fact));
+        return sum.add(
+            worth.0,
+            worth.1,
+            case.says(Weight::Counter, link.records().next(), fact),
+        );
     }
     if case.upstream_covered(5_000_000) {
         sum.unseen = true;
-        let fact = format!("{} has no record of it, though it logged others at that time", case.upstream_name());
+        let fact = format!(
+            "{} has no record of it, though it logged others at that time",
+            case.upstream_name()
+        );
         sum.add(1, 0, case.notes(Weight::Strong, fact));
         if case.upstream_product() == Some(Product::Haproxy) {
             let fact = "HAProxy neither answers nor logs when a pooled server connection dies";
@@ -355,11 +394,19 @@ fn together(case: &Case<'_, '_>, sum: &mut Balance) {
     let others = count(burst.others.len(), "other request");
     let (low, high) = burst.ages_us;
     if burst.ages_differ && burst.coarse {
-        let fact = format!("{others} were cut in the same second, {} to {} old", span(low), span(high));
+        let fact = format!(
+            "{others} were cut in the same second, {} to {} old",
+            span(low),
+            span(high)
+        );
         sum.add(-1, 1, case.notes(Weight::Weak, fact));
     } else if burst.ages_differ {
         sum.burst = true;
-        let fact = format!("{others} died in the same instant, {} to {} old", span(low), span(high));
+        let fact = format!(
+            "{others} died in the same instant, {} to {} old",
+            span(low),
+            span(high)
+        );
         sum.add(-3, 3, case.notes(Weight::Strong, fact));
     } else {
         let fact = format!("{others} were cut in the same instant, all sent together");

@@ -4,9 +4,9 @@
 pub(crate) fn span(us: u64) -> String {
     let (value, unit) = match us {
         0 => return "0 ms".to_owned(),
-        ..1_000_000 => (us as f64 / 1e3, "ms"),
-        ..120_000_000 => (us as f64 / 1e6, "s"),
-        _ if us % 60_000_000 == 0 => (us as f64 / 60e6, "min"),
+        1..1_000_000 => (us as f64 / 1e3, "ms"),
+        1_000_000..120_000_000 => (us as f64 / 1e6, "s"),
+        _ if us.is_multiple_of(60_000_000) => (us as f64 / 60e6, "min"),
         _ => (us as f64 / 1e6, "s"),
     };
     format!("{} {unit}", trimmed(value))

@@ -15,8 +15,8 @@ use crate::classify::burst::{self, Upset};
 use crate::classify::case::hits;
 use crate::classify::weigh::{Balance, balance};
 use crate::classify::words::span;
-use crate::model::finding::Label;
 use crate::model::Weight;
+use crate::model::finding::Label;
 
 const CAUSE: Cause = Cause::DroppedConnection;
 /// A server that failed is left alone for this long (nginx `fail_timeout`, the longest common default but one).
@@ -45,7 +45,11 @@ impl Rule for NoLive {
         let mut found = Candidate::new(CAUSE, Subtype::NoLiveUpstream, 0.95)
             .proven()
             .with(case.says(Weight::Proof, case.x.record(), fact));
-        let until = case.x.end_us.unwrap_or(i64::MIN).saturating_add(case.x.resolution_us);
+        let until = case
+            .x
+            .end_us
+            .unwrap_or(i64::MIN)
+            .saturating_add(case.x.resolution_us);
         let down = case
             .survey
             .events(until.saturating_sub(DOWN_US), until)
@@ -73,7 +77,11 @@ fn root(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
         return found.lacking("the failures that took the upstreams out of rotation");
     };
     let label = simple(first);
-    let fact = format!("{} had failed shortly before: {}", first.upstream, label.subtype.plain());
+    let fact = format!(
+        "{} had failed shortly before: {}",
+        first.upstream,
+        label.subtype.plain()
+    );
     found = found.with(case.says(Weight::Strong, first.record(), fact));
     found.contributing = Some(label);
     found
@@ -106,7 +114,9 @@ impl Rule for Tls {
         let Some(signal) = case.x.signal() else {
             return Verdict::far("no signal");
         };
-        if signal.phase != Phase::Tls && !matches!(signal.fault, Fault::TlsRejected | Fault::CertificateRejected) {
+        if signal.phase != Phase::Tls
+            && !matches!(signal.fault, Fault::TlsRejected | Fault::CertificateRejected)
+        {
             return Verdict::far("no handshake failed");
         }
         let what = match signal.fault {
@@ -137,7 +147,11 @@ impl Rule for Refused {
         let phase = matches!(signal.phase, Phase::Connect | Phase::ConnectOrTls);
         let fact = |what: &str| {
             let text = format!("{} {what} {}", case.name(), case.upstream_name());
-            let weight = if case.x.in_words() { Weight::Proof } else { Weight::Strong };
+            let weight = if case.x.in_words() {
+                Weight::Proof
+            } else {
+                Weight::Strong
+            };
             case.says(weight, case.x.record(), text)
         };
         let unreachable = |what| {
@@ -162,7 +176,9 @@ impl Rule for Refused {
             return found.fires();
         }
         let late = case.x.lasted_us.filter(|&us| us > REFUSAL_AT_MOST_US);
-        if let Some(us) = late.filter(|_| case.x.product == Product::Caddy && case.x.attempt.is_none_or(|a| a.response_us.is_none())) {
+        if let Some(us) = late.filter(|_| {
+            case.x.product == Product::Caddy && case.x.attempt.is_none_or(|a| a.response_us.is_none())
+        }) {
             let text = format!(
                 "a refusal takes one round trip, this took {}: Go had tried another connection first, which was cut",
                 span(us)
@@ -218,8 +234,15 @@ fn refused(case: &Case<'_, '_>, phase: Phase) -> Candidate {
             .over(CAUSE, Subtype::Refused, rejected)
             .lacking(format!("the error log of {}, or a capture", case.name())),
         None => new(0.8)
-            .over(CAUSE, Subtype::TlsRejected, format!("{rejected}, but nothing says that TLS is used"))
-            .lacking(format!("the configuration of {}: is TLS used to the upstream", case.name())),
+            .over(
+                CAUSE,
+                Subtype::TlsRejected,
+                format!("{rejected}, but nothing says that TLS is used"),
+            )
+            .lacking(format!(
+                "the configuration of {}: is TLS used to the upstream",
+                case.name()
+            )),
     }
 }
 
@@ -275,7 +298,11 @@ impl Rule for Partial {
         if !found.proof {
             found.score = 0.8;
             found = found
-                .over(Cause::InvalidResponse, Subtype::MalformedHeader, "no line says that the header was invalid")
+                .over(
+                    Cause::InvalidResponse,
+                    Subtype::MalformedHeader,
+                    "no line says that the header was invalid",
+                )
                 .lacking(format!("the error log of {}", case.name()));
         }
         found.fires()
@@ -295,10 +322,15 @@ impl Rule for Closed {
             return Verdict::near(1, "nothing says that the connection ended");
         }
         let sum = balance(case);
-        let mut found = died(&sum, case.upstream_hop.is_some() || !case.x.upstream.is_empty() && sum.upset.is_none()).unwrap_or_else(|| cut(case, &sum));
+        let mut found = died(
+            &sum,
+            case.upstream_hop.is_some() || !case.x.upstream.is_empty() && sum.upset.is_none(),
+        )
+        .unwrap_or_else(|| cut(case, &sum));
         let fact = "the connection ended without one byte of an answer";
         found = found.with(case.says(Weight::Strong, case.x.record(), fact));
-        if found.label.subtype == Subtype::PrematureClose && case.x.signal().map(|s| s.fault) == Some(Fault::ResetOrClosed)
+        if found.label.subtype == Subtype::PrematureClose
+            && case.x.signal().map(|s| s.fault) == Some(Fault::ResetOrClosed)
         {
             found = found.lacking("whether it was FIN or RST: the log does not tell them apart");
         }
@@ -356,13 +388,19 @@ fn cut(case: &Case<'_, '_>, sum: &Balance) -> Candidate {
         _ => Subtype::PrematureClose,
     };
     let lasted = case.x.lasted_us.unwrap_or(0);
-    let pile = case.learnt(&case.survey.learnt.cuts).filter(|v| hits(lasted, v.us));
+    let pile = case
+        .learnt(&case.survey.learnt.cuts)
+        .filter(|v| hits(lasted, v.us));
     if let Some(value) = pile {
         let fact = format!("{} requests were cut at {}", value.support, span(value.us));
         return Candidate::new(CAUSE, Subtype::IdleCutInFlight, 0.7)
             .with(case.notes(Weight::Strong, fact))
             .lacking("the idle limits of whatever stands between the two")
-            .over(CAUSE, subtype, "a process that fails by itself does not keep to a round time");
+            .over(
+                CAUSE,
+                subtype,
+                "a process that fails by itself does not keep to a round time",
+            );
     }
     let score = if sum.excluded.is_some() {
         0.85

@@ -39,9 +39,16 @@ impl Rule for Explicit {
         if signal.fault == Fault::MalformedHeader && text.contains("EOF") {
             return Verdict::near(3, "the header is malformed because it broke off");
         }
-        let fact = format!("{} could not accept the answer of {}", case.name(), case.upstream_name());
-        let mut found = Candidate::new(Cause::InvalidResponse, subtype, 0.95)
-            .with(case.says(Weight::Proof, record, fact));
+        let fact = format!(
+            "{} could not accept the answer of {}",
+            case.name(),
+            case.upstream_name()
+        );
+        let mut found = Candidate::new(Cause::InvalidResponse, subtype, 0.95).with(case.says(
+            Weight::Proof,
+            record,
+            fact,
+        ));
         if ambiguous(case, signal.fault, text) {
             found.score = 0.75;
             found = found.over(

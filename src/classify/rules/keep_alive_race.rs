@@ -11,8 +11,8 @@ use why502_parsers::entry::{Fault, Phase};
 use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
 use crate::classify::weigh::{Balance, balance, idle_known, stuck_with};
 use crate::classify::words::span;
-use crate::model::finding::Label;
 use crate::model::Weight;
+use crate::model::finding::Label;
 
 /// Idle limits of common middleboxes, in seconds: load balancers and NAT gateways.
 const MIDDLEBOX_S: [i64; 5] = [240, 300, 350, 600, 900];
@@ -51,7 +51,11 @@ impl Rule for SilentDrop {
             return Verdict::near(2, "the connection was new, or others failed alike");
         }
         Candidate::new(Cause::KeepAliveRace, Subtype::SilentMiddleboxDrop, 0.75)
-            .with(case.says(Weight::Strong, case.x.record(), "the request was sent and nothing came back"))
+            .with(case.says(
+                Weight::Strong,
+                case.x.record(),
+                "the request was sent and nothing came back",
+            ))
             .with(case.notes(
                 Weight::Strong,
                 format!(
@@ -61,7 +65,10 @@ impl Rule for SilentDrop {
             ))
             .with(case.notes(
                 Weight::Strong,
-                format!("{} has no record of it, though it logged others", case.upstream_name()),
+                format!(
+                    "{} has no record of it, though it logged others",
+                    case.upstream_name()
+                ),
             ))
             .lacking("a capture on the proxy: retransmissions without an answer")
             .fires()
@@ -93,7 +100,11 @@ impl Rule for Race {
         };
         let strong = sum.idle_matches && sum.limit_sure && sum.unseen;
         let mut found = Candidate::new(Cause::KeepAliveRace, subtype, 0.78)
-            .with(case.says(Weight::Strong, case.x.record(), "the connection ended without one byte of an answer"))
+            .with(case.says(
+                Weight::Strong,
+                case.x.record(),
+                "the connection ended without one byte of an answer",
+            ))
             .over(Cause::DroppedConnection, Subtype::PrematureClose, rival(&sum));
         if sum.race() >= CERTAIN {
             found.score = 0.93;
@@ -129,7 +140,10 @@ impl Rule for Race {
 /// Why the crash lost.
 fn rival(sum: &Balance) -> String {
     let against: i32 = sum.terms.iter().map(|t| t.crash).sum();
-    let mut why = format!("the facts weigh {} for a race and {against} for a drop", sum.race());
+    let mut why = format!(
+        "the facts weigh {} for a race and {against} for a drop",
+        sum.race()
+    );
     if !sum.burst && !sum.refused && sum.upset.is_none() {
         why.push_str("; nothing else died with it, and nothing says that the upstream went down");
     }

@@ -24,10 +24,16 @@ impl Rule for Client {
     }
 
     fn check(&self, case: &Case<'_, '_>) -> Verdict {
-        if !case.is(&[Phase::Client], &[Fault::ClientGone, Fault::TimedOut, Fault::Closed, Fault::Reset]) {
+        if !case.is(
+            &[Phase::Client],
+            &[Fault::ClientGone, Fault::TimedOut, Fault::Closed, Fault::Reset],
+        ) {
             return Verdict::far("the client was still there");
         }
-        let lasted = case.x.lasted_us.map_or_else(String::new, |d| format!(" after {}", span(d)));
+        let lasted = case
+            .x
+            .lasted_us
+            .map_or_else(String::new, |d| format!(" after {}", span(d)));
         let fact = format!("{} saw its client go away{lasted}", case.name());
         Candidate::new(Cause::ProxyTimeout, Subtype::ClientTimeout, 0.95)
             .proven()
@@ -51,25 +57,37 @@ impl Rule for Tls {
         };
         let new = |score| Candidate::new(Cause::ProxyTimeout, Subtype::TlsHandshakeTimeout, score);
         if signal.fault == Fault::TimedOut {
-            return new(0.95).proven().with(words(case, "waited in vain for the TLS handshake with")).fires();
+            return new(0.95)
+                .proven()
+                .with(words(case, "waited in vain for the TLS handshake with"))
+                .fires();
         }
         if case.x.product != Product::Apache || signal.fault == Fault::CertificateRejected {
             return Verdict::near(3, "the handshake was refused, not left unanswered");
         }
         // Apache says "Error during SSL Handshake" for both; only the time tells them apart.
-        let timer = case.timer(LimitKind::TlsHandshake).or_else(|| case.timer(LimitKind::Read));
+        let timer = case
+            .timer(LimitKind::TlsHandshake)
+            .or_else(|| case.timer(LimitKind::Read));
         let (Some(limit), Some(lasted)) = (timer, case.x.lasted_us) else {
             return Verdict::near(3, "how long the handshake took, or may take, is not known");
         };
         let ran_out = limit.value_us.is_some_and(|us| lasted + 2_000 >= us);
         if !ran_out {
-            return Verdict::near(3, format!("it failed after {}, long before the timer", span(lasted)));
+            return Verdict::near(
+                3,
+                format!("it failed after {}, long before the timer", span(lasted)),
+            );
         }
         new(if limit.origin.is_configured() { 0.93 } else { 0.8 })
             .with(words(case, "did not finish the TLS handshake with"))
             .with(case.notes(
                 Weight::Strong,
-                format!("{} is its timer's value ({})", span(limit.value_us.unwrap_or(0)), origin(&limit)),
+                format!(
+                    "{} is its timer's value ({})",
+                    span(limit.value_us.unwrap_or(0)),
+                    origin(&limit)
+                ),
             ))
             .proven()
             .fires()
@@ -103,7 +121,10 @@ impl Rule for Connect {
         found = with_timer(case, found, LimitKind::Connect);
         if case.x.product == Product::Haproxy && case.x.outcome.is_some_and(|r| r.retries > 0) {
             let tries = case.x.outcome.map_or(0, |r| usize::from(r.retries)) + 1;
-            found = found.with(case.notes(Weight::Context, format!("the time covers {}", count(tries, "attempt"))));
+            found = found.with(case.notes(
+                Weight::Context,
+                format!("the time covers {}", count(tries, "attempt")),
+            ));
         }
         backlog(case, found).fires()
     }
@@ -131,25 +152,38 @@ fn either(case: &Case<'_, '_>, phase: Phase) -> Candidate {
                 Subtype::TlsHandshakeTimeout,
                 "the log does not tell TCP connect from TLS handshake; nothing says that TLS is used",
             )
-            .lacking(format!("the configuration of {}: is TLS used to the upstream", case.name())),
+            .lacking(format!(
+                "the configuration of {}: is TLS used to the upstream",
+                case.name()
+            )),
     }
 }
 
 /// A full accept queue swallows connections; with explicit evidence it is the cause, else a suspicion.
 fn backlog(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
-    let (from, to) = (case.x.start_us.unwrap_or(i64::MAX), case.x.end_us.unwrap_or(i64::MIN));
+    let (from, to) = (
+        case.x.start_us.unwrap_or(i64::MAX),
+        case.x.end_us.unwrap_or(i64::MIN),
+    );
     let hops = case.event_hops();
     let full = case
         .survey
         .events(from.saturating_sub(2_000_000), to.saturating_add(2_000_000))
         .find(|e| {
             let fault = e.signal.map(|s| s.fault);
-            let full = matches!(fault, Some(Fault::QueueFull | Fault::BacklogFull | Fault::WorkersExhausted));
+            let full = matches!(
+                fault,
+                Some(Fault::QueueFull | Fault::BacklogFull | Fault::WorkersExhausted)
+            );
             full && hops.contains(&e.hop)
         });
     let backlog = label(Cause::QueueingDelay, Subtype::ListenBacklog);
     if let Some(event) = full {
-        found = found.with(case.says(Weight::Strong, Some(event), "the upstream said that its queue was full"));
+        found = found.with(case.says(
+            Weight::Strong,
+            Some(event),
+            "the upstream said that its queue was full",
+        ));
         found.contributing = Some(found.label);
         found.label = backlog;
         found.joined = true;
@@ -169,7 +203,10 @@ fn backlog(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
 
 /// Whether the timer for the answer (or one that is not further named) ran out.
 pub(crate) fn header_timer(case: &Case<'_, '_>) -> bool {
-    case.is(&[Phase::Header, Phase::Unknown, Phase::Send, Phase::Process], &[Fault::TimedOut])
+    case.is(
+        &[Phase::Header, Phase::Unknown, Phase::Send, Phase::Process],
+        &[Fault::TimedOut],
+    )
 }
 
 /// Step 8: no answer in time.
@@ -218,10 +255,14 @@ fn no_timer(case: &Case<'_, '_>) -> Verdict {
     };
     let limit = case.limit(LimitKind::Read).and_then(|l| l.value_us);
     match limit {
-        Some(us) if lasted < us => {
-            Verdict::near(3, format!("it failed after {}, the read timer is {}", span(lasted), span(us)))
-        }
-        _ => Verdict::near(2, format!("nothing says that a timer ran out in the {}", span(lasted))),
+        Some(us) if lasted < us => Verdict::near(
+            3,
+            format!("it failed after {}, the read timer is {}", span(lasted), span(us)),
+        ),
+        _ => Verdict::near(
+            2,
+            format!("nothing says that a timer ran out in the {}", span(lasted)),
+        ),
     }
 }
 
@@ -233,9 +274,15 @@ fn unnamed_phase(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
         .over(
             Cause::ProxyTimeout,
             Subtype::ConnectTimeout,
-            format!("{} has one timer for connecting and answering and does not say in which it was", case.name()),
+            format!(
+                "{} has one timer for connecting and answering and does not say in which it was",
+                case.name()
+            ),
         )
-        .lacking(format!("the log of {}: did the request arrive", case.upstream_name()))
+        .lacking(format!(
+            "the log of {}: did the request arrive",
+            case.upstream_name()
+        ))
 }
 
 /// The second verdict: why the upstream was slow.
@@ -269,7 +316,9 @@ fn why_slow(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
             found.score = found.score.min(0.8);
         }
         Wait::Blind => {
-            found = found.lacking(format!("the log of {upstream}, to separate slow work from queueing"));
+            found = found.lacking(format!(
+                "the log of {upstream}, to separate slow work from queueing"
+            ));
         }
         Wait::Queued { .. } | Wait::Held { .. } | Wait::Piled { .. } => {}
     }
@@ -283,12 +332,17 @@ fn with_timer(case: &Case<'_, '_>, mut found: Candidate, kind: LimitKind) -> Can
     let Some((limit, us)) = limit.and_then(|l| l.value_us.map(|us| (l, us))) else {
         return found;
     };
-    let Some(lasted) = case.x.lasted_us else { return found };
+    let Some(lasted) = case.x.lasted_us else {
+        return found;
+    };
     let tries = case.x.outcome.map_or(0, |r| u64::from(r.retries)) + 1;
     let fits = hits(lasted, us) || (1..=tries).any(|n| hits(lasted, us * n));
     let value = format!("{} ({})", span(us), origin(&limit));
     if fits {
-        found = found.with(case.notes(Weight::Strong, format!("{} is its timer's value: {value}", span(lasted))));
+        found = found.with(case.notes(
+            Weight::Strong,
+            format!("{} is its timer's value: {value}", span(lasted)),
+        ));
     } else if limit.origin.is_configured() {
         let fact = format!("the timer is {value}, but {} passed", span(lasted));
         found = found.with(case.notes(Weight::Counter, fact));
@@ -304,9 +358,16 @@ fn with_timer(case: &Case<'_, '_>, mut found: Candidate, kind: LimitKind) -> Can
 }
 
 fn words(case: &Case<'_, '_>, what: &str) -> crate::model::finding::Evidence {
-    let lasted = case.x.lasted_us.map_or_else(String::new, |d| format!(" for {}", span(d)));
+    let lasted = case
+        .x
+        .lasted_us
+        .map_or_else(String::new, |d| format!(" for {}", span(d)));
     let fact = format!("{} {what} {}{lasted}", case.name(), case.upstream_name());
-    let weight = if case.x.in_words() { Weight::Proof } else { Weight::Strong };
+    let weight = if case.x.in_words() {
+        Weight::Proof
+    } else {
+        Weight::Strong
+    };
     case.says(weight, case.x.record(), fact)
 }
 
@@ -338,7 +399,8 @@ impl Rule for Disguised {
     }
 
     fn check(&self, case: &Case<'_, '_>) -> Verdict {
-        if !case.x.is_cut_without_a_byte() || !matches!(case.x.product, Product::Node | Product::Application) {
+        if !case.x.is_cut_without_a_byte() || !matches!(case.x.product, Product::Node | Product::Application)
+        {
             return Verdict::far("this product names its own timers");
         }
         let Some(lasted) = case.x.lasted_us else {
@@ -347,7 +409,10 @@ impl Rule for Disguised {
         let known = case.limit(LimitKind::Read).and_then(|l| l.value_us);
         let learnt = case.learnt(&case.survey.learnt.cuts).map(|v| v.us);
         let Some(limit) = known.or(learnt).filter(|&us| us > 0 && hits(lasted, us)) else {
-            return Verdict::near(2, format!("{} is no value at which failures pile up", span(lasted)));
+            return Verdict::near(
+                2,
+                format!("{} is no value at which failures pile up", span(lasted)),
+            );
         };
         let working = matches!(wait(case), Wait::Worked { .. } | Wait::Queued { .. });
         let mut found = Candidate::new(
@@ -358,7 +423,11 @@ impl Rule for Disguised {
         .with(case.says(
             Weight::Strong,
             case.x.record(),
-            format!("it failed after {}, where failures pile up at {}", span(lasted), span(limit)),
+            format!(
+                "it failed after {}, where failures pile up at {}",
+                span(lasted),
+                span(limit)
+            ),
         ))
         .over(
             Cause::DroppedConnection,
@@ -370,7 +439,9 @@ impl Rule for Disguised {
             found = found.with(case.notes(Weight::Strong, fact));
         }
         found.joined = working;
-        found.lacking(format!("the timeout that {} is configured with", case.name())).fires()
+        found
+            .lacking(format!("the timeout that {} is configured with", case.name()))
+            .fires()
     }
 }
 
@@ -396,7 +467,9 @@ impl Rule for Learnt {
                 let us = limit.value_us.filter(|&us| us > 0 && hits(lasted, us))?;
                 Some((kind, us, limit))
             });
-        let learnt = case.learnt(&case.survey.learnt.timeouts).filter(|v| hits(lasted, v.us));
+        let learnt = case
+            .learnt(&case.survey.learnt.timeouts)
+            .filter(|v| hits(lasted, v.us));
         let subtype = match &configured {
             Some((LimitKind::Read, ..)) => Subtype::ResponseHeaderTimeout,
             Some((LimitKind::Connect, ..)) => Subtype::ConnectTimeout,
@@ -406,7 +479,12 @@ impl Rule for Learnt {
         let (score, fact) = match (configured, learnt) {
             (Some((_, us, limit)), also) => {
                 let sure = limit.origin.is_configured() || also.is_some();
-                let fact = format!("{} is the timer's value: {} ({})", span(lasted), span(us), origin(&limit));
+                let fact = format!(
+                    "{} is the timer's value: {} ({})",
+                    span(lasted),
+                    span(us),
+                    origin(&limit)
+                );
                 (if sure { 0.8 } else { 0.6 }, fact)
             }
             (None, Some(v)) => {
@@ -414,7 +492,10 @@ impl Rule for Learnt {
                 (0.72, fact)
             }
             (None, None) => {
-                let why = format!("{} is neither a known timer nor a value that failures share", span(lasted));
+                let why = format!(
+                    "{} is neither a known timer nor a value that failures share",
+                    span(lasted)
+                );
                 return Verdict::near(3, why);
             }
         };

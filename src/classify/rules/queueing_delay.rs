@@ -48,7 +48,10 @@ impl Rule for Explicit {
             Subtype::ProxyQueueOverflow | Subtype::ServerQueueRejected => {
                 format!("the queue of {} was full", case.name())
             }
-            _ => format!("it waited in the queue of {} until the queue's timer ran out", case.name()),
+            _ => format!(
+                "it waited in the queue of {} until the queue's timer ran out",
+                case.name()
+            ),
         };
         let mut found = Candidate::new(Cause::QueueingDelay, subtype, if exhausted { 0.8 } else { 0.95 })
             .with(case.says(Weight::Proof, case.x.record(), fact));
@@ -99,26 +102,33 @@ impl Rule for AppQueue {
         };
         let share = waited * 100 / (waited + worked).max(1);
         let beyond = case.beyond.and_then(|l| l.outcome.as_ref());
-        let mut found = Candidate::new(Cause::QueueingDelay, Subtype::AppQueue, if sure { 0.93 } else { 0.8 })
-            .with(timer_fact(case))
-            .with(case.says(
-                Weight::Strong,
-                beyond,
-                format!("{} worked on it for {} only", case.upstream_name(), span(worked)),
-            ))
-            .with(case.notes(
-                Weight::Strong,
-                format!("it had waited {} for that, {share} % of its time", span(waited)),
-            ))
-            .over(
-                Cause::ProxyTimeout,
-                Subtype::ResponseHeaderTimeout,
-                format!("the work itself took {}, far below the timer", span(worked)),
-            );
+        let mut found = Candidate::new(
+            Cause::QueueingDelay,
+            Subtype::AppQueue,
+            if sure { 0.93 } else { 0.8 },
+        )
+        .with(timer_fact(case))
+        .with(case.says(
+            Weight::Strong,
+            beyond,
+            format!("{} worked on it for {} only", case.upstream_name(), span(worked)),
+        ))
+        .with(case.notes(
+            Weight::Strong,
+            format!("it had waited {} for that, {share} % of its time", span(waited)),
+        ))
+        .over(
+            Cause::ProxyTimeout,
+            Subtype::ResponseHeaderTimeout,
+            format!("the work itself took {}, far below the timer", span(worked)),
+        );
         if worked * 5 >= waited {
             found.contributing = Some(label(Cause::ProxyTimeout, Subtype::ResponseHeaderTimeout));
         }
-        if case.beyond.is_some_and(|l| l.records().any(|r| r.product == Product::Iis)) {
+        if case
+            .beyond
+            .is_some_and(|l| l.records().any(|r| r.product == Product::Iis))
+        {
             found.score = 0.65;
             found = found.lacking("HTTPERR Timer_AppPool lines: IIS counts the pool's queue as its own time");
         }
@@ -129,7 +139,10 @@ impl Rule for AppQueue {
 }
 
 fn timer_fact(case: &Case<'_, '_>) -> crate::model::finding::Evidence {
-    let lasted = case.x.lasted_us.map_or_else(String::new, |d| format!(" after {}", span(d)));
+    let lasted = case
+        .x
+        .lasted_us
+        .map_or_else(String::new, |d| format!(" after {}", span(d)));
     let fact = format!("{} gave up on {}{lasted}", case.name(), case.upstream_name());
     case.says(Weight::Strong, case.x.record(), fact)
 }

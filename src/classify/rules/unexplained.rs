@@ -24,8 +24,11 @@ impl Rule for Rest {
             ),
             None => format!("{} gives the status and not the reason", case.name()),
         };
-        let mut found = Candidate::new(Cause::Unexplained, Subtype::NotEnoughEvidence, 0.2)
-            .with(case.says(Weight::Context, case.x.record(), fact));
+        let mut found = Candidate::new(Cause::Unexplained, Subtype::NotEnoughEvidence, 0.2).with(case.says(
+            Weight::Context,
+            case.x.record(),
+            fact,
+        ));
         for what in would_help(case) {
             found = found.lacking(what);
         }

@@ -29,7 +29,10 @@ impl Rule for Passed {
                 Verdict::near(u8::from(status == 502), why)
             }
             How::Answered(false) => {
-                let fact = format!("{} answered {status} and logged no failure; nothing is known behind it", case.name());
+                let fact = format!(
+                    "{} answered {status} and logged no failure; nothing is known behind it",
+                    case.name()
+                );
                 new(0.8)
                     .with(case.says(Weight::Strong, outcome, fact))
                     .lacking(format!("the error log of {}", case.name()))
@@ -54,7 +57,10 @@ impl Rule for Passed {
                 );
                 let mut found = new(if odd { 0.75 } else { 0.95 })
                     .with(case.says(Weight::Proof, outcome, fact))
-                    .lacking(format!("the record of this request in the log of {}", case.sender_name()));
+                    .lacking(format!(
+                        "the record of this request in the log of {}",
+                        case.sender_name()
+                    ));
                 found.proof = !odd;
                 found.fires()
             }

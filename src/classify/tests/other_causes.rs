@@ -6,33 +6,52 @@ use crate::model::Cause::{DroppedConnection, InvalidResponse, Unexplained, Upstr
 use crate::model::{Certainty, Subtype};
 
 fn quick(product: Product) -> crate::model::Record {
-    record(EDGE, product).status(502).ended(T0, 25 * MS).tried(ADDR, 502, Some(0), None, 25_000)
+    record(EDGE, product)
+        .status(502)
+        .ended(T0, 25 * MS)
+        .tried(ADDR, 502, Some(0), None, 25_000)
 }
 
 #[test]
 fn too_big_a_header_is_proven_by_the_error_line() {
     let error = error_line(EDGE, Phase::Header, Fault::HeaderTooBig);
     let scene = Scene::new().trace(vec![first(quick(Product::Nginx), vec![error])]);
-    assert_eq!(scene.verdict(), (InvalidResponse, Subtype::HeaderTooBig, Certainty::Proven));
-    assert_eq!(scene.finding().fix.unwrap().changes[0].setting, "proxy_buffer_size");
+    assert_eq!(
+        scene.verdict(),
+        (InvalidResponse, Subtype::HeaderTooBig, Certainty::Proven)
+    );
+    assert_eq!(
+        scene.finding().fix.unwrap().changes[0].setting,
+        "proxy_buffer_size"
+    );
 }
 
 #[test]
 fn a_malformed_header_of_caddys_may_be_one_that_broke_off() {
     let line = |text: &str| {
-        quick(Product::Caddy).says(Phase::Header, Fault::MalformedHeader).with(|r| r.error = text.into())
+        quick(Product::Caddy)
+            .says(Phase::Header, Fault::MalformedHeader)
+            .with(|r| r.error = text.into())
     };
     let scene = |text| Scene::alone(Product::Caddy).trace(vec![first(line(text), vec![])]);
     let finding = scene("malformed MIME header: missing colon").finding();
-    assert_eq!((finding.cause, finding.certainty), (InvalidResponse, Certainty::Likely));
+    assert_eq!(
+        (finding.cause, finding.certainty),
+        (InvalidResponse, Certainty::Likely)
+    );
     assert!(rivals(&finding, Subtype::PrematureClose));
     let finding = scene("malformed MIME header: unexpected EOF").finding();
-    assert_eq!((finding.cause, finding.subtype), (DroppedConnection, Subtype::PrematureClose));
+    assert_eq!(
+        (finding.cause, finding.subtype),
+        (DroppedConnection, Subtype::PrematureClose)
+    );
 }
 
 #[test]
 fn without_the_error_line_an_invalid_answer_is_a_close_at_most() {
-    let finding = Scene::new().trace(vec![first(quick(Product::Nginx), vec![])]).finding();
+    let finding = Scene::new()
+        .trace(vec![first(quick(Product::Nginx), vec![])])
+        .finding();
     assert_eq!(finding.cause, DroppedConnection);
     assert_ne!(finding.certainty, Certainty::Proven);
     let bytes = quick(Product::Nginx).with(|r| r.attempts[0].bytes_received = Some(4096));
@@ -42,19 +61,32 @@ fn without_the_error_line_an_invalid_answer_is_a_close_at_most() {
 
 #[test]
 fn a_502_that_haproxy_passed_on_through_nginx_is_the_apps() {
-    let edge = record(EDGE, Product::Haproxy).status(502).with(|r| r.header_us = Some(8_000));
+    let edge = record(EDGE, Product::Haproxy)
+        .status(502)
+        .with(|r| r.header_us = Some(8_000));
     let scene = Scene::of(Product::Haproxy, Product::Node)
         .trace(vec![first(edge, vec![]), behind(0, served(502, T0, 7 * MS))]);
-    assert_eq!(scene.verdict(), (Upstream502, Subtype::PassedThrough, Certainty::Proven));
+    assert_eq!(
+        scene.verdict(),
+        (Upstream502, Subtype::PassedThrough, Certainty::Proven)
+    );
     assert_eq!(scene.finding().issuer.hop, "app");
 }
 
 #[test]
 fn a_proxy_that_logs_its_failures_and_logged_none_passed_the_502_on() {
-    let other = vec![first(quick(Product::Apache), vec![error_line(EDGE, Phase::Header, Fault::Reset)])];
+    let other = vec![first(
+        quick(Product::Apache),
+        vec![error_line(EDGE, Phase::Header, Fault::Reset)],
+    )];
     let plain = record(EDGE, Product::Apache).status(502);
-    let scene = Scene::alone(Product::Apache).trace(vec![first(plain.clone(), vec![])]).trace(other);
-    assert_eq!(scene.verdict(), (Upstream502, Subtype::PassedThrough, Certainty::Likely));
+    let scene = Scene::alone(Product::Apache)
+        .trace(vec![first(plain.clone(), vec![])])
+        .trace(other);
+    assert_eq!(
+        scene.verdict(),
+        (Upstream502, Subtype::PassedThrough, Certainty::Likely)
+    );
     let blind = Scene::alone(Product::Apache).trace(vec![first(plain, vec![])]);
     assert_eq!(blind.finding().cause, Unexplained);
     assert!(misses(&blind.finding(), "the error log of edge"));
@@ -62,10 +94,19 @@ fn a_proxy_that_logs_its_failures_and_logged_none_passed_the_502_on() {
 
 #[test]
 fn an_inner_proxys_failure_is_found_behind_one_that_passed_it_on() {
-    let edge = record(EDGE, Product::Haproxy).status(502).with(|r| r.header_us = Some(2_000));
-    let mut inner = behind(0, quick(Product::Nginx).with(|r| r.hop = crate::model::HopId(APP)));
-    inner.details.push(error_line(APP, Phase::Header, Fault::HeaderTooBig));
-    let finding = Scene::of(Product::Haproxy, Product::Nginx).trace(vec![first(edge, vec![]), inner]).finding();
+    let edge = record(EDGE, Product::Haproxy)
+        .status(502)
+        .with(|r| r.header_us = Some(2_000));
+    let mut inner = behind(
+        0,
+        quick(Product::Nginx).with(|r| r.hop = crate::model::HopId(APP)),
+    );
+    inner
+        .details
+        .push(error_line(APP, Phase::Header, Fault::HeaderTooBig));
+    let finding = Scene::of(Product::Haproxy, Product::Nginx)
+        .trace(vec![first(edge, vec![]), inner])
+        .finding();
     assert_eq!((finding.cause, &*finding.issuer.hop), (InvalidResponse, "app"));
 }
 

@@ -114,7 +114,14 @@ impl Make for Record {
         self
     }
 
-    fn tried(mut self, addr: &str, status: u16, connect: Option<u64>, header: Option<u64>, lasted: u64) -> Self {
+    fn tried(
+        mut self,
+        addr: &str,
+        status: u16,
+        connect: Option<u64>,
+        header: Option<u64>,
+        lasted: u64,
+    ) -> Self {
         self.attempts.push(Attempt {
             addr: addr.into(),
             status: Some(status),
@@ -145,10 +152,12 @@ pub(crate) fn error_line(hop: u16, phase: Phase, fault: Fault) -> Record {
 
 /// A server event at `at_us`.
 pub(crate) fn event(hop: u16, fault: Fault, at_us: i64) -> Record {
-    record(hop, Product::Gunicorn).says(Phase::Process, fault).with(|r| {
-        r.kind = Kind::Event;
-        (r.start_us, r.end_us, r.duration_us) = (Some(at_us), Some(at_us), None);
-    })
+    record(hop, Product::Gunicorn)
+        .says(Phase::Process, fault)
+        .with(|r| {
+            r.kind = Kind::Event;
+            (r.start_us, r.end_us, r.duration_us) = (Some(at_us), Some(at_us), None);
+        })
 }
 
 /// An nginx access line of a failed POST on `ADDR` that ended at once.
@@ -228,7 +237,11 @@ impl Scene {
             name: name.to_owned(),
             product,
             upstreams,
-            addresses: if name == "app" { vec![ADDR.to_owned()] } else { Vec::new() },
+            addresses: if name == "app" {
+                vec![ADDR.to_owned()]
+            } else {
+                Vec::new()
+            },
         };
         Self {
             hops: vec![hop("edge", edge, vec![HopId(APP)]), hop("app", app, Vec::new())],
@@ -256,7 +269,8 @@ impl Scene {
     /// A trace whose first hop's upstream had been idle for `idle_us`.
     pub(crate) fn trace_after(mut self, idle_us: i64, links: Vec<Link>) -> Self {
         let outcome = links[0].outcome.as_ref().unwrap();
-        self.last_use.insert(outcome.place, outcome.start_us.unwrap() - idle_us);
+        self.last_use
+            .insert(outcome.place, outcome.start_us.unwrap() - idle_us);
         self.trace(links)
     }
 
