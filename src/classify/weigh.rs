@@ -206,9 +206,9 @@ pub(crate) fn balance(case: &Case<'_, '_>) -> Balance {
     reuse(case, &mut sum);
     keep_alives(case, &mut sum);
     idle(case, &mut sum);
-    latency(case, &mut sum);
     method(case, &mut sum);
     upstream_record(case, &mut sum);
+    latency(case, &mut sum);
     together(case, &mut sum);
     aftermath(case, &mut sum);
     product(case, &mut sum);
@@ -339,8 +339,9 @@ fn latency(case: &Case<'_, '_>, sum: &mut Balance) {
             );
             sum.add(0, 2, case.notes(Weight::Strong, fact));
         }
-    } else if lasted > 50_000 && !sum.idle_matches {
-        // A busy event loop can delay the close of an idle connection, but then the idle time shows it.
+    } else if lasted > 50_000 && !sum.idle_matches && !sum.unseen {
+        // A busy event loop can delay the close of an idle connection, but then the idle time shows it,
+        // or the application never saw the request.
         sum.add(-1, 1, case.says(Weight::Counter, case.x.outcome, fact));
     }
 }
