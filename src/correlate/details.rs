@@ -33,12 +33,12 @@ impl Visit {
         self.records().next().map_or(HopId(0), |record| record.hop)
     }
 
-    /// Start and end, as far as known.
+    /// Start and end, as far as known: the outcome's if it knows its length, else what all records span.
     pub fn interval(&self) -> Option<(i64, i64)> {
-        if let Some(interval) = self.outcome.as_ref().and_then(Record::interval) {
-            return Some(interval);
+        if let Some(outcome) = self.outcome.as_ref().filter(|outcome| outcome.duration_us.is_some()) {
+            return outcome.interval();
         }
-        let all = || self.details.iter().filter_map(Record::interval);
+        let all = || self.records().filter_map(Record::interval);
         Some((all().map(|i| i.0).min()?, all().map(|i| i.1).max()?))
     }
 

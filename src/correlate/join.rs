@@ -39,6 +39,7 @@ pub fn join(records: Vec<Record>, hops: &[Hop]) -> Vec<Trace> {
     join_by_id(&all, &mut parents);
     join_by_address(&all, &mut parents);
     join_by_time(&all, hops, &mut parents);
+    put_between(&all, hops, &mut parents);
     traces(all, &parents)
 }
 
@@ -145,6 +146,30 @@ fn same_request(outer: &Visit, inner: &Visit) -> bool {
         _ => true,
     };
     agree(method) && agree((&bare(path.0), &bare(path.1))) && queries_agree
+}
+
+/// An id that a hop between does not log joins the hops on either side of it. Once that hop's own visit has been
+/// found by time, the inner visit is its, not the outer hop's.
+fn put_between(all: &[Visit], hops: &[Hop], parents: &mut [Option<Parent>]) {
+    let leads_to = |from: HopId, to: HopId| hops[from.0 as usize].upstreams.contains(&to);
+    let mut children: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (at, parent) in parents.iter().enumerate() {
+        if let Some(parent) = parent {
+            children.entry(parent.at).or_default().push(at);
+        }
+    }
+    for (at, visit) in all.iter().enumerate() {
+        let Some(parent) = parents[at].filter(|parent| !leads_to(all[parent.at].hop(), visit.hop())) else { continue };
+        let between = children[&parent.at].iter().copied().filter(|&sibling| {
+            sibling != at
+                && leads_to(all[sibling].hop(), visit.hop())
+                && apart(&all[sibling], visit) <= TOLERANCE_US + visit.resolution_us()
+                && same_request(&all[sibling], visit)
+        });
+        if let Some(between) = between.min_by_key(|&sibling| (misfit(&all[sibling], visit), sibling)) {
+            parents[at] = Some(Parent { at: between, ..parent });
+        }
+    }
 }
 
 /// Matches visits that have no partner by id, hop pair by hop pair.
