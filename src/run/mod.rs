@@ -3,6 +3,7 @@
 mod clocks;
 mod evidence;
 mod hops;
+mod idle;
 mod inputs;
 mod passes;
 
@@ -140,9 +141,10 @@ fn join(
         .iter()
         .map(|record| (record.place, record.clone()))
         .collect();
-    let mut wanted = Wanted::new(seeds, map.by_id.clone());
+    let upstreams_of = |hop: HopId| map.hops[hop.0 as usize].upstreams.clone();
+    let mut wanted = Wanted::new(seeds, map.by_id.clone(), &upstreams_of);
     let gathered = passes::gather(readings, &parts, &wanted, progress)?;
-    let last_use = gathered.last_use(seeds);
+    let uses = gathered.uses();
     let mut more = gathered.records();
     let mut traces = Vec::new();
     for round in 0..=WIDENINGS {
@@ -164,6 +166,7 @@ fn join(
         }
         wanted.take_ids(wider);
     }
+    let last_use = idle::last_use(&traces, &uses, &map.hops);
     Ok(Joined { traces, last_use })
 }
 
