@@ -224,3 +224,29 @@ fn a_request_into_the_void_after_350_idle_seconds_is_a_middlebox() {
         .trace_after(355 * S, vec![first(line, error), seen]);
     assert_eq!(busy.finding().subtype, Subtype::ResponseHeaderTimeout);
 }
+
+#[test]
+fn an_idle_time_that_may_be_another_upstreams_is_not_used() {
+    let line = record(EDGE, Product::Caddy)
+        .method("POST")
+        .status(502)
+        .says(Phase::Header, Fault::Reset);
+    let mut scene = Scene::of(Product::Caddy, Product::Node)
+        .configured(APP, LimitKind::ClientIdle, 5 * S)
+        .trace_after(5 * S, vec![first(line, vec![])]);
+    assert!(
+        scene
+            .finding()
+            .evidence
+            .iter()
+            .any(|e| e.fact.contains("had been idle"))
+    );
+    scene.hops[0].upstreams.push(crate::model::HopId(2));
+    assert!(
+        !scene
+            .finding()
+            .evidence
+            .iter()
+            .any(|e| e.fact.contains("had been idle"))
+    );
+}
