@@ -245,7 +245,14 @@ fn upstream_record(case: &Case<'_, '_>, sum: &mut Balance) {
             "{} has no record of it, though it logged others at that time",
             case.upstream_name()
         );
-        sum.add(1, 0, case.notes(Weight::Strong, fact));
+        // A log that shows requests which were cut off shows every request that was taken up. One that is
+        // written at the end of a request only (and by a process that may have died) says less.
+        let (worth, more) = match case.upstream_hop.and_then(|hop| case.survey.records_cuts(hop)) {
+            Some(Join::Sure) => (3, ", requests that were cut off among them"),
+            Some(_) => (2, ", requests that were cut off among them"),
+            None => (1, ""),
+        };
+        sum.add(worth, 0, case.notes(Weight::Strong, fact + more));
         if case.upstream_product() == Some(Product::Haproxy) {
             let fact = "HAProxy neither answers nor logs when a pooled server connection dies";
             sum.add(2, 0, case.notes(Weight::Strong, fact));
