@@ -247,7 +247,10 @@ fn upstream_record(case: &Case<'_, '_>, sum: &mut Balance) {
         );
         // A log that shows requests which were cut off shows every request that was taken up. One that is
         // written at the end of a request only (and by a process that may have died) says less.
-        let (worth, more) = match case.upstream_hop.and_then(|hop| case.survey.records_cuts(hop)) {
+        // Of an attempt before the last, the record may merely not have been found.
+        let recorded = case.upstream_hop.filter(|_| case.x.last);
+        let recorded = recorded.and_then(|hop| case.survey.records_cuts(hop));
+        let (worth, more) = match recorded {
             Some(Join::Sure) => (3, ", requests that were cut off among them"),
             Some(_) => (2, ", requests that were cut off among them"),
             None => (1, ""),
