@@ -362,25 +362,24 @@ fn learnt_limit(kind: LimitKind, value: Value) -> Limit {
     }
 }
 
-/// The link that the attempt `x` led to: by address if several, else the last to end.
+/// The link that the attempt `x` led to. With a link for each attempt they are taken in order; with
+/// fewer, the last one is that of the last attempt, and the others left no record that was found.
 fn child_of(trace: &Trace, parent: usize, x: &Exchange<'_>) -> Option<usize> {
     let children = trace
         .links
         .iter()
         .enumerate()
         .filter(|(n, l)| *n != parent && l.parent == Some(parent));
-    let fits = |l: &Link| {
-        let (Some((start, _)), Some(began), Some(ended)) = (l.interval(), x.start_us, x.end_us) else {
-            return true;
-        };
-        let slack = x.resolution_us + 1_000_000;
-        x.number.is_none() || x.last || (start >= began - slack && start <= ended + slack)
-    };
-    children
-        .filter(|(_, l)| fits(l))
-        .max_by_key(|(n, l)| (l.interval().map(|i| i.1), *n))
-        .map(|(n, _)| n)
-        .filter(|_| x.last)
+    let mut in_order: Vec<(Option<i64>, usize)> =
+        children.map(|(n, l)| (l.interval().map(|i| i.1), n)).collect();
+    in_order.sort_unstable();
+    let attempts = x.outcome.map_or(1, |r| r.attempts.len().max(1));
+    let from_end = attempts - 1 - x.number.unwrap_or(attempts - 1).min(attempts - 1);
+    if from_end > 0 && in_order.len() < attempts {
+        return None;
+    }
+    let nth = in_order.len().checked_sub(from_end + 1)?;
+    in_order.get(nth).map(|&(_, n)| n)
 }
 
 fn deepest(trace: &Trace, from: usize) -> usize {

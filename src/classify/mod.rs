@@ -21,6 +21,7 @@ mod learn;
 mod near_miss;
 mod rules;
 mod survey;
+mod wait;
 mod weigh;
 mod words;
 

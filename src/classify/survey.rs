@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use why502_parsers::entry::Kind;
 
+use super::case::Join;
 use super::exchange::{self, Exchange};
 use super::learn::{self, Learnt};
 use super::{World, burst};
@@ -39,6 +40,8 @@ pub(crate) struct Survey<'a> {
     pub(crate) learnt: Learnt,
     /// Indices into [`Survey::exchanges`] per hop, by time.
     by_hop: BTreeMap<HopId, Vec<usize>>,
+    /// Hops whose logs show requests that were cut off before they were answered, and how surely.
+    records_cuts: BTreeMap<HopId, Join>,
     /// Ends of error lines per hop that belong to no outcome, in order.
     orphans: BTreeMap<HopId, Vec<i64>>,
     /// Requests in service per hop as `(end, start, trace)`, by end.
@@ -73,8 +76,10 @@ impl<'a> Survey<'a> {
         for list in by_upstream.values_mut().chain(by_hop.values_mut()) {
             list.sort_by_key(|&n| (exchanges[n].end_us, place(&exchanges[n])));
         }
+        let records_cuts = records_cuts(world, &exchanges);
         let mut survey = Self {
             world,
+            records_cuts,
             exchanges,
             by_upstream,
             learnt: Learnt::default(),
@@ -143,6 +148,12 @@ impl<'a> Survey<'a> {
             .take_while(move |n| end(n).is_some_and(|e| e <= to_us))
             .take(MOST_LOOKED_AT)
             .map(|&n| &self.exchanges[n])
+    }
+
+    /// Whether `hop` logs requests that were cut off as well, so that the lack of a record means that a
+    /// request was never taken up; with how surely those were recognised.
+    pub(crate) fn records_cuts(&self, hop: HopId) -> Option<Join> {
+        self.records_cuts.get(&hop).copied()
     }
 
     /// Whether `hop` wrote an error line around `end_us` that was not recognised as any request's.
@@ -232,6 +243,17 @@ impl<'a> Survey<'a> {
     /// Idle time of the upstream before `x`: since the end of the exchange before it on the same address.
     pub(crate) fn idle_us(&self, x: &Exchange<'a>) -> Option<i64> {
         let outcome = x.outcome?;
+        // Where the log names no upstream, the last use was that of any upstream: it means something
+        // only if there is but one.
+        let named = !outcome.group.is_empty() || outcome.attempts.iter().any(|a| !a.addr.is_empty());
+        let upstreams = self
+            .world
+            .hops
+            .get(x.hop.0 as usize)
+            .map_or(0, |h| h.upstreams.len());
+        if !named && upstreams != 1 {
+            return None;
+        }
         let last = self.world.last_use.get(&outcome.place)?;
         Some((x.start_us? - last).max(0))
     }
@@ -281,6 +303,26 @@ fn names(world: &World<'_>) -> BTreeMap<String, HopId> {
         }
     }
     names
+}
+
+fn records_cuts(world: &World<'_>, exchanges: &[Exchange<'_>]) -> BTreeMap<HopId, Join> {
+    let mut all: BTreeMap<HopId, Join> = BTreeMap::new();
+    for x in exchanges.iter().filter(|x| x.last && x.is_cut_without_a_byte()) {
+        let links = world
+            .traces
+            .get(x.trace)
+            .map(|t| t.links.as_slice())
+            .unwrap_or_default();
+        for link in links
+            .iter()
+            .filter(|l| l.parent == Some(x.link) && l.outcome.is_some() && !l.ambiguous)
+        {
+            let join = Join::of(link);
+            let best = all.entry(link.hop).or_insert(join);
+            *best = join.min(*best);
+        }
+    }
+    all
 }
 
 fn orphans(world: &World<'_>) -> BTreeMap<HopId, Vec<i64>> {
