@@ -254,8 +254,7 @@ impl<'a> Survey<'a> {
         if !named && upstreams != 1 {
             return None;
         }
-        let last = self.world.last_use.get(&outcome.place)?;
-        Some((x.start_us? - last).max(0))
+        self.world.idle_us.get(&outcome.place).copied()
     }
 }
 

@@ -8,11 +8,12 @@ use crate::select::gather::{Use, Uses};
 /// Stamps coarser than this say nothing about idle gaps of seconds.
 const FINE_US: u32 = 100_000;
 
-/// For the outcome of every link that asked an upstream: the end of the exchange before it on that upstream.
+/// For the outcome of every link that asked an upstream: the time since the exchange before it on that upstream, in
+/// microseconds.
 ///
 /// The upstream's own log is preferred where its stamps are finer; it is exact for one process and a later bound
 /// where several share the address. Without ids of connections both are lower bounds of the idle gap.
-pub(super) fn last_use(traces: &[Trace], uses: &Uses, hops: &[Hop]) -> BTreeMap<Place, i64> {
+pub(super) fn gaps(traces: &[Trace], uses: &Uses, hops: &[Hop]) -> BTreeMap<Place, i64> {
     let mut all = BTreeMap::new();
     for trace in traces {
         for link in &trace.links {
@@ -23,7 +24,7 @@ pub(super) fn last_use(traces: &[Trace], uses: &Uses, hops: &[Hop]) -> BTreeMap<
             let served = upstream_hop(link, hops).and_then(|hop| uses.before(Use::Served(hop), start));
             let end = if own_is_fine { own.or(served) } else { served.or(own) };
             if let Some(end) = end {
-                all.insert(outcome.place, end);
+                all.insert(outcome.place, start - end);
             }
         }
     }

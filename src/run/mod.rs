@@ -70,7 +70,7 @@ pub fn diagnose(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
         stats: &stats,
         limits: &map.limits,
         events: &events,
-        last_use: &joined.last_use,
+        idle_us: &joined.idle_us,
         traces: &joined.traces,
         wanted: &wanted,
     });
@@ -118,10 +118,10 @@ fn is_shown(plan: &Plan, finding: &finding::Finding) -> bool {
     by_cause && by_hop
 }
 
-/// The failures' traces, and when their connections had been used last.
+/// The failures' traces, and how long their upstreams had been idle.
 struct Joined {
     traces: Vec<Trace>,
-    last_use: BTreeMap<Place, i64>,
+    idle_us: BTreeMap<Place, i64>,
 }
 
 /// Gathers what belongs to `seeds` and joins it; ids found along the way are followed.
@@ -166,8 +166,8 @@ fn join(
         }
         wanted.take_ids(wider);
     }
-    let last_use = idle::last_use(&traces, &uses, &map.hops);
-    Ok(Joined { traces, last_use })
+    let idle_us = idle::gaps(&traces, &uses, &map.hops);
+    Ok(Joined { traces, idle_us })
 }
 
 /// Whether a trace has a failure in it, and not only its neighbours.
