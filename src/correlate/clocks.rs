@@ -175,10 +175,10 @@ mod tests {
             let a = whole(floor(start + length) - length, floor(start + length));
             let b_end = start + length - 900 - shift_us;
             let b = whole(floor(b_end) - (length - 2_000), floor(b_end));
-            outer.offer_id(mix(n), a, TOLD);
-            inner.offer_id(mix(n), b, TOLD);
-            outer.offer_request(mix(n % 9), a, TOLD);
-            inner.offer_request(mix(n % 9), b, TOLD);
+            outer.offer_id(mix(n), Some(a), TOLD);
+            inner.offer_id(mix(n), Some(b), TOLD);
+            outer.offer_request(mix(n % 9), Some(a), TOLD);
+            inner.offer_request(mix(n % 9), Some(b), TOLD);
         }
         (outer, inner)
     }

@@ -283,12 +283,12 @@ mod tests {
                 let shift = if depth == 1 { 500_000 } else { 0 };
                 sketch.offer_id(
                     mix(n),
-                    Sample {
+                    Some(Sample {
                         start_us: start + inset + shift,
                         end_us: start + length - inset + shift,
                         resolution_us: 1,
                         whole: true,
-                    },
+                    }),
                     Told { path: b"/a", upstream: if depth == 1 { b"10.0.0.7:3000" } else { b"" } },
                 );
             }

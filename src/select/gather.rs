@@ -348,7 +348,6 @@ fn note_use(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, end: i64, 
     if wanted.uses.is_empty() || entry.kind == Kind::Event {
         return;
     }
-    let Some(status) = entry.status else { return };
     let mut note = |place: Use| {
         let Some(starts) = wanted.uses.get(&place) else { return };
         let next = starts.partition_point(|&start| start < end);
@@ -359,10 +358,12 @@ fn note_use(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, end: i64, 
             latest(ends);
         }
     };
-    if let Some(attempt) = entry.upstream.last().filter(|_| status < 500) {
+    if let Some(attempt) = entry.upstream.last()
+        && attempt.status.or(entry.status).is_some_and(|status| status < 500)
+    {
         note(Use::Address(hop, ids::hash(attempt.addr)));
     }
-    if entry.kind == Kind::Request {
+    if entry.kind == Kind::Request && entry.status.is_some() {
         note(Use::Served(hop));
     }
 }

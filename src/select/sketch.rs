@@ -51,13 +51,13 @@ pub struct Sketch {
 }
 
 impl Sketch {
-    /// Offers a request under one of its ids.
-    pub fn offer_id(&mut self, key: u64, sample: Sample, told: Told<'_>) {
+    /// Offers a request (or, without a sample, only what a line tells of it) under one of its ids.
+    pub fn offer_id(&mut self, key: u64, sample: Option<Sample>, told: Told<'_>) {
         self.ids.offer(key, sample, told);
     }
 
-    /// Offers a request under its method and path.
-    pub fn offer_request(&mut self, key: u64, sample: Sample, told: Told<'_>) {
+    /// The same under its method and path.
+    pub fn offer_request(&mut self, key: u64, sample: Option<Sample>, told: Told<'_>) {
         self.requests.offer(key, sample, told);
     }
 
@@ -89,7 +89,7 @@ impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
         self.kept.len() < KEYS || self.kept.last_key_value().is_some_and(|(&last, _)| key <= last)
     }
 
-    fn offer(&mut self, key: u64, sample: Sample, told: Told<'_>) {
+    fn offer(&mut self, key: u64, sample: Option<Sample>, told: Told<'_>) {
         if !self.wants(key) {
             return;
         }
@@ -97,7 +97,9 @@ impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
             path: String::from_utf8_lossy(told.path).into(),
             ..Group::default()
         });
-        group.add(sample, EACH);
+        if let Some(sample) = sample {
+            group.add(sample, EACH);
+        }
         if group.path.as_bytes() > told.path {
             group.path = String::from_utf8_lossy(told.path).into();
         }
@@ -175,8 +177,8 @@ mod tests {
         let mut whole = Sketch::default();
         let (mut left, mut right) = (Sketch::default(), Sketch::default());
         for (n, &key) in keys.iter().enumerate() {
-            whole.offer_request(key, sample(n as i64), TOLD);
-            if n % 3 == 0 { &mut left } else { &mut right }.offer_request(key, sample(n as i64), TOLD);
+            whole.offer_request(key, Some(sample(n as i64)), TOLD);
+            if n % 3 == 0 { &mut left } else { &mut right }.offer_request(key, Some(sample(n as i64)), TOLD);
         }
         let mut merged = right.clone();
         merged.merge(left.clone());

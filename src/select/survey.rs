@@ -233,7 +233,10 @@ fn observe(
                 resolution_us: stamp.resolution_us,
                 whole: start.is_some() && end.is_some(),
             };
-            sketch(&mut result.sketch, entry, sample);
+            sketch(&mut result.sketch, entry, Some(sample));
+        } else if !entry.upstream.addr.is_empty() {
+            // A step of a request may name the upstream that its outcome does not.
+            sketch(&mut result.sketch, entry, None);
         }
     }
     if is_kept(entry, wanted) {
@@ -253,7 +256,7 @@ fn count(result: &mut InputSurvey, entry: &Entry<'_>, end_us: i64) {
     }
 }
 
-fn sketch(sketch: &mut Sketch, entry: &Entry<'_>, sample: Sample) {
+fn sketch(sketch: &mut Sketch, entry: &Entry<'_>, sample: Option<Sample>) {
     let upstream = entry.upstream.last().map_or(&[][..], |attempt| attempt.addr);
     let told = Told { path: entry.path, upstream };
     for id in entry.ids.as_slice() {
