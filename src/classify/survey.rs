@@ -283,7 +283,9 @@ fn names(world: &World<'_>) -> BTreeMap<String, HopId> {
     for trace in world.traces {
         for link in trace.links.iter().filter(|l| !l.ambiguous) {
             let parent = link.parent.and_then(|n| trace.links.get(n));
-            if let Some(addr) = parent.and_then(only_address) {
+            // An id may join two hops that a proxy stands between.
+            let between = |p: &&Link| (p.hop.0 + 1..link.hop.0).any(|n| is_proxy(world, HopId(n)));
+            if let Some(addr) = parent.filter(|p| !between(p)).and_then(only_address) {
                 *votes.entry(addr).or_default().entry(link.hop).or_default() += 1;
             }
         }
@@ -335,6 +337,13 @@ fn orphans(world: &World<'_>) -> BTreeMap<HopId, Vec<i64>> {
     }
     all.values_mut().for_each(|list| list.sort_unstable());
     all
+}
+
+fn is_proxy(world: &World<'_>, hop: HopId) -> bool {
+    world
+        .hops
+        .get(hop.0 as usize)
+        .is_some_and(|h| h.product.is_proxy())
 }
 
 /// The one address that a link's records name: its outcome's, else that of its error lines (Go names it there).

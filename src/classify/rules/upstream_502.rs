@@ -46,8 +46,10 @@ impl Rule for Passed {
                     .fires()
             }
             How::Received(true) => {
-                // Where the sender's log is there, it should show the answer; that it was not found is odd.
-                let odd = case.sender().is_some() || case.sender() != case.upstream_hop;
+                // Where the sender's log is there, or may be, it should show the answer; that it was not
+                // found is odd, and the sender may itself have made the status of something else.
+                let unknown = !case.survey.unclaimed_behind(case.x).is_empty();
+                let odd = case.sender().is_some() || case.sender() != case.upstream_hop || unknown;
                 let header = case.x.header_us().map(|us| format!(" after {}", span(us)));
                 let fact = format!(
                     "{} received the header of a complete {status} from {}{}",
