@@ -243,17 +243,6 @@ impl<'a> Survey<'a> {
     /// Idle time of the upstream before `x`: since the end of the exchange before it on the same address.
     pub(crate) fn idle_us(&self, x: &Exchange<'a>) -> Option<i64> {
         let outcome = x.outcome?;
-        // Where the log names no upstream, the last use was that of any upstream: it means something
-        // only if there is but one.
-        let named = !outcome.group.is_empty() || outcome.attempts.iter().any(|a| !a.addr.is_empty());
-        let upstreams = self
-            .world
-            .hops
-            .get(x.hop.0 as usize)
-            .map_or(0, |h| h.upstreams.len());
-        if !named && upstreams != 1 {
-            return None;
-        }
         self.world.idle_us.get(&outcome.place).copied()
     }
 }
