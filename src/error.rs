@@ -94,6 +94,11 @@ impl Error {
         }
     }
 
+    /// Whether standard output was closed by whoever read it (`why502 … | head`): the end, but no failure.
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Write { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+
     /// The same as a problem of one file, for a run that goes on without it.
     pub fn problem(&self, shown: &str) -> Problem {
         Problem {

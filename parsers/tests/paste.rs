@@ -232,3 +232,57 @@ fn formats_that_cannot_work_are_refused_with_the_reason() {
         "haproxy format: nothing separates %b from %s"
     );
 }
+
+/// The text of the repository's file `path`.
+fn sample(path: &str) -> String {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples");
+    std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[test]
+fn the_samples_lines_are_what_their_servers_configuration_says() {
+    for (dialect, config, start, end, log) in [
+        (
+            Dialect::Nginx,
+            "nginx-node/configs/edge-nginx/nginx.conf",
+            "log_format",
+            ";",
+            "nginx-node/logs/edge-nginx/access.log",
+        ),
+        (
+            Dialect::Nginx,
+            "haproxy-nginx-node/configs/web-nginx/nginx.conf",
+            "log_format",
+            ";",
+            "haproxy-nginx-node/logs/web-nginx/access.log",
+        ),
+        (
+            Dialect::Apache,
+            "apache-gunicorn/configs/edge-apache/apache2.conf",
+            "LogFormat \"%h",
+            "\n",
+            "apache-gunicorn/logs/edge-apache/access.log",
+        ),
+    ] {
+        let config = sample(config);
+        let directive = &config[config.find(start).unwrap()..];
+        let directive = &directive[..directive.find(end).unwrap()];
+        let format = compile(dialect, "configured", directive).unwrap_or_else(|error| panic!("{error}"));
+        let text = sample(log);
+        let head = Head {
+            bytes: text.as_bytes(),
+            hints: &[],
+        };
+        let mut parser = format.prepare(&head).open(b"");
+        let mut failed = 0;
+        for line in text.lines() {
+            let mut entry = Entry::default();
+            parser
+                .parse(line.as_bytes(), &mut entry)
+                .unwrap_or_else(|error| panic!("{error}: {line}"));
+            assert!(entry.duration_us.is_some() && entry.status.is_some(), "{line}");
+            failed += u32::from(entry.status >= Some(500));
+        }
+        assert!(failed > 0, "{log} holds no failure");
+    }
+}

@@ -472,6 +472,11 @@ fn captures_cut_requests_and_other_layouts_are_read() {
     );
     assert_eq!(tcp.signal, Some(Signal::new(Phase::ConnectOrTls, Fault::Refused)));
     assert_eq!((tcp.duration_us, tcp.upstream.retries), (Some(5_007_000), 3));
+    let tagged = read(
+        "haproxy",
+        r#"haproxy[12653]: 127.0.0.1:59828 [10/Nov/2011:16:12:26.122] http_proxy p/p 54/0/0/-1/200 502 426 - - SH-- 0/0/0/0/0 0/0 "GET /favicon.ico HTTP/1.1""#,
+    );
+    assert_eq!((text(tagged.client), tagged.status), ("127.0.0.1", Some(502)));
     let bad = read(
         "haproxy",
         r#"127.0.0.1:48578 [20/Nov/2026:16:26:36.341] fe fe/<NOSRV> -1/-1/-1/-1/0 400 0 - - PR-- 1/1/0/0/0 0/0 "<BADREQ>""#,
@@ -688,6 +693,42 @@ fn apache_lines_of_other_layouts_are_read() {
     );
     assert_eq!(with_id.ids.as_slice(), [b"awB2FJJ6k4o"]);
     assert_eq!((text(with_id.client), text(with_id.path)), ("2001:db8::7", "/a"));
+}
+
+#[test]
+fn lines_of_the_samples_are_told_apart_and_read() {
+    let apache = r#"127.13.100.3 - - [20/Nov/2026:18:29:33 +0000] "GET /a HTTP/1.1" 200 1607 "-" "x" 34427 awCRjeg0B1AXhCsVW8r_ogAAAAA + 2 -"#;
+    let gunicorn = r#"127.13.10.1 - - [20/Nov/2026:18:29:33 +0000] "GET /a HTTP/1.1" 200 1607 "-" "x" 32211 awCRjeg0B1AXhCsVW8r_ogAAAAA <24879>"#;
+    for (line, name) in [(apache, "apache"), (gunicorn, "gunicorn")] {
+        let head = Head {
+            bytes: line.as_bytes(),
+            hints: &[],
+        };
+        let sure: Vec<_> = registry::builtin()
+            .iter()
+            .filter(|format| format.sniff(&head).score >= Score::Own)
+            .map(|format| format.name())
+            .collect();
+        assert_eq!(sure, [name]);
+    }
+    let entry = read("apache", apache);
+    assert_eq!(
+        (entry.duration_us, entry.connection_requests),
+        (Some(34_427), Some(3))
+    );
+    let entry = read("gunicorn", gunicorn);
+    assert_eq!((entry.duration_us, entry.pid), (Some(32_211), Some(24_879)));
+    assert_eq!(entry.time.map(|t| t.marks), Some(Marks::End));
+    let entry = read(
+        "nginx",
+        r#"127.0.0.1 - - [20/Nov/2026:16:23:16 +0000] "GET /a HTTP/1.1" 502 157 "x" msec=1795191796.147 rt=0.013 uct="0.000" uht="-" urt="0.013" us="502" ua="127.0.0.1:9101" ub="0" conn=17:3 rid=4ad36c1d2060844c74439ca62bfb3e0e"#,
+    );
+    assert_eq!(
+        entry.time.map(|t| (t.us, t.resolution_us)),
+        Some((at(16, 23, 16) + 147_000, 1000))
+    );
+    assert_eq!((entry.connection, entry.connection_requests), (Some(17), Some(3)));
+    assert_eq!(entry.upstream.last().and_then(|a| a.bytes_received), Some(0));
 }
 
 #[test]

@@ -114,18 +114,11 @@ fn is_binary(head: &[u8]) -> bool {
     controls > 2 && controls * 50 > head.len()
 }
 
-/// Names that server configuration goes by, whole or as an ending.
-const CONFIG_ENDINGS: [&str; 9] = [
-    ".conf",
-    ".cfg",
-    ".cnf",
-    ".yaml",
-    ".yml",
-    ".toml",
-    ".config",
-    ".ini",
-    "caddyfile",
-];
+/// Endings of documentation, which may quote configuration.
+const DOCUMENTS: [&str; 5] = [".md", ".rst", ".adoc", ".html", ".htm"];
+
+/// Parts of file names that logs have and configuration has not.
+const LOG_NAMES: [&str; 6] = ["log", "access", "error", "trace", "stdout", "stderr"];
 
 /// Starts of lines that only server configuration has.
 const CONFIG_WORDS: [&str; 22] = [
@@ -153,11 +146,15 @@ const CONFIG_WORDS: [&str; 22] = [
     "static_resources:",
 ];
 
-/// Whether the file may be a server's configuration, by its name or by two different words at the start of
-/// lines of its `head`.
+/// Whether the file may be a server's configuration: it is not named like a log, or two different words of
+/// configuration stand at the start of lines of its `head`.
 pub fn looks_like_configuration(shown: &str, head: &[u8]) -> bool {
-    let lower = shown.to_ascii_lowercase();
-    if CONFIG_ENDINGS.iter().any(|ending| lower.ends_with(ending)) {
+    let name = shown.rsplit('/').next().unwrap_or(shown).to_ascii_lowercase();
+    if DOCUMENTS.iter().any(|ending| name.ends_with(ending)) {
+        return false;
+    }
+    let ends_in_digit = name.ends_with(|c: char| c.is_ascii_digit());
+    if !ends_in_digit && !LOG_NAMES.iter().any(|part| name.contains(part)) {
         return true;
     }
     let words = CONFIG_WORDS.iter().filter(|word| {
@@ -196,12 +193,18 @@ mod tests {
     }
 
     #[test]
-    fn configuration_is_known_by_name_or_by_its_words() {
+    fn configuration_is_what_is_not_named_like_a_log_or_has_its_words() {
         assert!(looks_like_configuration("etc/nginx.conf", b""));
         assert!(looks_like_configuration("etc/Caddyfile", b""));
+        assert!(looks_like_configuration("logs/gunicorn.conf.py", b""));
+        assert!(!looks_like_configuration("logs/haproxy-20261120", b""));
         assert!(looks_like_configuration(
             "site",
             b"upstream app {\n}\nserver {\n  listen 80;\n}\n"
+        ));
+        assert!(!looks_like_configuration(
+            "README.md",
+            b"upstream app {\n}\nserver {\n"
         ));
         assert!(!looks_like_configuration("access.log", b"10.0.0.1 - - [..]\n"));
         assert!(!looks_like_configuration(

@@ -29,7 +29,7 @@ const CONFIG_MOST: u64 = 4 * 1024 * 1024;
 pub struct Inputs {
     /// Text files, compressed or not, in the order of their shown paths; [`SourceId`] is the index.
     pub inputs: Vec<Input>,
-    /// Those of them that may be server configuration, as paths to open.
+    /// Those of them that may be server configuration, as paths to open; their content decides.
     pub configs: Vec<PathBuf>,
     /// What could not be used.
     pub problems: Vec<Problem>,

@@ -132,7 +132,7 @@ fn compression_and_configuration_are_known_by_content() {
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     io::Write::write_all(&mut gz, LINE).unwrap();
     let root = tree(&[
-        ("plain.gz", LINE),
+        ("plain.log.gz", LINE),
         ("zipped.log", &gz.finish().unwrap()),
         ("nginx.conf", b"events {}\n"),
         ("empty.log", b""),
@@ -141,7 +141,7 @@ fn compression_and_configuration_are_known_by_content() {
     let kinds: Vec<_> = found.inputs.iter().map(|input| input.compression).collect();
     assert_eq!(
         names(root.path(), &found),
-        ["empty.log", "nginx.conf", "plain.gz", "zipped.log"]
+        ["empty.log", "nginx.conf", "plain.log.gz", "zipped.log"]
     );
     assert_eq!(
         kinds,
@@ -179,5 +179,14 @@ fn a_pipe_is_kept_so_that_it_can_be_read_twice() {
         file.rewind().unwrap();
         file.read_to_end(&mut again).unwrap();
         assert_eq!(again, LINE);
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_name_has_a_stream_in_its_own_directory_and_the_stream_s_stream_is_itself(name in "[a-z0-9._é-]{1,30}(\\.log)?(\\.gz)?") {
+        let stream = stream_name(&format!("d.1/{name}"));
+        proptest::prop_assert!(stream.starts_with("d.1/") && stream.len() > 4, "{stream}");
+        proptest::prop_assert_eq!(stream_name(&stream), stream);
     }
 }

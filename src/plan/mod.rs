@@ -80,7 +80,7 @@ impl Default for Plan {
             log_formats: Vec::new(),
             outputs: vec![Output {
                 file: None,
-                format: OutputFormat::Text,
+                format: "text",
             }],
             fail_on: Vec::new(),
             strict: false,
@@ -137,43 +137,8 @@ pub struct FormatText {
 pub struct Output {
     /// The file; standard output if `None`.
     pub file: Option<PathBuf>,
-    /// How it is written.
-    pub format: OutputFormat,
-}
-
-/// How a report is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OutputFormat {
-    /// For people, on a terminal.
-    Text,
-    /// One JSON object: `why502.findings.v1`.
-    Json,
-}
-
-impl OutputFormat {
-    /// All of them, with the name and the file extensions each goes by.
-    pub const ALL: [(Self, &'static str, &'static [&'static str]); 2] = [
-        (Self::Text, "text", &["txt", "text"]),
-        (Self::Json, "json", &["json"]),
-    ];
-
-    /// The format called `name`.
-    pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .find(|(_, own, _)| *own == name)
-            .map(|(format, ..)| *format)
-    }
-
-    /// The format of files that end in `.extension`, in any case.
-    pub fn by_extension(extension: &str) -> Option<Self> {
-        let extension = extension.to_ascii_lowercase();
-        Self::ALL
-            .iter()
-            .find(|(.., extensions)| extensions.contains(&extension.as_str()))
-            .map(|(format, ..)| *format)
-    }
+    /// How it is written: the name of a renderer.
+    pub format: &'static str,
 }
 
 /// `--fail-on CAUSE|any[:N]`.

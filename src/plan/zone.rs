@@ -87,6 +87,12 @@ impl Zone {
         time.with_timezone(&zone).to_rfc3339_opts(format, true)
     }
 
+    /// Date and time of day in this zone at the instant `us`; `None` beyond the years that the calendar holds.
+    pub fn civil(&self, us: i64) -> Option<NaiveDateTime> {
+        let local_us = us.checked_add(self.offset_us(us))?;
+        DateTime::<Utc>::from_timestamp_micros(local_us).map(|time| time.naive_utc())
+    }
+
     /// The zone's name as reports print it.
     pub fn name(&self) -> String {
         match self {

@@ -19,7 +19,7 @@ use std::path::Path;
 use crate::model::Report;
 
 pub use progress::Progress;
-pub use style::{Style, Zone};
+pub use style::Style;
 pub use summary::summarise;
 
 /// One output format.

@@ -10,7 +10,7 @@ use crate::select::Survey;
 
 /// How one input's stamps were brought to the common clock.
 #[derive(Debug, Clone)]
-pub struct Correction {
+pub(super) struct Correction {
     /// Added to the stamps, zone and clock error together.
     pub us: i64,
     /// The zone, as reports write it.
@@ -23,7 +23,7 @@ pub struct Correction {
 
 /// What is known of an input before clocks are settled.
 #[derive(Debug, Clone)]
-pub struct Facts {
+pub(super) struct Facts {
     /// Its hop.
     pub hop: HopId,
     /// Zone given by the user, by name.
@@ -33,7 +33,7 @@ pub struct Facts {
 }
 
 /// The correction of every input. `skew` says whether clock errors are corrected at all (zones always are).
-pub fn settle(
+pub(super) fn settle(
     facts: &BTreeMap<SourceId, Facts>,
     survey: &Survey,
     topology: &Topology,
@@ -62,7 +62,9 @@ fn correction(
     let hop_unknown = facts
         .iter()
         .filter(|(_, other)| other.hop == fact.hop)
-        .any(|(other, _)| zone_unknown(other) && survey.inputs.get(other).is_some_and(|input| input.requests > 0));
+        .any(|(other, _)| {
+            zone_unknown(other) && survey.inputs.get(other).is_some_and(|input| input.requests > 0)
+        });
     let (hop_zone, hop_skew) = match learnt {
         Some(&(us, _)) if hop_unknown => clocks::zone_and_skew(us),
         Some(&(us, _)) => (0, us),
@@ -79,14 +81,25 @@ fn correction(
     };
     let (skew_us, clock) = match (fact.given_us, learnt) {
         (Some(us), _) => (us, Some(clock_of(us, 0, 0))),
-        (None, Some((_, fit))) if skew && hop_skew != 0 => (hop_skew, Some(clock_of(hop_skew, fit.pairs, fit.spread_us))),
+        (None, Some((_, fit))) if skew && hop_skew != 0 => {
+            (hop_skew, Some(clock_of(hop_skew, fit.pairs, fit.spread_us)))
+        }
         _ => (0, None),
     };
-    Correction { us: zone_us + skew_us, zone, zone_origin, clock }
+    Correction {
+        us: zone_us + skew_us,
+        zone,
+        zone_origin,
+        clock,
+    }
 }
 
 fn clock_of(us: i64, pairs: u32, spread_us: i64) -> Clock {
-    Clock { offset_ms: us as f64 / 1_000.0, pairs, spread_ms: spread_us as f64 / 1_000.0 }
+    Clock {
+        offset_ms: us as f64 / 1_000.0,
+        pairs,
+        spread_ms: spread_us as f64 / 1_000.0,
+    }
 }
 
 /// What to add to the stamps of an error log without zone, from the requests of the same hop.
@@ -100,7 +113,9 @@ fn failure_zone(
     let requests: Vec<&Record> = survey
         .inputs
         .iter()
-        .filter(|(other, input)| **other != source && !input.zone_unknown && facts.get(other).is_some_and(|f| f.hop == hop))
+        .filter(|(other, input)| {
+            **other != source && !input.zone_unknown && facts.get(other).is_some_and(|f| f.hop == hop)
+        })
         .flat_map(|(_, input)| &input.kept)
         .filter(|record| record.kind == why502_parsers::entry::Kind::Request)
         .collect();

@@ -11,20 +11,44 @@ use crate::report::escape::line_text;
 const LONGEST: usize = 2_048;
 
 /// Fills in file, line number, offset and text of every piece of evidence. A file that can no longer be read is a problem.
-pub fn fill(inputs: &[Input], findings: &mut [Finding], near_misses: &mut [NearMiss], problems: &mut Vec<Problem>) {
+pub(super) fn fill(
+    inputs: &[Input],
+    findings: &mut [Finding],
+    near_misses: &mut [NearMiss],
+    problems: &mut Vec<Problem>,
+) {
     let mut places: BTreeMap<SourceId, BTreeMap<Place, Vec<u8>>> = BTreeMap::new();
-    for place in findings.iter().flat_map(|f| &f.evidence).chain(near_misses.iter().flat_map(|n| &n.example)).filter_map(|e| e.place) {
+    for place in findings
+        .iter()
+        .flat_map(|f| &f.evidence)
+        .chain(near_misses.iter().flat_map(|n| &n.example))
+        .filter_map(|e| e.place)
+    {
         places.entry(place.source).or_default().insert(place, Vec::new());
     }
     for (source, wanted) in &mut places {
-        let Some(input) = inputs.iter().find(|input| input.id == *source) else { continue };
-        let spots: Vec<(u64, u32)> = wanted.keys().map(|place| (place.offset, place.len.min(LONGEST as u32))).collect();
+        let Some(input) = inputs.iter().find(|input| input.id == *source) else {
+            continue;
+        };
+        let spots: Vec<(u64, u32)> = wanted
+            .keys()
+            .map(|place| (place.offset, place.len.min(LONGEST as u32)))
+            .collect();
         match read::lines_at(input, &spots) {
-            Ok(lines) => wanted.values_mut().zip(lines).for_each(|(text, line)| *text = line),
+            Ok(lines) => wanted
+                .values_mut()
+                .zip(lines)
+                .for_each(|(text, line)| *text = line),
             Err(error) => problems.push(error.problem(&input.shown)),
         }
     }
-    let shown = |source: SourceId| inputs.iter().find(|input| input.id == source).map(|i| i.shown.clone()).unwrap_or_default();
+    let shown = |source: SourceId| {
+        inputs
+            .iter()
+            .find(|input| input.id == source)
+            .map(|i| i.shown.clone())
+            .unwrap_or_default()
+    };
     let complete = |evidence: &mut Evidence| {
         let Some(place) = evidence.place else { return };
         evidence.file = shown(place.source);
@@ -43,5 +67,8 @@ pub fn fill(inputs: &[Input], findings: &mut [Finding], near_misses: &mut [NearM
             }
         }
     }
-    near_misses.iter_mut().filter_map(|near_miss| near_miss.example.as_mut()).for_each(complete);
+    near_misses
+        .iter_mut()
+        .filter_map(|near_miss| near_miss.example.as_mut())
+        .for_each(complete);
 }

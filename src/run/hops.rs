@@ -6,7 +6,7 @@ use why502_parsers::Product;
 
 /// What is known of one input when hops are named.
 #[derive(Debug, Clone)]
-pub struct Named<'a> {
+pub(super) struct Named<'a> {
     /// Its path as shown, relative to the path the user gave (empty directories stripped).
     pub relative: &'a str,
     /// The program that wrote it.
@@ -20,15 +20,29 @@ const GENERIC: [&str; 6] = ["logs", "log", "var", "LogFiles", "inetpub", "."];
 
 /// Words of a file name that say what is in it, not who wrote it.
 const CONTENT_WORDS: [&str; 16] = [
-    "access", "error", "errors", "log", "logs", "api", "http", "https", "ssl", "current", "combined", "main", "request",
-    "requests", "other_vhosts_access", "host",
+    "access",
+    "error",
+    "errors",
+    "log",
+    "logs",
+    "api",
+    "http",
+    "https",
+    "ssl",
+    "current",
+    "combined",
+    "main",
+    "request",
+    "requests",
+    "other_vhosts_access",
+    "host",
 ];
 
 /// A name per input, in the order given; inputs with the same name are of the same hop.
 ///
 /// The name is the user's, else the directory under the path given, else the file's name without the words that only
 /// tell its content. A directory in which several programs log is several hops.
-pub fn names(inputs: &[Named<'_>]) -> Vec<String> {
+pub(super) fn names(inputs: &[Named<'_>]) -> Vec<String> {
     let mut programs: BTreeMap<String, Vec<Product>> = BTreeMap::new();
     for input in inputs.iter().filter(|input| input.given.is_none()) {
         let products = programs.entry(directory(input.relative)).or_default();
@@ -44,7 +58,9 @@ pub fn names(inputs: &[Named<'_>]) -> Vec<String> {
                 return given.to_owned();
             }
             let directory = directory(input.relative);
-            let alone = programs.get(&directory).is_none_or(|products| products.len() <= 1);
+            let alone = programs
+                .get(&directory)
+                .is_none_or(|products| products.len() <= 1);
             match (directory.is_empty(), alone) {
                 (false, true) => directory,
                 (false, false) => format!("{directory}/{}", stem(input)),
@@ -65,9 +81,13 @@ const fn family(product: Product) -> Product {
 
 /// The telling part of the directories of a path.
 fn directory(relative: &str) -> String {
-    let Some((directories, _)) = relative.rsplit_once('/') else { return String::new() };
-    let telling: Vec<&str> =
-        directories.split('/').filter(|part| !part.is_empty() && !GENERIC.contains(part)).collect();
+    let Some((directories, _)) = relative.rsplit_once('/') else {
+        return String::new();
+    };
+    let telling: Vec<&str> = directories
+        .split('/')
+        .filter(|part| !part.is_empty() && !GENERIC.contains(part))
+        .collect();
     telling.join("/")
 }
 
@@ -80,7 +100,11 @@ fn stem(input: &Named<'_>) -> String {
         .filter(|word| !word.is_empty() && !CONTENT_WORDS.contains(&word.to_ascii_lowercase().as_str()))
         .filter(|word| !word.bytes().all(|byte| byte.is_ascii_digit()))
         .collect();
-    if telling.is_empty() { input.product.name().to_owned() } else { telling.join("-") }
+    if telling.is_empty() {
+        input.product.name().to_owned()
+    } else {
+        telling.join("-")
+    }
 }
 
 #[cfg(test)]
@@ -88,7 +112,11 @@ mod tests {
     use super::*;
 
     fn named(relative: &str, product: Product) -> Named<'_> {
-        Named { relative, product, given: None }
+        Named {
+            relative,
+            product,
+            given: None,
+        }
     }
 
     #[test]

@@ -16,13 +16,13 @@ use crate::limits::{self, Limits, ServerConfig};
 use crate::model::finding::{self, Problem, UnparsedLine};
 use crate::model::{Hop, HopId, Input, Micros, SourceId};
 use crate::plan::Plan;
+use crate::read;
 use crate::select::own::Whence;
 use crate::select::{Sketch, Survey};
-use crate::read;
 use crate::sniff::{self, DeclaredFormat, Detected, Forced, Part, Surroundings};
 
 /// The inputs of a run and what is known of them before they are read.
-pub struct Sources {
+pub(super) struct Sources {
     /// Every file found, by id.
     pub inputs: Vec<Input>,
     /// What could not be used.
@@ -35,7 +35,7 @@ pub struct Sources {
 }
 
 /// Readings that could be opened, and what was wrong with the others.
-pub struct Readings<'a> {
+pub(super) struct Readings<'a> {
     /// The readings, by input.
     pub list: Vec<Reading<'a>>,
     /// Inputs whose directives could not be read.
@@ -46,7 +46,7 @@ pub struct Readings<'a> {
 ///
 /// # Errors
 /// Nothing to read, or not one file of a known format.
-pub fn open(plan: &Plan) -> Result<Sources, Error> {
+pub(super) fn open(plan: &Plan) -> Result<Sources, Error> {
     let found = discover::discover(&plan.paths)?;
     let mut problems = found.problems;
     let (configs, config_problems) = read_configs(plan, &found.configs);
@@ -54,8 +54,14 @@ pub fn open(plan: &Plan) -> Result<Sources, Error> {
     let (declared, format_problems) = declared(&configs);
     problems.extend(format_problems);
     let forced = Forced::new(plan, &declared)?;
-    let beside: Vec<(String, Product)> = configs.iter().map(|config| (config.file.clone(), config.product)).collect();
-    let surroundings = Surroundings { declared: &declared, configs: &beside };
+    let beside: Vec<(String, Product)> = configs
+        .iter()
+        .map(|config| (config.file.clone(), config.product))
+        .collect();
+    let surroundings = Surroundings {
+        declared: &declared,
+        configs: &beside,
+    };
     let sniffed = sniff::detect(&found.inputs, surroundings, &forced, &|input, part| match part {
         Part::Head => read::head(input, sniff::HEAD),
         Part::Middle => read::middle(input, sniff::HEAD),
@@ -68,8 +74,15 @@ pub fn open(plan: &Plan) -> Result<Sources, Error> {
         .filter_map(|(input, detected)| Some((input.id, detected?)))
         .collect();
     if detected.is_empty() {
-        let shown = found.inputs.first().map(|input| input.shown.clone()).unwrap_or_default();
-        return Err(Error::NothingKnown { shown, files: found.inputs.len() });
+        let shown = found
+            .inputs
+            .first()
+            .map(|input| input.shown.clone())
+            .unwrap_or_default();
+        return Err(Error::NothingKnown {
+            shown,
+            files: found.inputs.len(),
+        });
     }
     let mut sources = Sources {
         inputs: found.inputs,
@@ -90,8 +103,10 @@ fn read_configs(plan: &Plan, beside: &[PathBuf]) -> (Vec<ServerConfig>, Vec<Prob
     paths.extend(limits::discover(beside));
     paths.sort();
     paths.dedup();
-    let files: Vec<(PathBuf, String)> =
-        paths.into_iter().map(|path| (path.clone(), discover::shown(&path))).collect();
+    let files: Vec<(PathBuf, String)> = paths
+        .into_iter()
+        .map(|path| (path.clone(), discover::shown(&path)))
+        .collect();
     limits::read_all(&files)
 }
 
@@ -100,7 +115,9 @@ fn declared(configs: &[ServerConfig]) -> (Vec<DeclaredFormat>, Vec<Problem>) {
     let (mut formats, mut problems) = (Vec::new(), Vec::new());
     for config in configs {
         // Only products whose format language is known declare formats that can be compiled.
-        let Ok(dialect) = Dialect::by_name(config.product.name()) else { continue };
+        let Ok(dialect) = Dialect::by_name(config.product.name()) else {
+            continue;
+        };
         for log in &config.logs {
             let name = format!("{} {}", config.product.name(), log.name);
             match paste::compile(dialect, &name, &log.text) {
@@ -122,7 +139,11 @@ fn declared(configs: &[ServerConfig]) -> (Vec<DeclaredFormat>, Vec<Problem>) {
 
 impl Sources {
     fn name_hops(&mut self, plan: &Plan) {
-        let known: Vec<&Input> = self.inputs.iter().filter(|input| self.detected.contains_key(&input.id)).collect();
+        let known: Vec<&Input> = self
+            .inputs
+            .iter()
+            .filter(|input| self.detected.contains_key(&input.id))
+            .collect();
         let relative: Vec<String> = known.iter().map(|input| relative(&input.stream, plan)).collect();
         let named: Vec<Named<'_>> = known
             .iter()
@@ -144,7 +165,10 @@ impl Sources {
                 self.ranks.insert(hop, rank);
             }
         }
-        self.names = order.into_iter().map(|name| (name.clone(), Product::Unknown)).collect();
+        self.names = order
+            .into_iter()
+            .map(|name| (name.clone(), Product::Unknown))
+            .collect();
         for (source, hop) in &self.hop_of {
             let product = self.detected[source].product;
             let known = &mut self.names[hop.0 as usize].1;
@@ -153,15 +177,20 @@ impl Sources {
     }
 
     /// The hop of every input that is read.
-    pub fn hop_of(&self) -> BTreeMap<SourceId, HopId> {
+    pub(super) fn hop_of(&self) -> BTreeMap<SourceId, HopId> {
         self.hop_of.clone()
     }
 
     /// Everything needed to read the inputs, their stamps corrected as given.
-    pub fn readings(&self, plan: &Plan, corrections: &BTreeMap<SourceId, Correction>) -> Readings<'_> {
-        let mut readings = Readings { list: Vec::new(), problems: Vec::new() };
+    pub(super) fn readings(&self, plan: &Plan, corrections: &BTreeMap<SourceId, Correction>) -> Readings<'_> {
+        let mut readings = Readings {
+            list: Vec::new(),
+            problems: Vec::new(),
+        };
         for input in &self.inputs {
-            let Some(detected) = self.detected.get(&input.id) else { continue };
+            let Some(detected) = self.detected.get(&input.id) else {
+                continue;
+            };
             let hop = self.hop_of[&input.id];
             let whence = Whence {
                 source: input.id,
@@ -179,15 +208,20 @@ impl Sources {
     }
 
     /// Renumbers the hops.
-    pub fn renumber(&mut self, rank: &BTreeMap<HopId, HopId>) {
-        self.hop_of.values_mut().for_each(|hop| *hop = rank.get(hop).copied().unwrap_or(*hop));
+    pub(super) fn renumber(&mut self, rank: &BTreeMap<HopId, HopId>) {
+        self.hop_of
+            .values_mut()
+            .for_each(|hop| *hop = rank.get(hop).copied().unwrap_or(*hop));
         let mut names = self.names.clone();
         for (at, name) in self.names.drain(..).enumerate() {
             let to = rank.get(&HopId(at as u16)).map_or(at, |hop| hop.0 as usize);
             names[to] = name;
         }
         self.names = names;
-        self.ranks = std::mem::take(&mut self.ranks).into_iter().map(|(hop, at)| (rank[&hop], at)).collect();
+        self.ranks = std::mem::take(&mut self.ranks)
+            .into_iter()
+            .map(|(hop, at)| (rank[&hop], at))
+            .collect();
     }
 
     fn plain_hops(&self) -> Vec<Hop> {
@@ -203,18 +237,33 @@ impl Sources {
     }
 
     /// The limits of the hops as they are numbered now.
-    pub fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> Limits {
         let hops = self.plain_hops();
-        let products = hops.iter().enumerate().map(|(at, hop)| (HopId(at as u16), hop.product)).collect();
+        let products = hops
+            .iter()
+            .enumerate()
+            .map(|(at, hop)| (HopId(at as u16), hop.product))
+            .collect();
         Limits::new(products, limits::assign(self.configs.clone(), &hops))
     }
 
     /// The hops for working out the topology.
-    pub fn nodes<'a>(&self, limits: &Limits, sketches: &'a BTreeMap<HopId, Sketch>, survey: &Survey) -> Vec<Node<'a>> {
+    pub(super) fn nodes<'a>(
+        &self,
+        limits: &Limits,
+        sketches: &'a BTreeMap<HopId, Sketch>,
+        survey: &Survey,
+    ) -> Vec<Node<'a>> {
         let zone_unknown = |hop: HopId| {
-            self.hop_of.iter().filter(|(_, of)| **of == hop).any(|(source, _)| {
-                survey.inputs.get(source).is_some_and(|input| input.zone_unknown && input.requests > 0)
-            })
+            self.hop_of
+                .iter()
+                .filter(|(_, of)| **of == hop)
+                .any(|(source, _)| {
+                    survey
+                        .inputs
+                        .get(source)
+                        .is_some_and(|input| input.zone_unknown && input.requests > 0)
+                })
         };
         (0..self.names.len() as u16)
             .map(HopId)
@@ -231,7 +280,7 @@ impl Sources {
     }
 
     /// What clocks are settled from.
-    pub fn clock_facts(&self, plan: &Plan) -> BTreeMap<SourceId, Facts> {
+    pub(super) fn clock_facts(&self, plan: &Plan) -> BTreeMap<SourceId, Facts> {
         self.inputs
             .iter()
             .filter_map(|input| {
@@ -246,7 +295,7 @@ impl Sources {
     }
 
     /// The hops in their final order, with their upstreams (`edges` in the old numbering).
-    pub fn hops(
+    pub(super) fn hops(
         &self,
         edges: &BTreeMap<HopId, BTreeSet<HopId>>,
         rank: &BTreeMap<HopId, HopId>,
@@ -265,7 +314,7 @@ impl Sources {
     }
 
     /// The coverage table.
-    pub fn coverage(
+    pub(super) fn coverage(
         &self,
         survey: &Survey,
         corrections: &BTreeMap<SourceId, Correction>,
@@ -276,14 +325,21 @@ impl Sources {
             .filter(|input| self.detected.contains_key(&input.id))
             .map(|input| {
                 let detected = &self.detected[&input.id];
-                let coverage = survey.inputs.get(&input.id).map(|survey| survey.coverage.clone()).unwrap_or_default();
+                let coverage = survey
+                    .inputs
+                    .get(&input.id)
+                    .map(|survey| survey.coverage.clone())
+                    .unwrap_or_default();
                 let correction = corrections.get(&input.id);
                 let corrected = |us: i64| Micros(us + correction.map_or(0, |correction| correction.us));
                 finding::Input {
                     path: input.shown.clone(),
                     format: Some(detected.format_name.clone()),
                     format_reason: detected.reason.clone(),
-                    hop: self.hop_of.get(&input.id).map(|hop| hops[hop.0 as usize].name.clone()),
+                    hop: self
+                        .hop_of
+                        .get(&input.id)
+                        .map(|hop| hops[hop.0 as usize].name.clone()),
                     bytes: coverage.bytes,
                     lines: coverage.lines,
                     entries: coverage.entries,
@@ -291,12 +347,18 @@ impl Sources {
                     unparsed_lines: coverage
                         .unparsed_at
                         .into_iter()
-                        .map(|line| UnparsedLine { line: line.line, offset: line.offset, reason: line.reason })
+                        .map(|line| UnparsedLine {
+                            line: line.line,
+                            offset: line.offset,
+                            reason: line.reason,
+                        })
                         .collect(),
                     first: coverage.first_us.map(corrected),
                     last: coverage.last_us.map(corrected),
                     zone: correction.map_or_else(String::new, |correction| correction.zone.clone()),
-                    zone_origin: correction.map_or("", |correction| correction.zone_origin).to_owned(),
+                    zone_origin: correction
+                        .map_or("", |correction| correction.zone_origin)
+                        .to_owned(),
                     clock: correction.and_then(|correction| correction.clock),
                 }
             })

@@ -42,11 +42,15 @@ const WIDENINGS: usize = 2;
 pub fn diagnose(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report, Error> {
     let mut sources = inputs::open(plan)?;
     let wanted = |status: u16| plan.statuses.contains(status);
-    progress.phase("reading");
+    progress.restart(
+        "reading",
+        sources.inputs.iter().map(|input| input.bytes_on_disk).sum(),
+    );
     let mut readings = sources.readings(plan, &BTreeMap::new());
-    let (survey, problems) = passes::survey(&readings.list, &wanted, progress)?;
-    sources.problems.append(&mut readings.problems);
-    sources.problems.extend(problems);
+    let (survey, mut problems) = passes::survey(&readings.list, &wanted, progress)?;
+    problems.append(&mut readings.problems);
+    drop(readings);
+    sources.problems.append(&mut problems);
     progress.phase("joining");
     let map = Map::draw(plan, &mut sources, &survey);
     let window = map.window(plan, &survey, now_us)?;
@@ -55,7 +59,11 @@ pub fn diagnose(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
     let joined = join(&readings.list, &survey, &seeds, &map, progress)?;
     progress.phase("explaining");
     let stats = map.stats(&survey);
-    let events: Vec<Record> = seeds.iter().filter(|record| record.kind == Kind::Event).cloned().collect();
+    let events: Vec<Record> = seeds
+        .iter()
+        .filter(|record| record.kind == Kind::Event)
+        .cloned()
+        .collect();
     let outcome = classify::classify(&World {
         hops: &map.hops,
         stats: &stats,
@@ -71,7 +79,12 @@ pub fn diagnose(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
     findings.retain(|finding| is_shown(plan, finding));
     let filtered = (in_window - findings.len()) as u64;
     let mut near_misses = outcome.near_misses;
-    evidence::fill(&sources.inputs, &mut findings, &mut near_misses, &mut sources.problems);
+    evidence::fill(
+        &sources.inputs,
+        &mut findings,
+        &mut near_misses,
+        &mut sources.problems,
+    );
     let (requests, statuses) = map.edge_counts(&stats, &window, plan);
     let mut inferences = outcome.inferences;
     inferences.extend(map.clock_inferences());
@@ -80,7 +93,10 @@ pub fn diagnose(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
     Ok(Report {
         schema: Report::SCHEMA.to_owned(),
         generated_at: Micros(now_us),
-        window: finding::Window { since: window.since.map(Micros), until: window.until.map(Micros) },
+        window: finding::Window {
+            since: window.since.map(Micros),
+            until: window.until.map(Micros),
+        },
         statuses: plan.statuses.to_string().split(',').map(str::to_owned).collect(),
         filtered,
         inputs: sources.coverage(&survey, &map.corrections, &map.hops),
@@ -115,9 +131,15 @@ fn join(
     map: &Map,
     progress: &Progress,
 ) -> Result<Joined, Error> {
-    let parts: FxHashMap<SourceId, BTreeMap<u64, Part>> =
-        survey.inputs.iter().map(|(&source, input)| (source, input.parts.clone())).collect();
-    let mut known: BTreeMap<Place, Record> = seeds.iter().map(|record| (record.place, record.clone())).collect();
+    let parts: FxHashMap<SourceId, BTreeMap<u64, Part>> = survey
+        .inputs
+        .iter()
+        .map(|(&source, input)| (source, input.parts.clone()))
+        .collect();
+    let mut known: BTreeMap<Place, Record> = seeds
+        .iter()
+        .map(|record| (record.place, record.clone()))
+        .collect();
     let mut wanted = Wanted::new(seeds, map.by_id.clone());
     let gathered = passes::gather(readings, &parts, &wanted, progress)?;
     let last_use = gathered.last_use(seeds);
@@ -127,8 +149,14 @@ fn join(
         known.extend(more.drain(..).map(|record| (record.place, record)));
         traces = correlate::join(known.values().cloned().collect(), &map.hops);
         traces.retain(|trace| is_about(trace, seeds));
-        let records: Vec<&Record> = traces.iter().flat_map(|t| &t.links).flat_map(|link| link.records()).collect();
-        let Some(wider) = wanted.widened(&records).filter(|_| round < WIDENINGS) else { break };
+        let records: Vec<&Record> = traces
+            .iter()
+            .flat_map(|t| &t.links)
+            .flat_map(|link| link.records())
+            .collect();
+        let Some(wider) = wanted.widened(&records).filter(|_| round < WIDENINGS) else {
+            break;
+        };
         more = passes::gather(readings, &parts, &wider, progress)?.records();
         more.retain(|record| !known.contains_key(&record.place));
         if more.is_empty() {
@@ -141,11 +169,11 @@ fn join(
 
 /// Whether a trace has a failure in it, and not only its neighbours.
 fn is_about(trace: &Trace, seeds: &[Record]) -> bool {
-    trace
-        .links
-        .iter()
-        .flat_map(|link| link.records())
-        .any(|record| seeds.binary_search_by_key(&record.place, |seed| seed.place).is_ok())
+    trace.links.iter().flat_map(|link| link.records()).any(|record| {
+        seeds
+            .binary_search_by_key(&record.place, |seed| seed.place)
+            .is_ok()
+    })
 }
 
 /// Everything that holds for the run as a whole.
@@ -168,17 +196,29 @@ impl Map {
         drop(nodes);
         let facts = sources.clock_facts(plan);
         let corrections = clocks::settle(&facts, survey, &topology, !plan.no_skew);
-        let rank: BTreeMap<HopId, HopId> =
-            topology.order.iter().enumerate().map(|(at, &hop)| (hop, HopId(at as u16))).collect();
+        let rank: BTreeMap<HopId, HopId> = topology
+            .order
+            .iter()
+            .enumerate()
+            .map(|(at, &hop)| (hop, HopId(at as u16)))
+            .collect();
         sources.renumber(&rank);
         let hops = sources.hops(&topology.edges, &rank, &limits);
         let limits = sources.limits();
         let by_id = topology.by_id.iter().map(|(a, b)| (rank[a], rank[b])).collect();
-        Self { hops, limits, corrections, by_id, hop_of: sources.hop_of() }
+        Self {
+            hops,
+            limits,
+            corrections,
+            by_id,
+            hop_of: sources.hop_of(),
+        }
     }
 
     fn correction_us(&self, source: SourceId) -> i64 {
-        self.corrections.get(&source).map_or(0, |correction| correction.us)
+        self.corrections
+            .get(&source)
+            .map_or(0, |correction| correction.us)
     }
 
     /// The window, relative times resolved.
@@ -188,7 +228,9 @@ impl Map {
             .iter()
             .filter_map(|(&source, input)| Some(input.coverage.last_us? + self.correction_us(source)))
             .max();
-        plan.window.resolve(now_us, last).map_err(|what| Error::usage("--since/--until", what, "name a later end"))
+        plan.window
+            .resolve(now_us, last)
+            .map_err(|what| Error::usage("--since/--until", what, "name a later end"))
     }
 
     /// The kept records on the common clock and under their final hops, by place; those around the window only.
@@ -214,7 +256,9 @@ impl Map {
     fn stats(&self, survey: &Survey) -> Stats {
         let mut stats = Stats::default();
         for (&source, input) in &survey.inputs {
-            let Some(&hop) = self.hop_of.get(&source) else { continue };
+            let Some(&hop) = self.hop_of.get(&source) else {
+                continue;
+            };
             let shift = (self.correction_us(source) as f64 / 1e6).round() as i64;
             let load = stats.load.entry(hop).or_default();
             for (&second, count) in &input.seconds {
@@ -233,13 +277,23 @@ impl Map {
 
     /// Requests in the window at the outermost hops, and gateway errors there that were not asked for.
     fn edge_counts(&self, stats: &Stats, window: &Window, plan: &Plan) -> (u64, BTreeMap<u16, u64>) {
-        let inner: BTreeSet<HopId> = self.hops.iter().flat_map(|hop| hop.upstreams.iter().copied()).collect();
+        let inner: BTreeSet<HopId> = self
+            .hops
+            .iter()
+            .flat_map(|hop| hop.upstreams.iter().copied())
+            .collect();
         let within = |second: i64| {
-            window.is_open() || window.contains(second * 1_000_000) || window.contains(second * 1_000_000 + 999_999)
+            window.is_open()
+                || window.contains(second * 1_000_000)
+                || window.contains(second * 1_000_000 + 999_999)
         };
         let (mut requests, mut statuses) = (0, BTreeMap::new());
         for (hop, load) in stats.load.iter().filter(|(hop, _)| !inner.contains(hop)) {
-            requests += load.iter().filter(|(second, _)| within(**second)).map(|(_, s)| u64::from(s.requests)).sum::<u64>();
+            requests += load
+                .iter()
+                .filter(|(second, _)| within(**second))
+                .map(|(_, s)| u64::from(s.requests))
+                .sum::<u64>();
             for (&(status, second), &count) in stats.failures.get(hop).into_iter().flatten() {
                 if within(second) && status >= 500 && !plan.statuses.contains(status) {
                     *statuses.entry(status).or_default() += count;
@@ -274,7 +328,9 @@ impl Map {
         let mut seen = BTreeSet::new();
         let mut all = Vec::new();
         for (source, correction) in &self.corrections {
-            let Some(hop) = self.hop_of.get(source) else { continue };
+            let Some(hop) = self.hop_of.get(source) else {
+                continue;
+            };
             let name = &self.hops[hop.0 as usize].name;
             if let Some(clock) = correction.clock.filter(|clock| clock.pairs > 0)
                 && seen.insert((*hop, "clock_offset"))
@@ -306,12 +362,17 @@ impl Map {
 }
 
 fn clock_us(correction: &Correction) -> i64 {
-    correction.clock.map_or(0, |clock| (clock.offset_ms * 1_000.0) as i64)
+    correction
+        .clock
+        .map_or(0, |clock| (clock.offset_ms * 1_000.0) as i64)
 }
 
 fn is_around(record: &Record, window: &Window) -> bool {
-    let Some((start, end)) = record.interval() else { return window.is_open() };
-    window.since.is_none_or(|since| end >= since - MARGIN_US) && window.until.is_none_or(|until| start < until + MARGIN_US)
+    let Some((start, end)) = record.interval() else {
+        return window.is_open();
+    };
+    window.since.is_none_or(|since| end >= since - MARGIN_US)
+        && window.until.is_none_or(|until| start < until + MARGIN_US)
 }
 
 /// One sample per hop, of all its request logs.
@@ -327,7 +388,10 @@ fn sketches(sources: &Sources, survey: &Survey) -> BTreeMap<HopId, Sketch> {
 
 /// What the caller of a finished run is told besides the report: whether coverage fell short.
 pub fn is_incomplete(report: &Report) -> Option<Problem> {
-    let unread = report.inputs.iter().find(|input| input.unparsed > 0 || input.format.is_none());
+    let unread = report
+        .inputs
+        .iter()
+        .find(|input| input.unparsed > 0 || input.format.is_none());
     let path = unread.map(|input| input.path.clone());
     if path.is_none() && report.problems.is_empty() {
         return None;

@@ -11,17 +11,18 @@ use crate::model::{Input, SourceId};
 use crate::plan::Zone;
 use crate::read::{self, Span};
 use crate::report::progress::Progress;
+use crate::select::Scanner;
 use crate::select::gather::{Gathered, Gatherer, Wanted};
 use crate::select::own::Whence;
+use crate::select::scan::Scanned;
 use crate::select::survey::{Part, Survey, Surveyor};
-use crate::select::Scanner;
 use crate::sniff::Detected;
 
 /// Bytes per span of a plain file.
 const BLOCK: u64 = 4 << 20;
 
 /// One input that is read, with everything needed to read it.
-pub struct Reading<'a> {
+pub(super) struct Reading<'a> {
     /// The file.
     pub input: &'a Input,
     /// Its format.
@@ -32,6 +33,8 @@ pub struct Reading<'a> {
     pub whence: Whence,
     /// Lines that change how later ones are read, with their offsets.
     pub directives: Vec<(u64, Vec<u8>)>,
+    /// About when the file was written, for stamps without year.
+    pub written_us: i64,
 }
 
 impl<'a> Reading<'a> {
@@ -39,19 +42,59 @@ impl<'a> Reading<'a> {
     ///
     /// # Errors
     /// As [`read::directives`].
-    pub fn new(input: &'a Input, detected: &'a Detected, zone: Option<Zone>, whence: Whence) -> Result<Self, Error> {
+    pub(super) fn new(
+        input: &'a Input,
+        detected: &'a Detected,
+        zone: Option<Zone>,
+        whence: Whence,
+    ) -> Result<Self, Error> {
         let directives = match detected.prepared.directive() {
             Some(mark) => read::directives(input, mark)?,
             None => Vec::new(),
         };
-        Ok(Self { input, detected, zone, whence, directives })
+        let written_us = written_us(input, detected);
+        Ok(Self {
+            input,
+            detected,
+            zone,
+            whence,
+            directives,
+            written_us,
+        })
     }
 
     fn scanner(&self, offset: u64) -> Scanner {
         let before = self.directives.iter().take_while(|(at, _)| *at < offset).last();
         let preamble = before.map_or(&[][..], |(_, line)| line.as_slice());
-        Scanner::new(self.detected.prepared.open(preamble), self.detected.wrapper, self.zone.clone())
+        Scanner::new(
+            self.detected.prepared.open(preamble),
+            self.detected.wrapper,
+            self.zone,
+            self.written_us,
+        )
     }
+}
+
+/// About when `input` was written: its first stamp that says the year, else its last change on disk.
+fn written_us(input: &Input, detected: &Detected) -> i64 {
+    let changed = || {
+        let modified = std::fs::metadata(&input.path).ok()?.modified().ok()?;
+        let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
+        i64::try_from(since.as_micros()).ok()
+    };
+    let mut scanner = Scanner::new(detected.prepared.open(&[]), detected.wrapper, None, 0);
+    let mut first = None;
+    let head = read::head(input, 4_096).unwrap_or_default();
+    scanner.scan(&head, 0, |scanned, _| {
+        if let (None, Scanned::Entry(entry)) = (first, scanned) {
+            // Stamps without year come out in the year of the reference given above, 1970.
+            first = entry
+                .time
+                .map(|stamp| stamp.us)
+                .filter(|&us| us > 10 * 366 * 86_400_000_000);
+        }
+    });
+    first.or_else(changed).unwrap_or(0)
 }
 
 /// A span of one reading.
@@ -63,7 +106,11 @@ struct Task<'r, 'a> {
 fn tasks<'r, 'a>(readings: &'r [Reading<'a>]) -> Result<Vec<Task<'r, 'a>>, Error> {
     let mut tasks = Vec::new();
     for reading in readings {
-        tasks.extend(read::spans(reading.input, BLOCK)?.into_iter().map(|span| Task { reading, span }));
+        tasks.extend(
+            read::spans(reading.input, BLOCK)?
+                .into_iter()
+                .map(|span| Task { reading, span }),
+        );
     }
     // Whole compressed files take longest; begun last they would keep one thread busy alone.
     tasks.sort_by_key(|task| std::cmp::Reverse(task.span.len));
@@ -74,7 +121,7 @@ fn tasks<'r, 'a>(readings: &'r [Reading<'a>]) -> Result<Vec<Task<'r, 'a>>, Error
 ///
 /// # Errors
 /// None that concern one input; those are problems.
-pub fn survey(
+pub(super) fn survey(
     readings: &[Reading<'_>],
     wanted: &(dyn Fn(u16) -> bool + Sync),
     progress: &Progress,
@@ -97,17 +144,20 @@ pub fn survey(
 ///
 /// # Errors
 /// As [`survey`].
-pub fn gather(
+pub(super) fn gather(
     readings: &[Reading<'_>],
     parts: &FxHashMap<SourceId, BTreeMap<u64, Part>>,
     wanted: &Wanted,
     progress: &Progress,
 ) -> Result<Gathered, Error> {
     let run = |buffer: &mut Vec<u8>, task: &Task<'_, '_>| {
-        let lines_before = parts
-            .get(&task.reading.input.id)
-            .map_or(0, |parts| parts.range(..task.span.offset).map(|(_, part)| part.lines).sum());
-        let whence = Whence { lines_before, ..task.reading.whence };
+        let lines_before = parts.get(&task.reading.input.id).map_or(0, |parts| {
+            parts.range(..task.span.offset).map(|(_, part)| part.lines).sum()
+        });
+        let whence = Whence {
+            lines_before,
+            ..task.reading.whence
+        };
         let mut gatherer = Gatherer::new(task.reading.scanner(task.span.offset), whence, wanted);
         // What broke in the first pass breaks again; it was reported then.
         let _ = read::read_span(task.reading.input, &task.span, buffer, &mut |chunk| {
@@ -118,7 +168,9 @@ pub fn gather(
     };
     let holds = |task: &Task<'_, '_>| {
         let correction = task.reading.whence.correction_us;
-        let part = parts.get(&task.reading.input.id).and_then(|parts| parts.get(&task.span.offset));
+        let part = parts
+            .get(&task.reading.input.id)
+            .and_then(|parts| parts.get(&task.span.offset));
         part.is_some_and(|part| match (part.first_us, part.last_us) {
             (Some(first), Some(last)) => wanted.may_be_in(first + correction, last + correction),
             _ => part.lines > 0, // Lines without times can still carry an id.

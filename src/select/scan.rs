@@ -4,7 +4,7 @@ use why502_parsers::entry::{Kind, Stamp, Zone as StampZone};
 use why502_parsers::wrap::Wrapper;
 use why502_parsers::{Entry, Line, LineError, LineParser, bytes};
 
-use crate::plan::{CivilClock, Zone};
+use crate::plan::{CivilClock, Zone, window};
 
 /// Where a line stands within the part of the input that is being scanned.
 #[derive(Debug, Clone, Copy)]
@@ -34,21 +34,25 @@ pub struct Scanner {
     parser: Box<dyn LineParser>,
     wrapper: Option<&'static dyn Wrapper>,
     civil: Option<CivilClock>,
+    reference_us: i64,
     index: u64,
 }
 
 impl Scanner {
     /// A scanner that reads lines with `parser` after `wrapper` has been taken off. Stamps that do not say their
-    /// zone are of `zone`, if that is given.
+    /// zone are of `zone`, if that is given; those that do not say their year are of the one that brings them to
+    /// about `reference_us`.
     pub fn new(
         parser: Box<dyn LineParser>,
         wrapper: Option<&'static dyn Wrapper>,
         zone: Option<Zone>,
+        reference_us: i64,
     ) -> Self {
         Self {
             parser,
             wrapper,
             civil: zone.map(CivilClock::new),
+            reference_us,
             index: 0,
         }
     }
@@ -100,6 +104,12 @@ impl Scanner {
         if let Some(outer) = outer {
             entry.time = entry.time.or(outer.time);
             entry.pid = entry.pid.or(outer.pid);
+        }
+        if let Some(stamp) = &mut entry.time
+            && stamp.zone == StampZone::LocalNoYear
+        {
+            stamp.us = window::with_year(stamp.us, self.reference_us);
+            stamp.zone = StampZone::Local;
         }
         if let (Some(civil), Some(stamp)) = (&mut self.civil, &mut entry.time)
             && stamp.zone != StampZone::Known

@@ -142,11 +142,16 @@ fn is_unique_id(text: &[u8]) -> bool {
 
 /// Hex groups joined by `:`, `_` or `-`, with at least one `_` between them.
 fn is_haproxy_unique_id(text: &[u8]) -> bool {
-    text.contains(&b'_')
-        && text
-            .iter()
-            .all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'_' | b'-'))
-        && text.iter().any(u8::is_ascii_digit)
+    let (mut joined, mut digit) = (false, false);
+    for byte in text {
+        match byte {
+            b'0'..=b'9' => digit = true,
+            b'_' => joined = true,
+            b'a'..=b'f' | b'A'..=b'F' | b':' | b'-' => {}
+            _ => return false,
+        }
+    }
+    joined && digit
 }
 
 #[cfg(test)]

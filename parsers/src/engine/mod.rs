@@ -10,4 +10,6 @@ pub mod paste_haproxy;
 pub mod paste_nginx;
 pub mod slot;
 pub mod template;
+mod template_build;
+mod template_format;
 pub mod w3c;

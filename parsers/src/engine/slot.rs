@@ -263,12 +263,15 @@ fn is_method_byte(byte: &u8) -> bool {
 }
 
 fn client_and_port<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> bool {
-    let Some(colon) = memchr::memrchr(b':', text) else {
+    let Some(colon) = text.iter().rposition(|b| *b == b':') else {
         entry.client = filled(text);
-        return true;
+        return !text.contains(&b' ');
     };
-    let port = &text[colon + 1..];
-    entry.client = filled(&text[..colon]);
+    let (address, port) = (&text[..colon], &text[colon + 1..]);
+    if address.contains(&b' ') {
+        return false;
+    }
+    entry.client = filled(address);
     entry.client_port = small(port);
     entry.client_port.is_some() || missing(port)
 }
@@ -276,7 +279,10 @@ fn client_and_port<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> bool {
 /// HAProxy's captured headers. Which header a value is of only the configuration knows, so ids and
 /// the host are told by their shape.
 fn captures<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
-    for value in text.split(|b| matches!(b, b'|' | b'{' | b'}')) {
+    let mut from = 0;
+    for at in memchr::memchr3_iter(b'|', b'{', b'}', text) {
+        let value = &text[from..at];
+        from = at + 1;
         if value.len() < 4 || id::push_if_id(&mut entry.ids, value) {
             continue;
         }

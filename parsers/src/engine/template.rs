@@ -3,13 +3,13 @@
 //! Reading a line walks the fields once from left to right, finds each field's end by the bytes
 //! that follow it and puts the slice where the field's [`Slot`] says. Nothing is allocated.
 
-use std::sync::Arc;
-
 use crate::engine::slot::Slot;
-use crate::entry::{Entry, Escape, Marks, Stamp};
-use crate::error::{FormatError, LineError};
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::entry::{Entry, Escape, Marks, Stamp, Zone};
+use crate::error::LineError;
 use crate::time::{self, DayCache};
+
+pub use crate::engine::template_build::Builder;
+pub use crate::engine::template_format::{TemplateFormat, TemplateParser};
 
 /// How a time is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,14 +40,14 @@ impl TimeShape {
                 whole(us.map(|us| Stamp {
                     us,
                     resolution_us: 1,
-                    zone: crate::entry::Zone::Known,
+                    zone: Zone::Known,
                     marks: Marks::End,
                 }))
             }
         }
     }
 
-    const fn is_number(self) -> bool {
+    pub(super) const fn is_number(self) -> bool {
         matches!(self, Self::EpochSeconds | Self::EpochMs | Self::EpochUs)
     }
 }
@@ -114,9 +114,9 @@ impl Field {
 
 /// A field and the bytes that must follow it.
 #[derive(Debug, Clone)]
-struct Op {
-    field: Field,
-    until: Until,
+pub(super) struct Op {
+    pub(super) field: Field,
+    pub(super) until: Until,
 }
 
 /// Fixed bytes, compared eight at a time: a call of `memcmp` for two or three bytes costs more than
@@ -180,13 +180,13 @@ impl Until {
 /// A compiled line format.
 #[derive(Debug, Clone)]
 pub struct Template {
-    lead: Until,
-    ops: Box<[Op]>,
+    pub(super) lead: Until,
+    pub(super) ops: Box<[Op]>,
     /// After this many fields a line may end.
-    required: usize,
-    escape: Escape,
+    pub(super) required: usize,
+    pub(super) escape: Escape,
     /// Draws conclusions from several fields, once all are read.
-    finish: fn(&mut Entry<'_>),
+    pub(super) finish: fn(&mut Entry<'_>),
 }
 
 impl Template {
@@ -386,190 +386,4 @@ fn groups(text: &[u8]) -> usize {
         at += end + 2;
     }
     at
-}
-
-/// Collects literals and fields into a [`Template`].
-#[derive(Debug)]
-pub struct Builder {
-    dialect: &'static str,
-    lead: Vec<u8>,
-    ops: Vec<(Field, Vec<u8>, String)>,
-    required: Option<usize>,
-    escape: Escape,
-    finish: fn(&mut Entry<'_>),
-}
-
-impl Builder {
-    /// An empty format of `dialect`.
-    pub fn new(dialect: &'static str, escape: Escape) -> Self {
-        Self {
-            dialect,
-            lead: Vec::new(),
-            ops: Vec::new(),
-            required: None,
-            escape,
-            finish: |_| {},
-        }
-    }
-
-    /// Calls `finish` on each entry that was read.
-    pub fn finish_with(&mut self, finish: fn(&mut Entry<'_>)) {
-        self.finish = finish;
-    }
-
-    /// Whether nothing was added yet.
-    pub fn is_empty(&self) -> bool {
-        self.lead.is_empty() && self.ops.is_empty()
-    }
-
-    /// From here on the line may end.
-    pub fn optional_from_here(&mut self) {
-        self.required.get_or_insert(self.ops.len());
-    }
-
-    /// Adds fixed bytes.
-    pub fn literal(&mut self, bytes: &[u8]) {
-        match self.ops.last_mut() {
-            Some((_, until, _)) => until.extend_from_slice(bytes),
-            None => self.lead.extend_from_slice(bytes),
-        }
-    }
-
-    /// Adds a field, which the format's author calls `name`.
-    pub fn field(&mut self, field: Field, name: &str) {
-        self.ops.push((field, Vec::new(), name.to_owned()));
-    }
-
-    /// The last field, if nothing stands after it yet.
-    pub fn open_field(&mut self) -> Option<&mut Field> {
-        match self.ops.last_mut() {
-            Some((field, until, _)) if until.is_empty() => Some(field),
-            _ => None,
-        }
-    }
-
-    /// Compiles what was added.
-    ///
-    /// # Errors
-    /// [`FormatError::Unseparated`] if a field cannot be told from the next;
-    /// [`FormatError::NoTime`] if no field gives the time.
-    pub fn build(mut self) -> Result<Template, FormatError> {
-        for (field, until, _) in &mut self.ops {
-            if field.slot == Slot::Request && field.shape == Shape::Until && until.first() == Some(&b' ') {
-                field.shape = Shape::BareRequest;
-            }
-        }
-        for pair in self.ops.windows(2) {
-            let (field, until, name) = &pair[0];
-            let reaches = match field.shape {
-                Shape::Time(shape, _) => !shape.is_number(),
-                Shape::Groups => true,
-                _ => false,
-            };
-            if until.is_empty() && !reaches {
-                return Err(FormatError::Unseparated {
-                    dialect: self.dialect,
-                    first: name.clone(),
-                    second: pair[1].2.clone(),
-                });
-            }
-        }
-        let template = Template {
-            required: self.required.unwrap_or(self.ops.len()),
-            lead: Until::new(&self.lead),
-            ops: self
-                .ops
-                .into_iter()
-                .map(|(field, until, _)| Op {
-                    field,
-                    until: Until::new(&until),
-                })
-                .collect(),
-            escape: self.escape,
-            finish: self.finish,
-        };
-        if template.is_timeless() {
-            return Err(FormatError::NoTime {
-                dialect: self.dialect,
-            });
-        }
-        Ok(template)
-    }
-}
-
-/// A format that is one template: what a pasted or configured format string becomes.
-#[derive(Debug)]
-pub struct TemplateFormat {
-    name: String,
-    product: Product,
-    template: Arc<Template>,
-}
-
-impl TemplateFormat {
-    /// The access log of `product` that `template` describes.
-    pub fn new(name: &str, product: Product, template: Template) -> Self {
-        Self {
-            name: name.to_owned(),
-            product,
-            template: Arc::new(template),
-        }
-    }
-}
-
-impl Format for TemplateFormat {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn product(&self) -> Product {
-        self.product
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Access
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
-        let mut parser = TemplateParser::new(Arc::clone(&self.template));
-        Sniff::by_parsing(head, &mut parser, Score::Mark, "lines match the format string")
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(TemplatePrepared(Arc::clone(&self.template)))
-    }
-}
-
-struct TemplatePrepared(Arc<Template>);
-
-impl Prepared for TemplatePrepared {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(TemplateParser::new(Arc::clone(&self.0)))
-    }
-}
-
-/// Reads lines by one template.
-#[derive(Debug)]
-pub struct TemplateParser {
-    template: Arc<Template>,
-    day: DayCache,
-}
-
-impl TemplateParser {
-    /// A parser that has read nothing yet.
-    pub fn new(template: Arc<Template>) -> Self {
-        Self {
-            template,
-            day: DayCache::default(),
-        }
-    }
-}
-
-impl LineParser for TemplateParser {
-    fn parse<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError> {
-        if line.is_empty() {
-            return Ok(Line::Directive);
-        }
-        self.template.read(line, entry, &mut self.day)?;
-        Ok(Line::Entry)
-    }
 }

@@ -32,7 +32,9 @@ impl Format for Apache {
 
     fn sniff(&self, head: &Head<'_>) -> Sniff {
         let mut parser = ClfParser::new(Style::APACHE);
-        if parser.survey(head, Tail::UniqueId) > 0 {
+        // An application behind httpd may log the id that it was sent.
+        let by_another = clf::hinted(head).is_some_and(|product| product != Product::Apache);
+        if !by_another && parser.survey(head, Tail::UniqueId) > 0 {
             let reason = "common log format with ids of mod_unique_id";
             return Sniff::by_parsing(head, &mut parser, Score::Own, reason);
         }

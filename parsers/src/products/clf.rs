@@ -8,12 +8,13 @@
 use std::sync::Arc;
 
 use crate::bytes::{filled, number};
-use crate::engine::id::{self, Header};
+use crate::engine::id;
 use crate::engine::slot::{self, Slot, unit};
 use crate::engine::template::end_of;
 use crate::entry::{Entry, Escape, Marks};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::products::clf_tail::{ingress, pairs};
 use crate::time::{self, DayCache};
 
 /// The common log format, whoever wrote it.
@@ -64,6 +65,11 @@ impl Format for Gunicorn {
     }
 
     fn sniff(&self, head: &Head<'_>) -> Sniff {
+        let mut parser = ClfParser::new(Style::GUNICORN);
+        if parser.survey(head, Tail::Worker) > 0 {
+            let reason = "common log format with gunicorn's worker process";
+            return Sniff::by_parsing(head, &mut parser, Score::Own, reason);
+        }
         by_hint(head, Product::Gunicorn, Style::GUNICORN)
     }
 
@@ -133,6 +139,8 @@ pub(crate) enum Tail {
     Upstream,
     /// An id of mod_unique_id: Apache.
     UniqueId,
+    /// A process in angle brackets: gunicorn's `%(p)s`.
+    Worker,
     /// Something else.
     Other,
 }
@@ -263,8 +271,20 @@ impl ClfParser {
         {
             Slot::Duration(unit).write(first, entry);
         }
+        let mut earlier: &[u8] = b"";
         for word in rest.split(|b| *b == b' ') {
-            if memchr::memchr(b'.', word).is_some() && word[0].is_ascii_digit() {
+            if matches!(earlier, b"+" | b"X") && self.style.marks == Marks::Start {
+                // Apache's %X and %k: the connection's state and how many requests came before.
+                entry.termination = earlier;
+                Slot::EarlierRequests.write(word, entry);
+            }
+            earlier = word;
+            if let [b'<', pid @ .., b'>'] = word
+                && number(pid).is_some()
+            {
+                Slot::Pid.write(pid, entry);
+                tail = Tail::Worker;
+            } else if memchr::memchr(b'.', word).is_some() && word[0].is_ascii_digit() {
                 Slot::OtherDuration(unit::S).write(word, entry);
             } else if id::push_if_id(&mut entry.ids, word) {
                 if word.len() == 27 {
@@ -289,7 +309,7 @@ impl LineParser for ClfParser {
 }
 
 /// The word at the start of `text` and what follows the space after it.
-fn word(text: &[u8]) -> (&[u8], &[u8]) {
+pub(super) fn word(text: &[u8]) -> (&[u8], &[u8]) {
     match memchr::memchr(b' ', text) {
         Some(at) => (&text[..at], &text[at + 1..]),
         None => (text, &text[text.len()..]),
@@ -309,7 +329,7 @@ fn request_end(text: &[u8]) -> Option<usize> {
 }
 
 /// Where a quoted value ends: at a quote before a space or the end of the line.
-fn quoted_end(text: &[u8]) -> Option<usize> {
+pub(super) fn quoted_end(text: &[u8]) -> Option<usize> {
     let mut from = 0;
     loop {
         let at = from + end_of(text.get(from..)?, b"\"")?;
@@ -428,122 +448,4 @@ fn is_address_list(text: &[u8]) -> bool {
         && text
             .split(|b| *b == b',')
             .all(|part| is_address(part.trim_ascii()))
-}
-
-/// The fields that ingress-nginx appends: request length and time, `[upstream] [alternative]`, address,
-/// length, time and status of the attempts, and the request id.
-fn ingress<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> Option<Tail> {
-    let (length, rest) = word(text);
-    let (seconds, rest) = word(rest);
-    if rest.first() != Some(&b'[') || number(length).is_none() {
-        return None;
-    }
-    let mut rest = rest;
-    let mut brackets = 0;
-    while rest.first() == Some(&b'[') {
-        let end = end_of(rest, b"] ")?;
-        if brackets == 0 {
-            entry.upstream.group = &rest[1..end];
-        }
-        brackets += 1;
-        rest = &rest[end + 2..];
-    }
-    for slot in [
-        Slot::UpstreamAddr,
-        Slot::UpstreamBytes,
-        Slot::UpstreamResponse(unit::S),
-        Slot::UpstreamStatus,
-    ] {
-        let len = list_len(rest);
-        slot.write(&rest[..len], entry);
-        rest = rest.get(len + 1..).unwrap_or_default();
-    }
-    entry.ids.push(word(rest).0);
-    Slot::Duration(unit::S).write(seconds, entry);
-    Some(Tail::Upstream)
-}
-
-/// The length of a list of attempts at the start of `text`.
-fn list_len(text: &[u8]) -> usize {
-    let mut from = 0;
-    while let Some(space) = memchr::memchr(b' ', &text[from..]) {
-        let at = from + space;
-        if text[at..].starts_with(b" : ") {
-            from = at + 3;
-        } else if at > 0 && text[at - 1] == b',' {
-            from = at + 1;
-        } else {
-            return at;
-        }
-    }
-    text.len()
-}
-
-/// `key=value`, `key="value"` and `key: "value"` to the end of the line.
-fn pairs<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> Tail {
-    let mut rest = text;
-    let mut tail = Tail::Other;
-    while !rest.is_empty() {
-        let key_len = memchr::memchr3(b'=', b':', b' ', rest).unwrap_or(rest.len());
-        let key = &rest[..key_len];
-        let mut after = rest.get(key_len + 1..).unwrap_or_default();
-        if rest.get(key_len) == Some(&b' ') || after.is_empty() {
-            id::push_if_id(&mut entry.ids, key);
-            rest = after;
-            continue;
-        }
-        after = after.trim_ascii_start();
-        let (value, used) = if after.first() == Some(&b'"') {
-            let len = quoted_end(&after[1..]).unwrap_or(after.len() - 1);
-            (&after[1..1 + len], len + 3)
-        } else {
-            let len = list_len(after);
-            (&after[..len], len + 1)
-        };
-        let slot = key_slot(key, value);
-        slot.write(value, entry);
-        if is_upstream(slot) {
-            tail = Tail::Upstream;
-        }
-        rest = after.get(used..).unwrap_or_default();
-    }
-    tail
-}
-
-fn is_upstream(slot: Slot) -> bool {
-    matches!(
-        slot,
-        Slot::UpstreamAddr
-            | Slot::UpstreamStatus
-            | Slot::UpstreamConnect(_)
-            | Slot::UpstreamHeader(_)
-            | Slot::UpstreamResponse(_)
-    )
-}
-
-/// What a key of a pair is: nginx's variable names and the usual short forms of them.
-fn key_slot(key: &[u8], value: &[u8]) -> Slot {
-    match key {
-        b"rt" | b"request_time" | b"req_time" => Slot::Duration(unit::S),
-        b"uct" | b"upstream_connect_time" => Slot::UpstreamConnect(unit::S),
-        b"uht" | b"upstream_header_time" => Slot::UpstreamHeader(unit::S),
-        b"urt" | b"ut" | b"upstream_response_time" => Slot::UpstreamResponse(unit::S),
-        b"us" | b"upstream_status" => Slot::UpstreamStatus,
-        // `ua` is a user agent as often as an upstream address; only the former has a slash in its first word.
-        b"ua" if memchr::memchr(b'/', value).is_some() && !value.starts_with(b"unix:") => Slot::Skip,
-        b"ua" | b"uaddr" | b"upstream" | b"upstream_addr" => Slot::UpstreamAddr,
-        b"ul" | b"ubr" | b"upstream_bytes_received" | b"upstream_response_length" => Slot::UpstreamBytes,
-        b"host" | b"http_host" => Slot::Host,
-        b"sn" | b"server_name" => Slot::ServerName,
-        b"cn" | b"conn" | b"connection" => Slot::Connection,
-        b"cr" | b"connection_requests" => Slot::ConnectionRequests,
-        b"xff" => Slot::ForwardedFor,
-        b"pid" => Slot::Pid,
-        b"upstream_name" | b"proxy_host" => Slot::Group,
-        _ => match id::header(key) {
-            Header::Id(kind) => Slot::Id(kind),
-            Header::ForwardedFor => Slot::ForwardedFor,
-            _ => Slot::Skip,
-        },
-    }
 }

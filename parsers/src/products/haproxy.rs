@@ -138,6 +138,7 @@ impl LineParser for HaproxyParser {
         if line.is_empty() {
             return Ok(Line::Directive);
         }
+        let line = without_tag(line);
         if event(line, entry) {
             return Ok(Line::Entry);
         }
@@ -146,6 +147,14 @@ impl LineParser for HaproxyParser {
             read => read.map(|()| Line::Entry),
         }
     }
+}
+
+/// The line without `haproxy[1234]: `, which is left where only the stamp and the host were cut off.
+fn without_tag(line: &[u8]) -> &[u8] {
+    if !line.starts_with(b"haproxy[") {
+        return line;
+    }
+    memchr::memmem::find(line, b"]: ").map_or(line, |at| &line[at + 3..])
 }
 
 /// Lines about servers and proxies. They carry no time: the wrapper's is theirs.

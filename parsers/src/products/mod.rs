@@ -6,6 +6,7 @@ pub mod app_json;
 mod app_json_keys;
 pub mod caddy;
 pub mod clf;
+mod clf_tail;
 pub mod edgemicro;
 pub(crate) mod errno;
 pub mod gunicorn_error;

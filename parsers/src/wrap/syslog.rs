@@ -80,8 +80,11 @@ impl Wrapper for Iso {
     }
 }
 
-/// What follows `<PRI>`, if there is one.
+/// What follows `<PRI>`, if there is one; a length before it (octet counting) is read over.
 fn without_pri(line: &[u8]) -> Option<&[u8]> {
+    let digits = line.iter().take_while(|b| b.is_ascii_digit()).count();
+    let counted = line.get(digits).filter(|_| digits > 0) == Some(&b' ');
+    let line = if counted { &line[digits + 1..] } else { line };
     let rest = line.strip_prefix(b"<")?;
     let end = memchr::memchr(b'>', rest).filter(|at| (1..=3).contains(at))?;
     number(&rest[..end])?;
@@ -190,6 +193,7 @@ mod tests {
             "Nov 20 16:26:16 lb1 haproxy[17020]: x y",
             "2026-11-20T16:26:16.005+00:00 lb1 haproxy[17020]: x y",
             "<134>2026-11-20T16:26:16.005+00:00 lb1 haproxy[17020]: x y",
+            "61 <134>1 2026-11-20T16:26:16.005Z lb1 haproxy 17020 - - x y",
         ] {
             assert_eq!(outer(line), expected("lb1", Some(17_020)), "{line}");
         }

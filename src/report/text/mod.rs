@@ -117,8 +117,9 @@ fn read_span(report: &Report) -> Option<(Micros, Micros)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Zone;
     use crate::report::escape::{acts, columns};
-    use crate::report::{Zone, sample};
+    use crate::report::sample;
 
     fn rendered(report: &Report, style: &Style) -> String {
         let mut out = Vec::new();

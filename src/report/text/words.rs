@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 
 use crate::model::Micros;
-use crate::report::Zone;
+use crate::plan::Zone;
 
 /// `1234567` as `1,234,567`.
 pub(super) fn grouped(number: u64) -> String {
@@ -62,7 +62,7 @@ pub(super) struct Clock {
 impl Clock {
     /// A clock for a report whose findings lie between `span`'s ends.
     pub(super) fn new(zone: Zone, span: Option<(Micros, Micros)>) -> Self {
-        let day_of = |time| Some(zone.civil(time)?.date());
+        let day_of = |time: Micros| Some(zone.civil(time.0)?.date());
         let day = span.and_then(|(first, last)| day_of(first).filter(|day| day_of(last) == Some(*day)));
         Self { zone, day }
     }
@@ -81,7 +81,7 @@ impl Clock {
     pub(super) fn span(&self, (first, last): (Micros, Micros)) -> String {
         let (from, to) = (self.second(first), self.second(last));
         let day = self.day.map_or(String::new(), |day| format!(" on {day}"));
-        let zone = self.zone.label();
+        let zone = self.zone.name();
         if from == to {
             format!("at {from} {zone}{day}")
         } else {
@@ -90,7 +90,7 @@ impl Clock {
     }
 
     fn written(&self, time: Micros, format: &str) -> String {
-        let Some(civil) = self.zone.civil(time) else {
+        let Some(civil) = self.zone.civil(time.0) else {
             return time.to_string();
         };
         if self.day == Some(civil.date()) {

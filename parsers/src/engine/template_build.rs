@@ -1,0 +1,115 @@
+//! Puts a [`Template`] together from literals and fields, and refuses what could not be read back.
+
+use crate::engine::slot::Slot;
+use crate::engine::template::{Field, Op, Shape, Template, Until};
+use crate::entry::{Entry, Escape};
+use crate::error::FormatError;
+
+/// Collects literals and fields into a [`Template`].
+#[derive(Debug)]
+pub struct Builder {
+    dialect: &'static str,
+    lead: Vec<u8>,
+    ops: Vec<(Field, Vec<u8>, String)>,
+    required: Option<usize>,
+    escape: Escape,
+    finish: fn(&mut Entry<'_>),
+}
+
+impl Builder {
+    /// An empty format of `dialect`.
+    pub fn new(dialect: &'static str, escape: Escape) -> Self {
+        Self {
+            dialect,
+            lead: Vec::new(),
+            ops: Vec::new(),
+            required: None,
+            escape,
+            finish: |_| {},
+        }
+    }
+
+    /// Calls `finish` on each entry that was read.
+    pub fn finish_with(&mut self, finish: fn(&mut Entry<'_>)) {
+        self.finish = finish;
+    }
+
+    /// Whether nothing was added yet.
+    pub fn is_empty(&self) -> bool {
+        self.lead.is_empty() && self.ops.is_empty()
+    }
+
+    /// From here on the line may end.
+    pub fn optional_from_here(&mut self) {
+        self.required.get_or_insert(self.ops.len());
+    }
+
+    /// Adds fixed bytes.
+    pub fn literal(&mut self, bytes: &[u8]) {
+        match self.ops.last_mut() {
+            Some((_, until, _)) => until.extend_from_slice(bytes),
+            None => self.lead.extend_from_slice(bytes),
+        }
+    }
+
+    /// Adds a field, which the format's author calls `name`.
+    pub fn field(&mut self, field: Field, name: &str) {
+        self.ops.push((field, Vec::new(), name.to_owned()));
+    }
+
+    /// The last field, if nothing stands after it yet.
+    pub fn open_field(&mut self) -> Option<&mut Field> {
+        match self.ops.last_mut() {
+            Some((field, until, _)) if until.is_empty() => Some(field),
+            _ => None,
+        }
+    }
+
+    /// Compiles what was added.
+    ///
+    /// # Errors
+    /// [`FormatError::Unseparated`] if a field cannot be told from the next;
+    /// [`FormatError::NoTime`] if no field gives the time.
+    pub fn build(mut self) -> Result<Template, FormatError> {
+        for (field, until, _) in &mut self.ops {
+            if field.slot == Slot::Request && field.shape == Shape::Until && until.first() == Some(&b' ') {
+                field.shape = Shape::BareRequest;
+            }
+        }
+        for pair in self.ops.windows(2) {
+            let (field, until, name) = &pair[0];
+            let reaches = match field.shape {
+                Shape::Time(shape, _) => !shape.is_number(),
+                Shape::Groups => true,
+                _ => false,
+            };
+            if until.is_empty() && !reaches {
+                return Err(FormatError::Unseparated {
+                    dialect: self.dialect,
+                    first: name.clone(),
+                    second: pair[1].2.clone(),
+                });
+            }
+        }
+        let template = Template {
+            required: self.required.unwrap_or(self.ops.len()),
+            lead: Until::new(&self.lead),
+            ops: self
+                .ops
+                .into_iter()
+                .map(|(field, until, _)| Op {
+                    field,
+                    until: Until::new(&until),
+                })
+                .collect(),
+            escape: self.escape,
+            finish: self.finish,
+        };
+        if template.is_timeless() {
+            return Err(FormatError::NoTime {
+                dialect: self.dialect,
+            });
+        }
+        Ok(template)
+    }
+}

@@ -1,0 +1,150 @@
+//! Who made the status: the walk from the client to the deepest hop that did not merely pass it on.
+
+use why502_parsers::Product;
+use why502_parsers::entry::{Fault, Phase};
+
+use super::exchange::{self, Fact};
+use super::survey::{Fields, Survey};
+use crate::model::{Link, Record, Trace};
+
+/// Where the walk ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Issued {
+    /// Index of the deepest link that carries the failure.
+    pub(crate) link: usize,
+    /// How that link came by the status.
+    pub(crate) how: How,
+}
+
+/// How a hop came by the status it sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    /// It made it, because its own exchange with the upstream failed, or for want of better knowledge.
+    Made,
+    /// It is the application and answered so itself.
+    Answered,
+    /// It received it from an upstream whose log is not there. The flag: proven by a header time.
+    Received(bool),
+}
+
+/// Walks from link `from` towards the application.
+pub(crate) fn find(survey: &Survey<'_>, trace: &Trace, from: usize) -> Issued {
+    let mut at = from;
+    // A trace is finite and children stand after their parents, so this ends; the bound is for broken input.
+    for _ in 0..trace.links.len() {
+        let Some(link) = trace.links.get(at) else { break };
+        let received = received(survey, link);
+        match child_with_the_failure(trace, at, received.is_some()) {
+            Some(child) if child > at => at = child,
+            _ => return settle(link, at, received),
+        }
+    }
+    Issued {
+        link: at,
+        how: How::Made,
+    }
+}
+
+fn settle(link: &Link, at: usize, received: Option<bool>) -> Issued {
+    let how = match received {
+        Some(proof) => How::Received(proof),
+        None if answered_itself(link) => How::Answered,
+        None => How::Made,
+    };
+    Issued { link: at, how }
+}
+
+/// Whether `link` received its status from its upstream; `Some(true)` if a header time proves it.
+fn received(survey: &Survey<'_>, link: &Link) -> Option<bool> {
+    let record = link.outcome.as_ref()?;
+    let status = record.status.filter(|&s| s >= 500)?;
+    if record.signal.is_some_and(|s| s.fault == Fault::UpstreamStatus) {
+        return Some(true);
+    }
+    if record.signal.is_some_and(|s| exchange::is_specific(&s)) {
+        return None;
+    }
+    if let Some(attempt) = record.last_attempt() {
+        let header = attempt
+            .header_us
+            .or(record.header_us.filter(|_| record.attempts.len() == 1));
+        if header.is_some() && attempt.status.is_none_or(|s| s == status) {
+            return Some(true);
+        }
+    }
+    let facts = exchange::facts(link);
+    if own_failure(&facts) || !record.product.is_proxy() {
+        return None;
+    }
+    if record.product == Product::Haproxy {
+        return record.header_us.map(|_| true);
+    }
+    let fields = survey.fields(link.hop);
+    let header_would_show = fields.header && record.attempts.iter().any(|a| a.header_us.is_some());
+    // These products write a line for every failure of their own; none means the status came from upstream.
+    let silent = fields.failures && !unanswered(record, fields) && record.product != Product::Iis;
+    (silent || header_would_show).then_some(false)
+}
+
+/// The log gives header times, or connect times, and this request has none: no answer came.
+fn unanswered(record: &Record, fields: Fields) -> bool {
+    let Some(last) = record.last_attempt() else {
+        return false;
+    };
+    let no_header = fields.header && last.header_us.is_none() && record.header_us.is_none();
+    let no_connection = fields.connect && last.connect_us.is_none() && record.connect_us.is_none();
+    no_header || no_connection
+}
+
+fn own_failure(facts: &[Fact<'_>]) -> bool {
+    facts.iter().any(|f| f.signal.phase != Phase::Process)
+}
+
+/// The child that holds the failure: it answered with a 5xx that `at` passed on, or it is Apache,
+/// which drops the connection without sending the 502 that it logs.
+fn child_with_the_failure(trace: &Trace, at: usize, received: bool) -> Option<usize> {
+    let parent = trace.links.get(at)?;
+    let status = parent.outcome.as_ref()?.status;
+    let facts = exchange::facts(parent);
+    let failed_itself = own_failure(&facts)
+        || parent
+            .outcome
+            .as_ref()
+            .is_some_and(|r| r.signal.is_some_and(|s| exchange::is_specific(&s)));
+    let (child, link) = trace
+        .links
+        .iter()
+        .enumerate()
+        .filter(|(_, l)| l.parent == Some(at))
+        .max_by_key(|(n, l)| (l.interval().map(|i| i.1), *n))?;
+    let Some(theirs) = link.outcome.as_ref() else {
+        // Only its error lines were found; they name what it answered to.
+        return (received && own_failure(&exchange::facts(link))).then_some(child);
+    };
+    let code = theirs.status?;
+    let same = Some(code) == status && code >= 500;
+    let mute = theirs.product == Product::Apache
+        && code >= 500
+        && theirs.bytes_sent.unwrap_or(0) == 0
+        && exchange::decisive(parent, &facts).is_some_and(|f| is_close(f.signal.fault));
+    let passed = code >= 500 && (received || same && !failed_itself);
+    (passed || mute).then_some(child)
+}
+
+fn is_close(fault: Fault) -> bool {
+    matches!(fault, Fault::Closed | Fault::Reset | Fault::ResetOrClosed)
+}
+
+/// A program that forwards nothing can only have answered itself.
+fn answered_itself(link: &Link) -> bool {
+    let Some(record) = link.outcome.as_ref() else {
+        return false;
+    };
+    let forwards = record.product.is_proxy()
+        || !record.attempts.is_empty()
+        || (record.product == Product::Iis && matches!(record.substatus, 3 | 4));
+    let says = link
+        .records()
+        .any(|r| r.signal.is_some_and(|s| exchange::is_specific(&s)));
+    !forwards && !says && (link.parent.is_some() || record.product != Product::Unknown)
+}

@@ -1,0 +1,107 @@
+//! Says why each failed request failed.
+//!
+//! For each trace: find the hop that made the status (`issuer`), gather what is known of its failed
+//! exchange (`case`), ask the rules in their order (`rules`), turn the first that fires into a
+//! finding (`finding`). Facts about the run as a whole come from `survey`, `burst` and `learn`.
+
+use std::collections::BTreeMap;
+
+use crate::limits::{Limits, Scope};
+use crate::model::finding::{Inference, NearMiss};
+use crate::model::{Finding, Hop, HopId, Limit, LimitKind, Place, Record, Stats, Trace};
+
+mod burst;
+mod case;
+mod derive;
+mod exchange;
+mod finding;
+mod fix;
+mod issuer;
+mod learn;
+mod near_miss;
+mod rules;
+mod survey;
+mod weigh;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+/// Everything the classification rests on.
+pub struct World<'a> {
+    /// The hops, indexed by [`HopId`].
+    pub hops: &'a [Hop],
+    /// Coverage and load of each hop.
+    pub stats: &'a Stats,
+    /// Timeouts and keep-alives of each hop.
+    pub limits: &'a dyn Timers,
+    /// Server events (worker died, reload, server down or up), by time, with their hop.
+    pub events: &'a [Record],
+    /// For the outcome record at a place: end of the last exchange before it on the same upstream address
+    /// by the same hop, corrected, in microseconds. The idle time of the connection that was used is
+    /// at least the time since then.
+    pub last_use: &'a BTreeMap<Place, i64>,
+    /// All traces of the run.
+    pub traces: &'a [Trace],
+    /// Whether a status was asked for.
+    pub wanted: &'a dyn Fn(u16) -> bool,
+}
+
+impl World<'_> {
+    pub(crate) fn hop_name(&self, hop: HopId) -> &str {
+        self.hops.get(hop.0 as usize).map_or("", |h| &h.name)
+    }
+}
+
+/// What is asked of the limits. [`Limits`] is the one implementation outside tests.
+pub trait Timers {
+    /// See [`Limits::get`].
+    fn get(&self, hop: HopId, kind: LimitKind, scope: &Scope<'_>) -> Option<Limit>;
+    /// See [`Limits::pooled`].
+    fn pooled(&self, hop: HopId, scope: &Scope<'_>) -> Option<bool>;
+    /// See [`Limits::upstream_tls`].
+    fn upstream_tls(&self, hop: HopId, scope: &Scope<'_>) -> Option<bool>;
+}
+
+impl Timers for Limits {
+    fn get(&self, hop: HopId, kind: LimitKind, scope: &Scope<'_>) -> Option<Limit> {
+        Self::get(self, hop, kind, scope)
+    }
+
+    fn pooled(&self, hop: HopId, scope: &Scope<'_>) -> Option<bool> {
+        Self::pooled(self, hop, scope)
+    }
+
+    fn upstream_tls(&self, hop: HopId, scope: &Scope<'_>) -> Option<bool> {
+        Self::upstream_tls(self, hop, scope)
+    }
+}
+
+/// The result of the classification.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// One per failed request with a wanted status, by time and id.
+    pub findings: Vec<Finding>,
+    /// Failures that a retry hid, by hop, upstream and cause.
+    pub near_misses: Vec<NearMiss>,
+    /// Limits learnt from the failures together.
+    pub inferences: Vec<Inference>,
+}
+
+/// Classifies every trace of `world`.
+pub fn classify(world: &World<'_>) -> Outcome {
+    let survey = survey::Survey::of(world);
+    let mut findings = Vec::new();
+    let mut misses = near_miss::Misses::default();
+    for trace_no in 0..world.traces.len() {
+        match finding::of_trace(&survey, trace_no) {
+            Some(found) => findings.push(found),
+            None => misses.add(&survey, trace_no),
+        }
+    }
+    Outcome {
+        findings: finding::identify(findings),
+        near_misses: misses.into_list(&survey),
+        inferences: learn::inferences(&survey),
+    }
+}

@@ -1,0 +1,161 @@
+//! `keep_alive_race`: the upstream closed an idle connection as the proxy sent a request on it.
+//!
+//! Fires when a connection ended without one byte of answer and reuse, idle time, keep-alives,
+//! speed of the failure, method, neighbours and events speak for it on balance. Proven when reuse
+//! is proven, or the idle time matches the upstream's keep-alive and the upstream never saw the
+//! request, and nothing speaks against it.
+//! Not a race: a new connection, any byte of answer, requests of all ages dying together.
+
+use why502_parsers::entry::{Fault, Phase};
+
+use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
+use crate::classify::weigh::{Balance, balance, idle_known, stuck_with};
+use crate::classify::words::span;
+use crate::model::Weight;
+use crate::model::finding::Label;
+
+/// Idle limits of common middleboxes, in seconds: load balancers and NAT gateways.
+const MIDDLEBOX_S: [i64; 5] = [240, 300, 350, 600, 900];
+/// The sum from which a race is as good as certain.
+const CERTAIN: i32 = 5;
+/// The sum from which it is probable.
+pub(crate) const PROBABLE: i32 = 3;
+
+/// Step 8b: the request went into a void on an old connection.
+pub(crate) struct SilentDrop;
+
+impl Rule for SilentDrop {
+    fn label(&self) -> Label {
+        label(Cause::KeepAliveRace, Subtype::SilentMiddleboxDrop)
+    }
+
+    fn check(&self, case: &Case<'_, '_>) -> Verdict {
+        if !case.is(&[Phase::Header, Phase::Send], &[Fault::TimedOut]) {
+            return Verdict::far("the connection did not go silent");
+        }
+        let Some(idle) = case.idle_us() else {
+            return Verdict::far("the idle time before is not known");
+        };
+        let slack = case.x.resolution_us;
+        let Some(limit) = MIDDLEBOX_S.iter().find(|&&s| idle + slack >= s * 1_000_000) else {
+            return Verdict::far("the connection had not been idle for long");
+        };
+        if case.upstream_saw_it() {
+            return Verdict::near(2, "the upstream has a record of the request");
+        }
+        if !case.upstream_covered(60_000_000) {
+            return Verdict::near(2, "the upstream's log for that time is not there");
+        }
+        let alone = stuck_with(case) == 0;
+        if case.x.connect_us().is_some_and(|us| us > 0) || !alone {
+            return Verdict::near(2, "the connection was new, or others failed alike");
+        }
+        Candidate::new(Cause::KeepAliveRace, Subtype::SilentMiddleboxDrop, 0.75)
+            .with(case.says(
+                Weight::Strong,
+                case.x.record(),
+                "the request was sent and nothing came back",
+            ))
+            .with(case.notes(
+                Weight::Strong,
+                format!(
+                    "the address had been idle for {}; many middleboxes forget connections after {limit} s",
+                    span(idle.unsigned_abs())
+                ),
+            ))
+            .with(case.notes(
+                Weight::Strong,
+                format!(
+                    "{} has no record of it, though it logged others",
+                    case.upstream_name()
+                ),
+            ))
+            .lacking("a capture on the proxy: retransmissions without an answer")
+            .fires()
+    }
+}
+
+/// Step 11b: closed or reset without a byte.
+pub(crate) struct Race;
+
+impl Rule for Race {
+    fn label(&self) -> Label {
+        label(Cause::KeepAliveRace, Subtype::FinBeforeRequest)
+    }
+
+    fn check(&self, case: &Case<'_, '_>) -> Verdict {
+        if !case.x.is_cut_without_a_byte() {
+            return Verdict::far("the connection did not end without a byte");
+        }
+        let sum = balance(case);
+        if let Some(why) = &sum.excluded {
+            return Verdict::near(5, why.clone());
+        }
+        if sum.race() < PROBABLE {
+            return Verdict::near(5, lacking(&sum));
+        }
+        let subtype = match case.x.signal().map(|s| s.fault) {
+            Some(Fault::Reset | Fault::BrokenPipe) => Subtype::RstOnReuse,
+            _ => Subtype::FinBeforeRequest,
+        };
+        let strong = sum.idle_matches && sum.limit_sure && sum.unseen;
+        let mut found = Candidate::new(Cause::KeepAliveRace, subtype, 0.78)
+            .with(case.says(
+                Weight::Strong,
+                case.x.record(),
+                "the connection ended without one byte of an answer",
+            ))
+            .over(Cause::DroppedConnection, Subtype::PrematureClose, rival(&sum));
+        if sum.race() >= CERTAIN {
+            found.score = 0.93;
+            found.proof = !sum.contradicted() && (sum.reused || strong) && sum.race() >= CERTAIN;
+        }
+        let idle_closed = case.x.signal().is_some_and(|s| s.fault == Fault::IdleClosed);
+        if idle_closed {
+            found.score = 0.95;
+            found.proof = true;
+        }
+        if !sum.unseen && !idle_closed {
+            // One hop's log alone never proves a race, unless the product itself says so.
+            found.score = found.score.min(0.85);
+            found.proof = false;
+            found = found.lacking(format!("the log of {} for that time", case.upstream_name()));
+        }
+        let (idle, limit) = idle_known(case);
+        if !idle {
+            found = found.lacking(format!("the upstream's address in the log of {}", case.name()));
+        }
+        if limit.is_none() {
+            found = found.lacking(format!("the keep-alive timeout of {}", case.upstream_name()));
+        }
+        for term in sum.terms.into_iter().filter(|t| t.race != 0 || t.crash != 0) {
+            let mut evidence = term.evidence;
+            evidence.fact = format!("{} (race {:+})", evidence.fact, term.race);
+            found.evidence.push(evidence);
+        }
+        found.fires()
+    }
+}
+
+/// Why the crash lost.
+fn rival(sum: &Balance) -> String {
+    let against: i32 = sum.terms.iter().map(|t| t.crash).sum();
+    let mut why = format!(
+        "the facts weigh {} for a race and {against} for a drop",
+        sum.race()
+    );
+    if !sum.burst && !sum.refused && sum.upset.is_none() {
+        why.push_str("; nothing else died with it, and nothing says that the upstream went down");
+    }
+    why
+}
+
+/// Why the race lost.
+fn lacking(sum: &Balance) -> String {
+    let counter = sum.terms.iter().filter(|t| t.race < 0).min_by_key(|t| t.race);
+    match counter {
+        Some(term) => term.evidence.fact.clone(),
+        None if !sum.reused => "nothing shows that the connection had been used before".to_owned(),
+        None => "too little speaks for it".to_owned(),
+    }
+}

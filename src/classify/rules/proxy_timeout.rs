@@ -1,0 +1,507 @@
+//! `proxy_timeout`: a timer of the proxy ran out while the upstream was still there.
+//!
+//! Proven by the product's own words for its timer. Likely when only status and duration say so,
+//! or when the duration matches a limit that was learnt.
+//! Not this: a duration that matches the upstream's limit (its worker was killed), or a header
+//! timer that ran out while the request waited for a worker (that is `queueing_delay`).
+
+use why502_parsers::Product;
+use why502_parsers::entry::{Fault, Phase};
+
+use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
+use crate::classify::case::{hits, origin};
+use crate::classify::weigh::{Wait, stuck_with, wait};
+use crate::classify::words::{count, span};
+use crate::model::finding::Label;
+use crate::model::{LimitKind, Weight};
+
+/// Step 2: the client side gave up first.
+pub(crate) struct Client;
+
+impl Rule for Client {
+    fn label(&self) -> Label {
+        label(Cause::ProxyTimeout, Subtype::ClientTimeout)
+    }
+
+    fn check(&self, case: &Case<'_, '_>) -> Verdict {
+        if !case.is(
+            &[Phase::Client],
+            &[Fault::ClientGone, Fault::TimedOut, Fault::Closed, Fault::Reset],
+        ) {
+            return Verdict::far("the client was still there");
+        }
+        let lasted = case
+            .x
+            .lasted_us
+            .map_or_else(String::new, |d| format!(" after {}", span(d)));
+        let fact = format!("{} saw its client go away{lasted}", case.name());
+        Candidate::new(Cause::ProxyTimeout, Subtype::ClientTimeout, 0.95)
+            .proven()
+            .with(case.says(Weight::Proof, case.x.record(), fact))
+            .lacking("the log of the client or of the hop before, for its timeout")
+            .fires()
+    }
+}
+
+/// Step 6a: the TLS handshake was not finished in time.
+pub(crate) struct Tls;
+
+impl Rule for Tls {
+    fn label(&self) -> Label {
+        label(Cause::ProxyTimeout, Subtype::TlsHandshakeTimeout)
+    }
+
+    fn check(&self, case: &Case<'_, '_>) -> Verdict {
+        let Some(signal) = case.x.signal().filter(|s| s.phase == Phase::Tls) else {
+            return Verdict::far("no handshake failed");
+        };
+        let new = |score| Candidate::new(Cause::ProxyTimeout, Subtype::TlsHandshakeTimeout, score);
+        if signal.fault == Fault::TimedOut {
+            return new(0.95)
+                .proven()
+                .with(words(case, "waited in vain for the TLS handshake with"))
+                .fires();
+        }
+        if case.x.product != Product::Apache || signal.fault == Fault::CertificateRejected {
+            return Verdict::near(3, "the handshake was refused, not left unanswered");
+        }
+        // Apache says "Error during SSL Handshake" for both; only the time tells them apart.
+        let timer = case
+            .timer(LimitKind::TlsHandshake)
+            .or_else(|| case.timer(LimitKind::Read));
+        let (Some(limit), Some(lasted)) = (timer, case.x.lasted_us) else {
+            return Verdict::near(3, "how long the handshake took, or may take, is not known");
+        };
+        let ran_out = limit.value_us.is_some_and(|us| lasted + 2_000 >= us);
+        if !ran_out {
+            return Verdict::near(
+                3,
+                format!("it failed after {}, long before the timer", span(lasted)),
+            );
+        }
+        new(if limit.origin.is_configured() { 0.93 } else { 0.8 })
+            .with(words(case, "did not finish the TLS handshake with"))
+            .with(case.notes(
+                Weight::Strong,
+                format!(
+                    "{} is its timer's value ({})",
+                    span(limit.value_us.unwrap_or(0)),
+                    origin(&limit)
+                ),
+            ))
+            .proven()
+            .fires()
+    }
+}
+
+/// Step 7b: the connection, or the name, was not there in time.
+pub(crate) struct Connect;
+
+impl Rule for Connect {
+    fn label(&self) -> Label {
+        label(Cause::ProxyTimeout, Subtype::ConnectTimeout)
+    }
+
+    fn check(&self, case: &Case<'_, '_>) -> Verdict {
+        let Some(signal) = case.x.signal().filter(|s| s.fault == Fault::TimedOut) else {
+            return Verdict::far("no timer of the proxy's ran out");
+        };
+        match signal.phase {
+            Phase::Resolve => {
+                return Candidate::new(Cause::ProxyTimeout, Subtype::NameResolutionTimeout, 0.95)
+                    .proven()
+                    .with(words(case, "could not resolve the name of"))
+                    .fires();
+            }
+            Phase::Connect | Phase::ConnectOrTls => {}
+            Phase::Unknown if case.x.connected == Some(false) => {}
+            _ => return Verdict::near(1, "the connection had been made"),
+        }
+        let mut found = either(case, signal.phase).with(words(case, "got no connection to"));
+        found = with_timer(case, found, LimitKind::Connect);
+        if case.x.product == Product::Haproxy && case.x.outcome.is_some_and(|r| r.retries > 0) {
+            let tries = case.x.outcome.map_or(0, |r| usize::from(r.retries)) + 1;
+            found = found.with(case.notes(
+                Weight::Context,
+                format!("the time covers {}", count(tries, "attempt")),
+            ));
+        }
+        backlog(case, found).fires()
+    }
+}
+
+/// TCP or TLS? Some products have one timer for both.
+fn either(case: &Case<'_, '_>, phase: Phase) -> Candidate {
+    let connect = |score| Candidate::new(Cause::ProxyTimeout, Subtype::ConnectTimeout, score);
+    if phase == Phase::Connect {
+        return connect(0.95).proven();
+    }
+    let scope = case.scope();
+    match case.survey.world.limits.upstream_tls(case.x.hop, &scope) {
+        Some(false) => connect(0.93).proven(),
+        Some(true) => Candidate::new(Cause::ProxyTimeout, Subtype::TlsHandshakeTimeout, 0.6)
+            .over(
+                Cause::ProxyTimeout,
+                Subtype::ConnectTimeout,
+                "the log does not tell TCP connect from TLS handshake; the upstream is spoken to over TLS",
+            )
+            .lacking(format!("the error log of {}, or a capture", case.name())),
+        None => connect(0.75)
+            .over(
+                Cause::ProxyTimeout,
+                Subtype::TlsHandshakeTimeout,
+                "the log does not tell TCP connect from TLS handshake; nothing says that TLS is used",
+            )
+            .lacking(format!(
+                "the configuration of {}: is TLS used to the upstream",
+                case.name()
+            )),
+    }
+}
+
+/// A full accept queue swallows connections; with explicit evidence it is the cause, else a suspicion.
+fn backlog(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
+    let (from, to) = (
+        case.x.start_us.unwrap_or(i64::MAX),
+        case.x.end_us.unwrap_or(i64::MIN),
+    );
+    let hops = case.event_hops();
+    let full = case
+        .survey
+        .events(from.saturating_sub(2_000_000), to.saturating_add(2_000_000))
+        .find(|e| {
+            let fault = e.signal.map(|s| s.fault);
+            let full = matches!(
+                fault,
+                Some(Fault::QueueFull | Fault::BacklogFull | Fault::WorkersExhausted)
+            );
+            full && hops.contains(&e.hop)
+        });
+    let backlog = label(Cause::QueueingDelay, Subtype::ListenBacklog);
+    if let Some(event) = full {
+        found = found.with(case.says(
+            Weight::Strong,
+            Some(event),
+            "the upstream said that its queue was full",
+        ));
+        found.contributing = Some(found.label);
+        found.label = backlog;
+        found.joined = true;
+        return found;
+    }
+    let stuck = stuck_with(case);
+    if stuck >= 2 && case.upstream_covered(5_000_000) {
+        let fact = format!(
+            "{} got no connection at the same time, while the upstream served requests",
+            count(stuck, "other request")
+        );
+        found = found.with(case.notes(Weight::Weak, fact));
+        found.contributing = Some(backlog);
+    }
+    found
+}
+
+/// Whether the timer for the answer (or one that is not further named) ran out.
+pub(crate) fn header_timer(case: &Case<'_, '_>) -> bool {
+    case.is(
+        &[Phase::Header, Phase::Unknown, Phase::Send, Phase::Process],
+        &[Fault::TimedOut],
+    )
+}
+
+/// Step 8: no answer in time.
+pub(crate) struct Header;
+
+impl Rule for Header {
+    fn label(&self) -> Label {
+        label(Cause::ProxyTimeout, Subtype::ResponseHeaderTimeout)
+    }
+
+    fn check(&self, case: &Case<'_, '_>) -> Verdict {
+        if !header_timer(case) {
+            return no_timer(case);
+        }
+        let phase = case.x.signal().map(|s| s.phase);
+        if phase == Some(Phase::Send) {
+            return Candidate::new(Cause::ProxyTimeout, Subtype::RequestSendTimeout, 0.95)
+                .proven()
+                .with(words(case, "could not send the whole request to"))
+                .fires();
+        }
+        let mut found = Candidate::new(Cause::ProxyTimeout, Subtype::ResponseHeaderTimeout, 0.95)
+            .with(words(case, "got no answer from"));
+        found.proof = case.x.in_words();
+        if !found.proof {
+            found.score = 0.85;
+            found = found.lacking(format!("the error log of {}", case.name()));
+        }
+        found = with_timer(case, found, LimitKind::Read);
+        found = why_slow(case, found);
+        if phase != Some(Phase::Header) && !case.upstream_saw_it() {
+            found = unnamed_phase(case, found);
+        }
+        if let Some(queued) = super::queueing_delay::waited_in_own_queue(case) {
+            let fact = format!("before that it had waited {} for a slot", span(queued));
+            found = found.with(case.says(Weight::Context, case.x.outcome, fact));
+            found.contributing = Some(label(Cause::QueueingDelay, Subtype::ProxyQueueTimeout));
+        }
+        found.fires()
+    }
+}
+
+fn no_timer(case: &Case<'_, '_>) -> Verdict {
+    let Some(lasted) = case.x.lasted_us else {
+        return Verdict::near(1, "nothing says that a timer ran out");
+    };
+    let limit = case.limit(LimitKind::Read).and_then(|l| l.value_us);
+    match limit {
+        Some(us) if lasted < us => Verdict::near(
+            3,
+            format!("it failed after {}, the read timer is {}", span(lasted), span(us)),
+        ),
+        _ => Verdict::near(
+            2,
+            format!("nothing says that a timer ran out in the {}", span(lasted)),
+        ),
+    }
+}
+
+/// The product has one timer for everything up to the answer, and the upstream shows no trace.
+fn unnamed_phase(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
+    let covered = case.upstream_covered(5_000_000);
+    found.score = found.score.min(if covered { 0.6 } else { 0.8 });
+    found
+        .over(
+            Cause::ProxyTimeout,
+            Subtype::ConnectTimeout,
+            format!(
+                "{} has one timer for connecting and answering and does not say in which it was",
+                case.name()
+            ),
+        )
+        .lacking(format!(
+            "the log of {}: did the request arrive",
+            case.upstream_name()
+        ))
+}
+
+/// The second verdict: why the upstream was slow.
+fn why_slow(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
+    let upstream = case.upstream_name();
+    let beyond = case.beyond.and_then(|l| l.outcome.as_ref());
+    match wait(case) {
+        Wait::Worked { worked, waited } => {
+            let fact = format!("{upstream} worked on it for {}", span(worked));
+            found = found.with(case.says(Weight::Strong, beyond, fact));
+            if waited * 5 >= worked {
+                let fact = format!("before that it had waited {}", span(waited));
+                found = found.with(case.notes(Weight::Context, fact));
+                found.contributing = Some(label(Cause::QueueingDelay, Subtype::AppQueue));
+            }
+        }
+        Wait::Late => {
+            let fact = format!("{upstream} has a record of the request");
+            found = found
+                .with(case.says(Weight::Context, beyond, fact))
+                .lacking(format!("the duration of requests in the log of {upstream}"));
+        }
+        Wait::Lost => {
+            let fact = format!("{upstream} had finished before; its answer did not arrive");
+            found = found.with(case.says(Weight::Counter, beyond, fact));
+            found.score = found.score.min(0.8);
+        }
+        Wait::Unseen => {
+            let fact = format!("{upstream} has no record of it, though it logged others at that time");
+            found = found.with(case.notes(Weight::Context, fact));
+            found.score = found.score.min(0.8);
+        }
+        Wait::Blind => {
+            found = found.lacking(format!(
+                "the log of {upstream}, to separate slow work from queueing"
+            ));
+        }
+        Wait::Queued { .. } | Wait::Held { .. } | Wait::Piled { .. } => {}
+    }
+    found
+}
+
+/// Names the timer and compares it with the time that passed. A default that does not fit is no
+/// contradiction (someone may have set it); a configured value that does not fit is one.
+fn with_timer(case: &Case<'_, '_>, mut found: Candidate, kind: LimitKind) -> Candidate {
+    let limit = case.timer(kind).or_else(|| case.timer(LimitKind::Total));
+    let Some((limit, us)) = limit.and_then(|l| l.value_us.map(|us| (l, us))) else {
+        return found;
+    };
+    let Some(lasted) = case.x.lasted_us else {
+        return found;
+    };
+    let tries = case.x.outcome.map_or(0, |r| u64::from(r.retries)) + 1;
+    let fits = hits(lasted, us) || (1..=tries).any(|n| hits(lasted, us * n));
+    let value = format!("{} ({})", span(us), origin(&limit));
+    if fits {
+        found = found.with(case.notes(
+            Weight::Strong,
+            format!("{} is its timer's value: {value}", span(lasted)),
+        ));
+    } else if limit.origin.is_configured() {
+        let fact = format!("the timer is {value}, but {} passed", span(lasted));
+        found = found.with(case.notes(Weight::Counter, fact));
+        found.score = found.score.min(0.85);
+    }
+    if !case.x.in_words() && fits && limit.origin.is_configured() {
+        found.score = found.score.max(0.9);
+        found.proof = true;
+    } else if !case.x.in_words() && !limit.origin.is_configured() {
+        found.score = found.score.min(0.8);
+    }
+    found
+}
+
+fn words(case: &Case<'_, '_>, what: &str) -> crate::model::finding::Evidence {
+    let lasted = case
+        .x
+        .lasted_us
+        .map_or_else(String::new, |d| format!(" for {}", span(d)));
+    let fact = format!("{} {what} {}{lasted}", case.name(), case.upstream_name());
+    let weight = if case.x.in_words() {
+        Weight::Proof
+    } else {
+        Weight::Strong
+    };
+    case.says(weight, case.x.record(), fact)
+}
+
+/// Step 9a: the answer stalled.
+pub(crate) struct Body;
+
+impl Rule for Body {
+    fn label(&self) -> Label {
+        label(Cause::ProxyTimeout, Subtype::ResponseBodyTimeout)
+    }
+
+    fn check(&self, case: &Case<'_, '_>) -> Verdict {
+        if !case.is(&[Phase::Body], &[Fault::TimedOut]) {
+            return Verdict::far("no answer stalled");
+        }
+        Candidate::new(Cause::ProxyTimeout, Subtype::ResponseBodyTimeout, 0.95)
+            .proven()
+            .with(words(case, "waited for the rest of the answer of"))
+            .fires()
+    }
+}
+
+/// Step 11a: Node's `http-proxy` reports its own timer as `socket hang up`, like a close by the upstream.
+pub(crate) struct Disguised;
+
+impl Rule for Disguised {
+    fn label(&self) -> Label {
+        label(Cause::ProxyTimeout, Subtype::ResponseHeaderTimeout)
+    }
+
+    fn check(&self, case: &Case<'_, '_>) -> Verdict {
+        if !case.x.is_cut_without_a_byte() || !matches!(case.x.product, Product::Node | Product::Application)
+        {
+            return Verdict::far("this product names its own timers");
+        }
+        let Some(lasted) = case.x.lasted_us else {
+            return Verdict::near(2, "how long it took is not logged");
+        };
+        let known = case.limit(LimitKind::Read).and_then(|l| l.value_us);
+        let learnt = case.learnt(&case.survey.learnt.cuts).map(|v| v.us);
+        let Some(limit) = known.or(learnt).filter(|&us| us > 0 && hits(lasted, us)) else {
+            return Verdict::near(
+                2,
+                format!("{} is no value at which failures pile up", span(lasted)),
+            );
+        };
+        let working = matches!(wait(case), Wait::Worked { .. } | Wait::Queued { .. });
+        let mut found = Candidate::new(
+            Cause::ProxyTimeout,
+            Subtype::ResponseHeaderTimeout,
+            if working { 0.8 } else { 0.6 },
+        )
+        .with(case.says(
+            Weight::Strong,
+            case.x.record(),
+            format!(
+                "it failed after {}, where failures pile up at {}",
+                span(lasted),
+                span(limit)
+            ),
+        ))
+        .over(
+            Cause::DroppedConnection,
+            Subtype::PrematureClose,
+            "the error text is the same, but a close by the upstream does not keep to a timer",
+        );
+        if working {
+            let fact = format!("{} was still at it", case.upstream_name());
+            found = found.with(case.notes(Weight::Strong, fact));
+        }
+        found.joined = working;
+        found
+            .lacking(format!("the timeout that {} is configured with", case.name()))
+            .fires()
+    }
+}
+
+/// Step 12: nothing names the fault, but failures pile up at this duration.
+pub(crate) struct Learnt;
+
+impl Rule for Learnt {
+    fn label(&self) -> Label {
+        label(Cause::ProxyTimeout, Subtype::TotalTimeout)
+    }
+
+    fn check(&self, case: &Case<'_, '_>) -> Verdict {
+        if case.x.fact.is_some() {
+            return Verdict::far("something names the fault");
+        }
+        let Some(lasted) = case.x.lasted_us else {
+            return Verdict::near(3, "how long it took is not logged");
+        };
+        let configured = [LimitKind::Read, LimitKind::Connect, LimitKind::Total]
+            .into_iter()
+            .find_map(|kind| {
+                let limit = case.limit(kind)?;
+                let us = limit.value_us.filter(|&us| us > 0 && hits(lasted, us))?;
+                Some((kind, us, limit))
+            });
+        let learnt = case
+            .learnt(&case.survey.learnt.timeouts)
+            .filter(|v| hits(lasted, v.us));
+        let subtype = match &configured {
+            Some((LimitKind::Read, ..)) => Subtype::ResponseHeaderTimeout,
+            Some((LimitKind::Connect, ..)) => Subtype::ConnectTimeout,
+            None if case.upstream_saw_it() => Subtype::ResponseHeaderTimeout,
+            _ => Subtype::TotalTimeout,
+        };
+        let (score, fact) = match (configured, learnt) {
+            (Some((_, us, limit)), also) => {
+                let sure = limit.origin.is_configured() || also.is_some();
+                let fact = format!(
+                    "{} is the timer's value: {} ({})",
+                    span(lasted),
+                    span(us),
+                    origin(&limit)
+                );
+                (if sure { 0.8 } else { 0.6 }, fact)
+            }
+            (None, Some(v)) => {
+                let fact = format!("{} failures pile up at {}", v.support, span(v.us));
+                (0.72, fact)
+            }
+            (None, None) => {
+                let why = format!(
+                    "{} is neither a known timer nor a value that failures share",
+                    span(lasted)
+                );
+                return Verdict::near(3, why);
+            }
+        };
+        Candidate::new(Cause::ProxyTimeout, subtype, score)
+            .with(case.says(Weight::Strong, case.x.outcome, fact))
+            .lacking(format!("the error log of {}", case.name()))
+            .fires()
+    }
+}

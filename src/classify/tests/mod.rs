@@ -1,0 +1,11 @@
+//! The rules, each tested three ways: it fires; its nearest rival fires instead; a field that it
+//! needs is missing.
+
+mod dropped_connection;
+mod golden;
+mod keep_alive_race;
+mod other_causes;
+mod proxy_timeout;
+mod queueing_delay;
+mod testing;
+mod whole;

@@ -1,0 +1,93 @@
+use std::collections::BTreeSet;
+
+use why502_parsers::Product;
+use why502_parsers::entry::{Fault, Phase};
+
+use super::testing::*;
+use crate::model::{Certainty, Link, Subtype};
+
+#[test]
+fn requests_that_are_alike_to_the_last_field_get_ids_of_their_own() {
+    let twin = |_| {
+        vec![first(
+            post_cut(T0),
+            vec![error_line(EDGE, Phase::Header, Fault::Closed)],
+        )]
+    };
+    let scene = (0..5).map(twin).fold(Scene::new(), Scene::trace);
+    let ids: BTreeSet<String> = scene.run().findings.into_iter().map(|f| f.id).collect();
+    assert_eq!(ids.len(), 5);
+    assert!(ids.iter().all(|id| id.len() == 18 && id.starts_with("f-")));
+}
+
+#[test]
+fn the_order_of_the_traces_changes_nothing() {
+    let mut scene = Scene::new();
+    for n in 0..6_i64 {
+        let line = post_cut(T0 + n % 3 * S);
+        scene = scene.trace(vec![first(
+            line,
+            vec![error_line(EDGE, Phase::Header, Fault::Closed)],
+        )]);
+    }
+    let forward = serde_json::to_string(&scene.run().findings).unwrap();
+    scene.traces.reverse();
+    assert_eq!(serde_json::to_string(&scene.run().findings).unwrap(), forward);
+}
+
+#[test]
+fn an_error_log_alone_gives_findings_that_ask_for_the_access_log() {
+    let error = error_line(EDGE, Phase::Connect, Fault::Refused);
+    let link = Link {
+        outcome: None,
+        details: vec![error],
+        ..first(post_cut(T0), vec![])
+    };
+    let finding = Scene::alone(Product::Nginx).trace(vec![link]).finding();
+    assert_eq!((finding.status, finding.subtype), (502, Subtype::Refused));
+    assert!(misses(&finding, "the access log of edge"));
+}
+
+#[test]
+fn nothing_is_called_proven_without_proof() {
+    let cut = || {
+        vec![first(
+            post_cut(T0),
+            vec![error_line(EDGE, Phase::Header, Fault::Closed)],
+        )]
+    };
+    let scene = Scene::alone(Product::Nginx)
+        .trace_after(5 * S, cut())
+        .trace(cut());
+    assert!(
+        scene
+            .run()
+            .findings
+            .iter()
+            .all(|f| f.certainty < Certainty::Proven)
+    );
+}
+
+#[test]
+fn a_status_that_was_not_asked_for_gives_nothing() {
+    let line = record(EDGE, Product::Nginx).status(404);
+    let outcome = Scene::new().trace(vec![first(line, vec![])]).run();
+    assert!(outcome.findings.is_empty() && outcome.near_misses.is_empty());
+}
+
+#[test]
+fn ten_thousand_failures_on_one_upstream_are_judged_in_no_time() {
+    let mut scene = Scene::new().covered();
+    for n in 0..10_000 {
+        scene = scene.trace_after(
+            5 * S,
+            vec![first(
+                post_cut(T0 + n * MS),
+                vec![error_line(EDGE, Phase::Header, Fault::Closed)],
+            )],
+        );
+    }
+    let before = std::time::Instant::now();
+    assert_eq!(scene.run().findings.len(), 10_000);
+    assert!(before.elapsed().as_secs() < 20, "{:?}", before.elapsed());
+}

@@ -1,0 +1,462 @@
+//! The two questions that need weighing: why was there no answer in time (slow work, a queue, a
+//! void), and was a connection that ended without a byte lost to a race or to a crash.
+
+use why502_parsers::Product;
+use why502_parsers::entry::Fault;
+
+use super::burst::{self, Upset};
+use super::case::{Case, Join, Reuse, hits, origin};
+use super::exchange::Exchange;
+use super::words::{count, span};
+use crate::model::finding::Evidence;
+use crate::model::{Limit, LimitKind, Record, Weight};
+
+/// Why no answer came in time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wait<'a> {
+    /// The upstream was at work most of the time.
+    Worked {
+        /// How long.
+        worked: u64,
+        /// How long the request had waited before.
+        waited: u64,
+    },
+    /// The upstream worked on it for a short while, late.
+    Queued {
+        /// How long the request had waited.
+        waited: u64,
+        /// How long the work took.
+        worked: u64,
+        /// The records prove it, stamps and joins being what they are.
+        sure: bool,
+    },
+    /// A proxy further in held it in its queue.
+    Held {
+        /// That proxy's record.
+        at: &'a Record,
+        /// How long.
+        queued: u64,
+    },
+    /// The upstream has a record of it that says no duration.
+    Late,
+    /// The upstream was done long before; the answer got lost.
+    Lost,
+    /// No record, but the upstream was overloaded.
+    Piled {
+        /// Others that ran out of time meanwhile.
+        stuck: usize,
+        /// Long requests that the upstream was working on.
+        busy: usize,
+    },
+    /// No record, although the upstream logged others.
+    Unseen,
+    /// The upstream's log is not there, or has a gap.
+    Blind,
+}
+
+/// Weighs why the timer of `case` ran out.
+pub(crate) fn wait<'a>(case: &Case<'_, 'a>) -> Wait<'a> {
+    let lasted = case.x.lasted_us.unwrap_or_default();
+    let below = case
+        .trace
+        .links
+        .iter()
+        .enumerate()
+        .filter(|(n, l)| *n > case.x.link && l.parent.is_some())
+        .filter_map(|(_, l)| l.outcome.as_ref());
+    for record in below {
+        let queued = record.queue_us.filter(|_| record.retries == 0).unwrap_or(0);
+        if queued > 0 && queued * 2 >= lasted {
+            return Wait::Held { at: record, queued };
+        }
+    }
+    let Some(link) = case.beyond else {
+        return without_record(case, lasted);
+    };
+    let Some(record) = link.outcome.as_ref() else {
+        return Wait::Late;
+    };
+    let Some(worked) = record.duration_us else {
+        return Wait::Late;
+    };
+    let slack = case.x.resolution_us + i64::from(record.resolution_us);
+    let ended_before = match (record.end_us, case.x.end_us) {
+        (Some(theirs), Some(ours)) => ours - theirs > slack + 200_000.max(lasted as i64 / 10),
+        _ => false,
+    };
+    if ended_before {
+        return Wait::Lost;
+    }
+    // The server cannot have finished before the proxy gave up, or there would have been an answer.
+    // So it waited at least for the part of the proxy's time that it did not work.
+    let by_time = lasted.saturating_sub(worked);
+    let by_clock = match (record.start_us, case.x.start_us) {
+        (Some(theirs), Some(ours)) => u64::try_from(theirs - ours - slack).unwrap_or(0),
+        _ => 0,
+    };
+    let waited = by_time.max(by_clock);
+    if worked * 10 >= lasted * 8 {
+        return Wait::Worked { worked, waited };
+    }
+    match (worked * 2 < lasted, waited * 2 >= lasted) {
+        (true, true) => Wait::Queued {
+            waited,
+            worked,
+            sure: true,
+        },
+        _ if waited > worked => Wait::Queued {
+            waited,
+            worked,
+            sure: false,
+        },
+        _ => Wait::Worked { worked, waited },
+    }
+}
+
+fn without_record<'a>(case: &Case<'_, 'a>, lasted: u64) -> Wait<'a> {
+    let slack = i64::try_from(lasted).unwrap_or(0) + 5_000_000;
+    if case.upstream_hop.is_none() || !case.upstream_covered(slack) {
+        return Wait::Blind;
+    }
+    let stuck = stuck_with(case);
+    let busy = match (case.x.start_us, case.x.end_us) {
+        (Some(from), Some(to)) => {
+            let least = i64::try_from(lasted / 10 * 8).unwrap_or(i64::MAX);
+            case.upstream_hop
+                .map_or(0, |hop| case.survey.busy(hop, case.x.trace, (from, to), least))
+        }
+        _ => 0,
+    };
+    if stuck >= 2 || busy > 0 && stuck > 0 {
+        return Wait::Piled { stuck, busy };
+    }
+    Wait::Unseen
+}
+
+/// Others to the same upstream that failed like `case` while it waited, or were still waiting then.
+pub(crate) fn stuck_with(case: &Case<'_, '_>) -> usize {
+    let (Some(start), Some(end)) = (case.x.start_us, case.x.end_us) else {
+        return 0;
+    };
+    case.survey
+        .neighbours(case.x, start, end + (end - start))
+        .filter(|o| o.last && o.signal() == case.x.signal() && o.start_us.is_some_and(|s| s <= end))
+        .count()
+}
+
+/// One term of the sum.
+#[derive(Debug, Clone)]
+pub(crate) struct Term {
+    /// What it adds to "race".
+    pub(crate) race: i32,
+    /// What it adds to "crash or drop".
+    pub(crate) crash: i32,
+    /// The fact.
+    pub(crate) evidence: Evidence,
+}
+
+/// Race against crash, weighed.
+#[derive(Debug, Default)]
+pub(crate) struct Balance {
+    /// Every term, in the order in which they were looked at.
+    pub(crate) terms: Vec<Term>,
+    /// Why it cannot have been a race.
+    pub(crate) excluded: Option<String>,
+    /// The connection is known to have been used before.
+    pub(crate) reused: bool,
+    /// The idle time matches the upstream's keep-alive, by stamps that can tell.
+    pub(crate) idle_matches: bool,
+    /// The keep-alive it matches was written down or is backed by connections known to be reused.
+    pub(crate) limit_sure: bool,
+    /// The host event that explains the failure.
+    pub(crate) upset: Option<Upset>,
+    /// Requests of different ages died together.
+    pub(crate) burst: bool,
+    /// The upstream refused connections soon after.
+    pub(crate) refused: bool,
+    /// The upstream's own limit for its workers was reached.
+    pub(crate) worker_limit: bool,
+    /// The upstream's log covers the moment and has no entry.
+    pub(crate) unseen: bool,
+}
+
+impl Balance {
+    /// The sum for a race.
+    pub(crate) fn race(&self) -> i32 {
+        self.terms.iter().map(|t| t.race).sum()
+    }
+
+    /// Something speaks against a race.
+    pub(crate) fn contradicted(&self) -> bool {
+        self.terms.iter().any(|t| t.race < 0)
+    }
+
+    fn add(&mut self, race: i32, crash: i32, evidence: Evidence) {
+        self.terms.push(Term {
+            race,
+            crash,
+            evidence,
+        });
+    }
+}
+
+/// Weighs a connection that ended before the first byte of the answer.
+pub(crate) fn balance(case: &Case<'_, '_>) -> Balance {
+    let mut sum = Balance::default();
+    reuse(case, &mut sum);
+    keep_alives(case, &mut sum);
+    idle(case, &mut sum);
+    latency(case, &mut sum);
+    method(case, &mut sum);
+    upstream_record(case, &mut sum);
+    together(case, &mut sum);
+    aftermath(case, &mut sum);
+    product(case, &mut sum);
+    sum
+}
+
+fn reuse(case: &Case<'_, '_>, sum: &mut Balance) {
+    match case.reuse() {
+        Reuse::Proven(why) => {
+            sum.reused = true;
+            sum.add(3, 0, case.says(Weight::Strong, case.x.outcome, why));
+        }
+        Reuse::Fresh(why) | Reuse::Impossible(why) => {
+            sum.add(0, 1, case.says(Weight::Strong, case.x.outcome, why.clone()));
+            sum.excluded = Some(why);
+        }
+        Reuse::Unknown if case.x.twin == super::exchange::Twin::Second => {
+            let why = "the attempt before had failed on a pooled connection to the same address";
+            sum.add(1, 0, case.says(Weight::Weak, case.x.outcome, why));
+        }
+        Reuse::Unknown => {}
+    }
+}
+
+/// `K_d` against `K_u`: the proxy must let go of an idle connection first.
+fn keep_alives(case: &Case<'_, '_>, sum: &mut Balance) {
+    let (Some(own), Some(theirs)) = (case.own_idle(), case.upstream_idle()) else {
+        return;
+    };
+    let Some(theirs_us) = theirs.value_us else { return };
+    let both = own.origin.is_configured() && theirs.origin.is_configured();
+    let own_us = own.value_us.unwrap_or(u64::MAX);
+    let shown = own.value_us.map_or_else(|| "for ever".to_owned(), span);
+    let facts = format!(
+        "{} keeps idle connections {shown} ({}), {} closes them after {} ({})",
+        case.name(),
+        origin(&own),
+        case.upstream_name(),
+        span(theirs_us),
+        origin(&theirs)
+    );
+    if own_us >= theirs_us {
+        sum.add(if both { 2 } else { 1 }, 0, case.notes(Weight::Strong, facts));
+    } else if own_us + 1_000_000 < theirs_us {
+        sum.add(if both { -3 } else { -1 }, 0, case.notes(Weight::Counter, facts));
+    }
+}
+
+/// A race is lost up to a round trip before the keep-alive runs out, or a little after it.
+const BEFORE_US: i64 = 60_000;
+const AFTER_US: i64 = 150_000;
+
+fn idle(case: &Case<'_, '_>, sum: &mut Balance) {
+    let (Some(idle), Some(limit)) = (case.idle_us(), case.upstream_idle()) else {
+        return;
+    };
+    let Some(us) = limit.value_us.and_then(|us| i64::try_from(us).ok()) else {
+        return;
+    };
+    let coarse = case.x.resolution_us > 300_000;
+    let slack = case.x.resolution_us;
+    // Node closes one second after its setting.
+    let node = matches!(
+        case.upstream_product(),
+        Some(Product::Node | Product::EdgeMicro | Product::Application)
+    );
+    let learnt = matches!(limit.origin, crate::model::Origin::Learnt { .. });
+    let late = if node && !learnt { 1_000_000 } else { 0 };
+    let near = |target: i64| idle >= target - BEFORE_US - slack && idle <= target + AFTER_US + slack;
+    let text = span(idle.unsigned_abs());
+    let value = format!("{} ({})", span(us.unsigned_abs()), origin(&limit));
+    let backed = case
+        .learnt(&case.survey.learnt.idle)
+        .is_some_and(|v| v.proven > 0);
+    if near(us) || near(us + late) {
+        let fact = format!("the address had been idle for {text}; the upstream's keep-alive is {value}");
+        let worth = if coarse || learnt && !backed { 2 } else { 3 };
+        sum.idle_matches = !coarse;
+        sum.limit_sure = backed || limit.origin.is_configured();
+        return sum.add(worth, 0, case.notes(Weight::Strong, fact));
+    }
+    if after_a_failure(case) {
+        return; // A failed exchange leaves no connection idle; this one used another.
+    }
+    if matches!(limit.origin, crate::model::Origin::Default { .. }) {
+        // Keep-alives are often set in code, but hardly below a second.
+        if idle + slack < 500_000 {
+            let fact = format!("the address had been in use {text} before");
+            sum.add(-1, 0, case.notes(Weight::Counter, fact));
+        }
+    } else if idle * 2 < us {
+        let fact = format!("the address had been idle for {text} only; the upstream's keep-alive is {value}");
+        sum.add(-2, 0, case.notes(Weight::Counter, fact));
+    }
+}
+
+/// The exchange before on that address was itself cut: its connection was not the one used now.
+fn after_a_failure(case: &Case<'_, '_>) -> bool {
+    let (Some(start), Some(idle)) = (case.x.start_us, case.idle_us()) else {
+        return false;
+    };
+    let last = start - idle;
+    let slack = case.x.resolution_us + 20_000;
+    case.survey
+        .neighbours(case.x, last - slack, last + slack)
+        .any(Exchange::is_cut)
+}
+
+fn latency(case: &Case<'_, '_>, sum: &mut Balance) {
+    let Some(lasted) = case.x.lasted_us else { return };
+    let fact = format!("the exchange ended {} after it began", span(lasted));
+    if lasted <= 20_000 {
+        sum.add(1, 0, case.says(Weight::Weak, case.x.outcome, fact));
+    } else if lasted > 200_000 && case.x.outcome.is_none_or(|r| r.retries == 0) {
+        sum.add(-3, 2, case.says(Weight::Counter, case.x.outcome, fact));
+        let limit = case.upstream_limit(LimitKind::WorkerKill);
+        if let Some(us) = limit
+            .as_ref()
+            .and_then(|l| l.value_us)
+            .filter(|&us| us > 0 && hits(lasted, us))
+        {
+            sum.worker_limit = true;
+            let source = limit.as_ref().map_or_else(String::new, origin);
+            let fact = format!(
+                "{} kills workers that are busy for {} ({source})",
+                case.upstream_name(),
+                span(us)
+            );
+            sum.add(0, 2, case.notes(Weight::Strong, fact));
+        }
+    } else if lasted > 50_000 && !sum.idle_matches {
+        // A busy event loop can delay the close of an idle connection, but then the idle time shows it.
+        sum.add(-1, 1, case.says(Weight::Counter, case.x.outcome, fact));
+    }
+}
+
+fn method(case: &Case<'_, '_>, sum: &mut Balance) {
+    if case.idempotent() == Some(false) {
+        let fact = format!(
+            "a {} is not repeated by proxies, so its race is not hidden",
+            case.method()
+        );
+        sum.add(1, 0, case.notes(Weight::Weak, fact));
+    }
+}
+
+fn upstream_record(case: &Case<'_, '_>, sum: &mut Balance) {
+    if let Some(link) = case.beyond {
+        let fact = format!(
+            "{} has a record of the request, so it had arrived",
+            case.upstream_name()
+        );
+        let worth = if link.ambiguous { (-1, 1) } else { (-3, 2) };
+        if case.join() == Join::Sure {
+            sum.excluded.get_or_insert_with(|| fact.clone());
+        }
+        return sum.add(
+            worth.0,
+            worth.1,
+            case.says(Weight::Counter, link.records().next(), fact),
+        );
+    }
+    if case.upstream_covered(5_000_000) {
+        sum.unseen = true;
+        let fact = format!(
+            "{} has no record of it, though it logged others at that time",
+            case.upstream_name()
+        );
+        sum.add(1, 0, case.notes(Weight::Strong, fact));
+        if case.upstream_product() == Some(Product::Haproxy) {
+            let fact = "HAProxy neither answers nor logs when a pooled server connection dies";
+            sum.add(2, 0, case.notes(Weight::Strong, fact));
+        }
+    }
+}
+
+fn together(case: &Case<'_, '_>, sum: &mut Balance) {
+    let burst = burst::burst(case.survey, case.x);
+    if burst.others.len() < 2 {
+        return;
+    }
+    let others = count(burst.others.len(), "other request");
+    let (low, high) = burst.ages_us;
+    if burst.ages_differ && burst.coarse {
+        let fact = format!(
+            "{others} were cut in the same second, {} to {} old",
+            span(low),
+            span(high)
+        );
+        sum.add(-1, 1, case.notes(Weight::Weak, fact));
+    } else if burst.ages_differ {
+        sum.burst = true;
+        let fact = format!(
+            "{others} died in the same instant, {} to {} old",
+            span(low),
+            span(high)
+        );
+        sum.add(-3, 3, case.notes(Weight::Strong, fact));
+    } else {
+        let fact = format!("{others} were cut in the same instant, all sent together");
+        sum.add(0, 0, case.notes(Weight::Context, fact));
+    }
+}
+
+/// What a process that died leaves behind: refused connections, lines about stopping and starting.
+fn aftermath(case: &Case<'_, '_>, sum: &mut Balance) {
+    if let Some(other) = burst::refused_after(case.survey, case.x) {
+        sum.refused = true;
+        let fact = format!("{} refused connections within seconds", case.upstream_name());
+        sum.add(-3, 4, case.says(Weight::Strong, other.record(), fact));
+    }
+    let Some(end) = case.x.end_us else { return };
+    let Some((upset, event)) = burst::upset(case.survey, &case.event_hops(), end) else {
+        return;
+    };
+    let what = match upset {
+        Upset::Crash => "a worker died",
+        Upset::Recycle => "the application pool was recycled",
+        Upset::Restart => "it was stopping",
+        Upset::Start => "it was started",
+        Upset::Down => "it was taken out of rotation",
+    };
+    let at = event.end_us.or(event.start_us).unwrap_or(end);
+    let near = (at - end).abs() <= 5_000_000;
+    let when = if at < end { "before" } else { "after" };
+    let fact = format!("{what} {} {when} the failure", span((at - end).unsigned_abs()));
+    let grave = matches!(upset, Upset::Crash | Upset::Recycle) || near;
+    if grave || sum.refused {
+        sum.upset = Some(upset);
+    }
+    let worth = match (grave, sum.refused) {
+        (_, true) => (0, 0),
+        (true, _) => (-3, 4),
+        (false, _) => (-2, 2),
+    };
+    sum.add(worth.0, worth.1, case.says(Weight::Strong, Some(event), fact));
+}
+
+fn product(case: &Case<'_, '_>, sum: &mut Balance) {
+    let logged = case.x.product == Product::Haproxy && case.x.outcome.is_some();
+    let empty = case.x.signal().is_some_and(|s| s.fault != Fault::IdleClosed);
+    if logged && empty && !sum.reused && !sum.idle_matches {
+        let fact = "HAProxy logs this state mostly for new server connections (http-reuse safe); a race leaves no line";
+        sum.add(-2, 1, case.says(Weight::Counter, case.x.outcome, fact));
+    }
+}
+
+/// Whether a known keep-alive exists at all, for naming what is missing.
+pub(crate) fn idle_known(case: &Case<'_, '_>) -> (bool, Option<Limit>) {
+    (case.idle_us().is_some(), case.upstream_idle())
+}

@@ -1,0 +1,110 @@
+//! Writing a finished report where the user wants it, and what the exit code says about it.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::model::Report;
+use crate::plan::{Output, Plan};
+use crate::report::{self, Style};
+use crate::run;
+
+/// Columns assumed where the terminal does not say.
+const COLUMNS: usize = 100;
+
+/// `--fail-on` was met.
+const MET: u8 = 1;
+
+/// `--strict` was not met.
+const INCOMPLETE: u8 = 2;
+
+/// Writes `report` to every output of `plan`; the exit code.
+///
+/// # Errors
+/// [`Error::Write`] for the first output that fails.
+pub fn deliver(plan: &Plan, report: &Report) -> Result<u8, Error> {
+    for output in &plan.outputs {
+        write(plan, output, report)?;
+    }
+    if plan.strict
+        && let Some(problem) = run::is_incomplete(report)
+    {
+        let _ = writeln!(
+            io::stderr(),
+            "error: --strict: {}: {}\nhint: {}",
+            problem.path,
+            problem.message,
+            problem.hint
+        );
+        return Ok(INCOMPLETE);
+    }
+    Ok(if fails(plan, report) { MET } else { 0 })
+}
+
+fn write(plan: &Plan, output: &Output, report: &Report) -> Result<(), Error> {
+    let Some(renderer) = report::by_name(output.format) else {
+        return Ok(());
+    };
+    let name = output
+        .file
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("standard output"));
+    let failed = |source| Error::Write {
+        path: name.clone(),
+        source,
+    };
+    let Some(path) = &output.file else {
+        let stdout = io::stdout();
+        let terminal = stdout.is_terminal();
+        let style = Style {
+            color: plan.color.enabled(terminal),
+            width: if terminal { columns() } else { COLUMNS },
+            verbose: plan.verbose,
+            quiet: plan.quiet,
+            zone: plan.zone_shown,
+        };
+        return renderer
+            .render(report, &style, &mut BufWriter::new(stdout.lock()))
+            .map_err(failed);
+    };
+    let style = Style {
+        color: false,
+        width: COLUMNS,
+        verbose: plan.verbose,
+        quiet: plan.quiet,
+        zone: plan.zone_shown,
+    };
+    let file = File::create(path).map_err(failed)?;
+    renderer
+        .render(report, &style, &mut BufWriter::new(file))
+        .map_err(failed)?;
+    if !plan.quiet {
+        say_written(path, report);
+    }
+    Ok(())
+}
+
+fn say_written(path: &Path, report: &Report) {
+    let count = report.findings.len();
+    let noun = if count == 1 { "finding" } else { "findings" };
+    let _ = writeln!(io::stderr(), "wrote {count} {noun} to {}", path.display());
+}
+
+/// Width of the terminal: what the environment says, else what the terminal itself says.
+fn columns() -> usize {
+    let set = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    let asked = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    set.or_else(asked).filter(|&width| width >= 40).unwrap_or(COLUMNS)
+}
+
+fn fails(plan: &Plan, report: &Report) -> bool {
+    plan.fail_on.iter().any(|rule| {
+        let count = report
+            .findings
+            .iter()
+            .filter(|f| rule.cause.is_none_or(|cause| cause == f.cause))
+            .count();
+        count as u64 >= rule.at_least
+    })
+}

@@ -1,0 +1,341 @@
+//! Which format each input is in, decided by the first lines of its stream.
+//!
+//! What the user forces goes before everything; then the surest format wins, then the one that reads
+//! more lines, then formats declared in server configuration, then the order of the registry. What
+//! surrounds a file (its name, its neighbours) only breaks ties between products that write alike.
+
+mod choose;
+mod document;
+mod fallback;
+mod forced;
+mod hints;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use why502_parsers::format::{Format, Head, Prepared, Product, RecordKind, Score};
+use why502_parsers::wrap::Wrapper;
+
+use crate::error::Error;
+use crate::model::finding::Problem;
+use crate::model::{Input, SourceId};
+
+pub use forced::Forced;
+
+use choose::{Choice, Sample};
+
+/// Bytes of a file that are looked at.
+pub const HEAD: usize = 64 * 1024;
+
+/// What an input was recognised as.
+#[derive(Clone)]
+pub struct Detected {
+    /// Name of the format.
+    pub format_name: String,
+    /// Who writes it.
+    pub product: Product,
+    /// What its lines record.
+    pub kind: RecordKind,
+    /// The format, made ready for this file.
+    pub prepared: Arc<dyn Prepared>,
+    /// What stands around each line, to be taken off before parsing.
+    pub wrapper: Option<&'static dyn Wrapper>,
+    /// How sure the format was.
+    pub score: Score,
+    /// Why this format.
+    pub reason: String,
+    /// Formats that would have done as well, by name.
+    pub rivals: Vec<String>,
+}
+
+impl std::fmt::Debug for Detected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Detected")
+            .field("format_name", &self.format_name)
+            .field("product", &self.product)
+            .field("wrapper", &self.wrapper.map(Wrapper::name))
+            .field("score", &self.score)
+            .field("reason", &self.reason)
+            .field("rivals", &self.rivals)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A log format that a server's configuration declares.
+#[derive(Clone)]
+pub struct DeclaredFormat {
+    /// The format, compiled from the configuration's format string.
+    pub format: Arc<dyn Format>,
+    /// Path of the log as the configuration has it; may be empty or no path at all (`/dev/log`, `stdout`).
+    pub log_path: String,
+    /// The configuration file as reports name it.
+    pub config: String,
+}
+
+/// What detection is given beside the inputs.
+#[derive(Clone, Copy, Default)]
+pub struct Surroundings<'a> {
+    /// Formats from server configuration.
+    pub declared: &'a [DeclaredFormat],
+    /// Server configuration that was found: the file as reports name it, and whose it is.
+    pub configs: &'a [(String, Product)],
+}
+
+/// Which part of an input is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The first [`HEAD`] bytes.
+    Head,
+    /// As much from the middle.
+    Middle,
+}
+
+/// Gives the bytes of a part of an input, cut at line ends.
+pub type Look<'a> = dyn Fn(&Input, Part) -> Result<Vec<u8>, Error> + 'a;
+
+/// The outcome of detection.
+#[derive(Debug, Default)]
+pub struct Sniffed {
+    /// What each input is, by [`SourceId`]; `None` if it is not read: no log, or no format fits.
+    pub formats: Vec<Option<Detected>>,
+    /// Logs whose format is not known, and files that could not be read.
+    pub problems: Vec<Problem>,
+    /// Files that are no logs (configuration, documentation, reports): passed over in silence.
+    pub passed_over: Vec<SourceId>,
+}
+
+/// Recognises every input. The parts of one stream are taken to be of one format unless they do not parse so.
+pub fn detect(inputs: &[Input], surroundings: Surroundings<'_>, forced: &Forced, look: &Look<'_>) -> Sniffed {
+    let mut detector = Detector {
+        surroundings,
+        forced,
+        look,
+        sniffed: Sniffed {
+            formats: vec![None; inputs.len()],
+            ..Sniffed::default()
+        },
+    };
+    let mut streams: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (at, input) in inputs.iter().enumerate() {
+        streams.entry(&input.stream).or_default().push(at);
+    }
+    let mut first: Vec<Stream<'_>> = Vec::new();
+    for members in streams.into_values() {
+        first.extend(detector.first_look(inputs, members));
+    }
+    let certain: Vec<hints::Known<'_>> = first
+        .iter()
+        .filter_map(|stream| {
+            let choice = stream.choice.as_ref()?;
+            let known = choice.score > Score::Shape && choice.product() != Product::Unknown;
+            known.then(|| hints::Known {
+                stream: &inputs[stream.lead].stream,
+                product: choice.product(),
+                is_marked: choice.score == Score::Mark,
+            })
+        })
+        .collect();
+    for stream in first {
+        detector.settle(inputs, stream, &certain);
+    }
+    detector.sniffed.problems.sort();
+    detector.sniffed.passed_over.sort();
+    detector.sniffed
+}
+
+/// The parts of one log, and what was made of the first of them that is not empty.
+struct Stream<'a> {
+    members: Vec<usize>,
+    lead: usize,
+    sample: Sample,
+    choice: Option<Choice<'a>>,
+}
+
+struct Detector<'a> {
+    surroundings: Surroundings<'a>,
+    forced: &'a Forced,
+    look: &'a Look<'a>,
+    sniffed: Sniffed,
+}
+
+impl<'a> Detector<'a> {
+    /// Chooses by content alone. `None` if no part can be read or all are empty.
+    fn first_look(&mut self, inputs: &[Input], mut members: Vec<usize>) -> Option<Stream<'a>> {
+        while let Some(&lead) = members.first() {
+            let input = &inputs[lead];
+            match (self.look)(input, Part::Head) {
+                Ok(head) if head.iter().all(u8::is_ascii_whitespace) => {
+                    self.sniffed.passed_over.push(input.id);
+                }
+                Ok(head) => {
+                    let (sample, choice) = self.choose(input, head, &[]);
+                    return Some(Stream {
+                        members,
+                        lead,
+                        sample,
+                        choice,
+                    });
+                }
+                Err(error) => self.sniffed.problems.push(error.problem(&input.shown)),
+            }
+            members.remove(0);
+        }
+        None
+    }
+
+    /// The best format for `head`, or for the middle of the file if the head is of none.
+    fn choose(&self, input: &Input, head: Vec<u8>, hints: &[Product]) -> (Sample, Option<Choice<'a>>) {
+        if document::is_own_report(&head) {
+            return (Sample::plain(head), None);
+        }
+        if let Some((format, reason)) = self.forced.format_for(&input.shown) {
+            return Choice::forced(format, reason, head);
+        }
+        let (sample, choice) = choose::best(input, head, self.surroundings.declared, hints);
+        if choice.is_some() {
+            return (sample, choice);
+        }
+        let middle = (self.look)(input, Part::Middle).unwrap_or_default();
+        if !middle.is_empty()
+            && let (other, Some(choice)) = choose::best(input, middle, self.surroundings.declared, hints)
+        {
+            return (other, Some(choice));
+        }
+        (sample, None)
+    }
+
+    /// Breaks ties by what surrounds the stream, then gives every part its format.
+    fn settle(&mut self, inputs: &[Input], stream: Stream<'a>, certain: &[hints::Known<'_>]) {
+        let Stream {
+            members,
+            lead,
+            sample,
+            choice,
+        } = stream;
+        let input = &inputs[lead];
+        let Some(choice) = choice else {
+            return self.unknown(inputs, &members, &sample);
+        };
+        let choice = match choice.score {
+            Score::Shape => self
+                .with_hints(input, &sample, &choice.reason, certain)
+                .unwrap_or(choice),
+            Score::Own => self
+                .beside_marked(input, &sample, &choice, certain)
+                .unwrap_or(choice),
+            _ => choice,
+        };
+        if choice.is_forced() && choice.score == Score::No {
+            self.sniffed.problems.push(Problem {
+                path: input.shown.clone(),
+                message: format!("no line of {} is of the format {}", input.shown, choice.name()),
+                hint: "leave --input-format and --log-format out to have the format recognised".to_owned(),
+            });
+        }
+        for member in members {
+            let detected = if member == lead {
+                Some(choice.detected(&sample))
+            } else {
+                self.member(&inputs[member], &choice)
+            };
+            self.sniffed.formats[member] = detected;
+        }
+    }
+
+    /// The choice under the first kind of hint that decides who wrote lines of this `shape`.
+    fn with_hints(
+        &self,
+        input: &Input,
+        sample: &Sample,
+        shape: &str,
+        certain: &[hints::Known<'_>],
+    ) -> Option<Choice<'a>> {
+        hints::tiers(input, certain, self.surroundings.configs)
+            .into_iter()
+            .find_map(|tier| {
+                let (_, choice) = choose::best(
+                    input,
+                    sample.raw.clone(),
+                    self.surroundings.declared,
+                    &tier.products,
+                );
+                let mut choice = choice.filter(|choice| tier.products.contains(&choice.product()))?;
+                choice.reason = format!(
+                    "{shape}, taken for {} by {}",
+                    choice.product().name(),
+                    tier.because
+                );
+                Some(choice)
+            })
+    }
+
+    /// The format of the product whose mark the logs beside this one bear, where it reads these lines as well:
+    /// what passes from server to server (an id, an address) makes one server's lines look like another's.
+    fn beside_marked(
+        &self,
+        input: &Input,
+        sample: &Sample,
+        chosen: &Choice<'a>,
+        certain: &[hints::Known<'_>],
+    ) -> Option<Choice<'a>> {
+        let product = hints::marked_neighbour(&input.stream, certain).filter(|p| *p != chosen.product())?;
+        let mut choice = choose::of_product(sample, chosen, product)?;
+        choice.reason = format!(
+            "{}, taken for {} by the logs beside it",
+            chosen.reason,
+            product.name()
+        );
+        Some(choice)
+    }
+
+    /// Another part of a stream: the stream's format, unless its head does not parse so.
+    fn member(&mut self, input: &Input, stream: &Choice<'a>) -> Option<Detected> {
+        let head = match (self.look)(input, Part::Head) {
+            Ok(head) => head,
+            Err(error) => {
+                self.sniffed.problems.push(error.problem(&input.shown));
+                return None;
+            }
+        };
+        let sample = Sample::unwrapped(head, stream.wrapper);
+        if sample.is_empty() || stream.is_forced() || stream.fits(&sample) {
+            return Some(stream.detected(&sample));
+        }
+        let (sample, choice) = self.choose(input, sample.raw, &[stream.product()]);
+        if choice.is_none() {
+            self.unknown(std::slice::from_ref(input), &[0], &sample);
+        }
+        choice.map(|choice| choice.detected(&sample))
+    }
+
+    /// No format fits: a problem if it looks like a log, else passed over.
+    fn unknown(&mut self, inputs: &[Input], members: &[usize], sample: &Sample) {
+        let Some(first) = members.first().map(|at| &inputs[*at]) else {
+            return;
+        };
+        if !document::looks_like_log(&first.shown, &sample.raw) {
+            let ids = members.iter().map(|at| inputs[*at].id);
+            return self.sniffed.passed_over.extend(ids);
+        }
+        let more = match members.len() {
+            1 => String::new(),
+            n => format!(" and {} more of the same log", n - 1),
+        };
+        self.sniffed.problems.push(Problem {
+            path: first.shown.clone(),
+            message: format!("no known log format in {}{more}", first.shown),
+            hint: format!(
+                "paste the server's own with --log-format '{}=nginx:…' (or apache:, haproxy:), or name one with --input-format",
+                first.shown
+            ),
+        });
+    }
+}
+
+/// The head of a file as formats are shown it.
+fn head<'a>(bytes: &'a [u8], hints: &'a [Product]) -> Head<'a> {
+    Head { bytes, hints }
+}
+
+#[cfg(test)]
+mod tests;
