@@ -118,7 +118,11 @@ mod tests {
     fn empty_quotes_are_no_format_in_any_dialect() {
         for text in ["\"\"", "''", "\"\"\"\"", "\"\" \"\""] {
             for dialect in Dialect::ALL {
-                assert!(compile(dialect, "empty", text).is_err(), "{text} {}", dialect.name());
+                assert!(
+                    compile(dialect, "empty", text).is_err(),
+                    "{text} {}",
+                    dialect.name()
+                );
             }
         }
     }
