@@ -75,11 +75,17 @@ def attempt(name, args):
 def main():
     """Reads the command line and captures what it names."""
     parser = argparse.ArgumentParser(description="capture incidents from real servers")
-    parser.add_argument("incident", choices=[*incidents(), "all"])
+    parser.add_argument("incident", nargs="?", choices=[*incidents(), "all"])
+    parser.add_argument("--list", action="store_true", help="print the names of all incidents")
     parser.add_argument("--small", action="store_true", help="a short one, for the live tests")
     parser.add_argument("--out", type=Path, default=HERE.parent.parent / "samples")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
+    if args.list:
+        print("\n".join(incidents()))
+        return 0
+    if not args.incident:
+        parser.error("name an incident, or all")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # Ends the servers on the way out.
     names = incidents() if args.incident == "all" else [args.incident]
     try:

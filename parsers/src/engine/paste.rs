@@ -102,10 +102,28 @@ pub(crate) fn unquote(text: &str, directive: &str) -> (String, String) {
             (Some(_), _) => out.push(c),
         }
     }
-    if out.is_empty() {
+    if out.is_empty() && is_directive {
         // A directive whose format stands without quotes, spaces escaped by backslashes.
         let bare = trimmed[directive.len()..].trim_start();
         return (String::new(), bare.replace("\\ ", " ").replace("\\\"", "\""));
     }
     (options, out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_quotes_are_no_format_in_any_dialect() {
+        for text in ["\"\"", "''", "\"\"\"\"", "\"\" \"\""] {
+            for dialect in Dialect::ALL {
+                assert!(
+                    compile(dialect, "empty", text).is_err(),
+                    "{text} {}",
+                    dialect.name()
+                );
+            }
+        }
+    }
 }

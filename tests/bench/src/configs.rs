@@ -62,7 +62,7 @@ fn nginx(tills: usize) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(
             upstreams,
-            "    upstream {name} {{ {servers} keepalive 32; keepalive_timeout 60s; }}"
+            "    upstream {name} {{ {servers} keepalive 32; keepalive_timeout 3m; }}"
         );
         let _ = writeln!(
             locations,
@@ -91,7 +91,7 @@ http {{
                        '"$http_referer" "$http_user_agent" "$http_x_forwarded_for" rid=$http_x_request_id '
                        'rt=$request_time uct="$upstream_connect_time" uht="$upstream_header_time" '
                        'urt="$upstream_response_time" ubr="$upstream_bytes_received" us="$upstream_status" '
-                       'ua="$upstream_addr" cn=$connection/$connection_requests';
+                       'ua="$upstream_addr" cn=$connection/$connection_requests t=$msec';
     access_log logs/access.log gateway;
 
 {upstreams}

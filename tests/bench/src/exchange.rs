@@ -4,8 +4,8 @@ use crate::rng::Rng;
 
 /// How long the gateway waits for a response header (`proxy_read_timeout` of the configuration written).
 pub const READ_LIMIT_US: u64 = 30_000_000;
-/// How long the application server keeps an idle connection.
-pub const IDLE_LIMIT_US: u64 = 10_000_000;
+/// How long the application server keeps an idle connection: the default of IIS (`connectionTimeout`).
+pub const IDLE_LIMIT_US: u64 = 120_000_000;
 /// Added to the application server's clock.
 pub const APP_CLOCK_US: i64 = 2_300_000;
 

@@ -194,6 +194,8 @@ impl Lines {
         push_number(out, view.connection.0);
         out.push(b'/');
         push_number(out, u64::from(view.connection.1));
+        out.extend_from_slice(b" t=");
+        push_seconds(out, view.gateway_end_us().unsigned_abs());
     }
 
     /// IIS: W3C, the client and the request id in fields of their own. The caller checks that there is a record.
@@ -390,7 +392,7 @@ mod tests {
             written(&refused, |lines, view, out| lines.gateway(view, out)),
             "10.0.1.10 - - [20/Nov/2026:10:00:05 +0000] \"POST /till/3/sales?n=1 HTTP/1.1\" 502 150 \"-\" \
              \"curl/8.5.0\" \"192.0.2.7\" rid=0f8fad5b-d9cb-469f-a165-70867728950e rt=0.000 uct=\"-\" uht=\"-\" \
-             urt=\"0.000\" ubr=\"0\" us=\"502\" ua=\"10.0.3.10:8104\" cn=71/4"
+             urt=\"0.000\" ubr=\"0\" us=\"502\" ua=\"10.0.3.10:8104\" cn=71/4 t=1795168805.123"
         );
         assert!(refused.app.is_none());
     }

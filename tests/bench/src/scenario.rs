@@ -72,8 +72,9 @@ impl Scenario {
     /// `fail_rate` is the share of requests to fail, `rate` the requests per second, `span_s` the seconds covered.
     pub fn new(fail_rate: f64, rate: f64, span_s: f64) -> Self {
         let races_per_s = rate * fail_rate * 0.15;
-        // Four sequences of at most 40 s for each race, and room for chance.
-        let tills = (races_per_s * 4.0 * 40.0 * 1.5).ceil().clamp(4.0, 400.0) as usize;
+        // Four sequences for each race, as long as one can be with its rest, and room for chance.
+        let sequence_s = 2.0 * (IDLE_LIMIT_US as f64 / 1e6) + 30.0;
+        let tills = (races_per_s * 4.0 * sequence_s * 1.5).ceil().clamp(4.0, 4000.0) as usize;
         // A few seconds of one service's trouble, and enough bursts for their number to matter.
         let burst_mean = (rate * 3.0)
             .min(rate * span_s * fail_rate / 60.0)

@@ -1,0 +1,118 @@
+//! Real servers, one fault injected per request, and the program's diagnosis of what they logged.
+//!
+//! Runs `tests/live/capture.py`, which needs the servers that its README names. An incident whose servers
+//! are not installed is left out with a reason; with `WHY502_LIVE=required` that is a failure instead.
+
+#[path = "common/score.rs"]
+mod score;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// Exit code of the capture when a server is not installed; its output names the package.
+const MISSING: i32 = 77;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn is_required() -> bool {
+    std::env::var("WHY502_LIVE").is_ok_and(|value| value == "required")
+}
+
+/// Runs the capture with `arguments`; `None` if there is no Python here.
+fn capture(arguments: &[&str]) -> Option<Output> {
+    Command::new("python3")
+        .arg(root().join("tests/live/capture.py"))
+        .args(arguments)
+        .output()
+        .ok()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim().to_owned()
+}
+
+/// Captures an incident below `out`; the reason if it cannot be done here.
+fn captured(incident: &str, out: &Path) -> Result<PathBuf, String> {
+    let seed = std::env::var("WHY502_LIVE_SEED").unwrap_or_else(|_| "1".to_owned());
+    let arguments = [
+        incident,
+        "--small",
+        "--out",
+        &out.to_string_lossy(),
+        "--seed",
+        &seed,
+    ];
+    let output = capture(&arguments).ok_or("python3 is not installed")?;
+    match output.status.code() {
+        Some(0) => Ok(out.join(incident)),
+        Some(MISSING) => Err(text(&output.stdout)),
+        code => panic!(
+            "{incident}: the capture ended with {code:?}\n{}\n{}",
+            text(&output.stdout),
+            text(&output.stderr)
+        ),
+    }
+}
+
+/// The program's report on a captured incident.
+fn diagnosed(incident: &Path) -> Value {
+    let report = incident.join("findings.json");
+    let output = Command::new(env!("CARGO_BIN_EXE_why502"))
+        .args(["--status", "5xx", "-o"])
+        .arg(&report)
+        .arg("--server-config")
+        .arg(incident.join("configs"))
+        .arg(incident.join("logs"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}: {}",
+        incident.display(),
+        text(&output.stderr)
+    );
+    serde_json::from_slice(&fs::read(&report).unwrap()).unwrap()
+}
+
+/// What falls short in one incident; prints the score.
+fn complaints(name: &str, incident: &Path) -> Vec<String> {
+    let truth: Value = serde_json::from_slice(&fs::read(incident.join("truth.json")).unwrap()).unwrap();
+    let score = score::score(&truth, &diagnosed(incident), |status| {
+        (500..600).contains(&status)
+    });
+    println!("{name}\n{score}");
+    score
+        .complaints()
+        .into_iter()
+        .map(|one| format!("{name}: {one}"))
+        .collect()
+}
+
+#[test]
+fn every_fault_injected_into_real_servers_is_diagnosed() {
+    let Some(list) = capture(&["--list"]) else {
+        assert!(!is_required(), "python3 is not installed");
+        println!("left out: python3 is not installed");
+        return;
+    };
+    assert!(list.status.success(), "{}", text(&list.stderr));
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("live");
+    let names = text(&list.stdout);
+    assert!(!names.is_empty(), "no incident to capture");
+    let (mut short, mut left_out) = (Vec::new(), Vec::new());
+    // One after the other: timers of seconds are measured to the millisecond.
+    for name in names.lines() {
+        match captured(name, &out) {
+            Ok(incident) => short.extend(complaints(name, &incident)),
+            Err(reason) => left_out.push(format!("{name}: left out: {reason}")),
+        }
+    }
+    println!("{}", left_out.join("\n"));
+    assert!(short.is_empty(), "{}", short.join("\n"));
+    assert!(left_out.is_empty() || !is_required(), "{}", left_out.join("\n"));
+}
