@@ -2,8 +2,8 @@
 
 use crate::format::Format;
 use crate::products::{
-    apache, apache_error, app_json, caddy, clf, edgemicro, gunicorn_error, haproxy, httperr, iis, nginx,
-    nginx_error, process_text, uvicorn,
+    apache, apache_error, app_json, caddy, clf, edgemicro, envoy, gunicorn_error, haproxy, httperr, iis,
+    nginx, nginx_error, process_text, uvicorn,
 };
 
 /// Every built-in format, most specific first.
@@ -11,6 +11,7 @@ pub fn builtin() -> &'static [&'static dyn Format] {
     &[
         &caddy::Caddy,
         &edgemicro::EdgeMicro,
+        &envoy::Envoy,
         &httperr::HttpErr,
         &iis::Iis,
         &gunicorn_error::GunicornError,

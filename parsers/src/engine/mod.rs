@@ -3,9 +3,11 @@
 pub mod faults;
 pub mod id;
 pub mod json;
+pub mod json_fields;
 mod json_keys;
 pub mod paste;
 pub mod paste_apache;
+pub mod paste_envoy;
 pub mod paste_haproxy;
 pub mod paste_nginx;
 pub mod slot;

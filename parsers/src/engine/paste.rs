@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::{paste_apache, paste_haproxy, paste_nginx};
+use crate::engine::{paste_apache, paste_envoy, paste_haproxy, paste_nginx};
 use crate::error::FormatError;
 use crate::format::Format;
 
@@ -16,11 +16,13 @@ pub enum Dialect {
     Apache,
     /// HAProxy `log-format`.
     Haproxy,
+    /// Envoy's access-log format strings.
+    Envoy,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 3] = [Self::Nginx, Self::Apache, Self::Haproxy];
+    pub const ALL: [Self; 4] = [Self::Nginx, Self::Apache, Self::Haproxy, Self::Envoy];
 
     /// Its name, as typed before the colon of `--log-format`.
     pub const fn name(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Dialect {
             Self::Nginx => "nginx",
             Self::Apache => "apache",
             Self::Haproxy => "haproxy",
+            Self::Envoy => "envoy",
         }
     }
 
@@ -54,6 +57,7 @@ pub fn compile(dialect: Dialect, name: &str, text: &str) -> Result<Arc<dyn Forma
         Dialect::Nginx => Arc::new(paste_nginx::format(name, text)?),
         Dialect::Apache => Arc::new(paste_apache::format(name, text)?),
         Dialect::Haproxy => Arc::new(paste_haproxy::format(name, text)?),
+        Dialect::Envoy => paste_envoy::format(name, text)?,
     })
 }
 
