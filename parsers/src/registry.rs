@@ -3,7 +3,7 @@
 use crate::format::Format;
 use crate::products::{
     apache, apache_error, app_json, caddy, clf, edgemicro, envoy, gunicorn_error, haproxy, httperr, iis,
-    nginx, nginx_error, process_text, uvicorn,
+    nginx, nginx_error, process_text, traefik, uvicorn,
 };
 
 /// Every built-in format, most specific first.
@@ -12,6 +12,7 @@ pub fn builtin() -> &'static [&'static dyn Format] {
         &caddy::Caddy,
         &edgemicro::EdgeMicro,
         &envoy::Envoy,
+        &traefik::Traefik,
         &httperr::HttpErr,
         &iis::Iis,
         &gunicorn_error::GunicornError,

@@ -80,7 +80,13 @@ impl Format for Gunicorn {
 
 /// The one product among those that write this shape that the surroundings suggest; `None` if none or several.
 pub(crate) fn hinted(head: &Head<'_>) -> Option<Product> {
-    let writes = |product: &Product| matches!(product, Product::Nginx | Product::Apache | Product::Gunicorn);
+    let writes = |product: &Product| {
+        use Product::{Apache, Gunicorn, Lighttpd, LiteSpeed, Nginx, Squid, Traefik, Varnish};
+        matches!(
+            product,
+            Nginx | Apache | Gunicorn | Traefik | Lighttpd | LiteSpeed | Varnish | Squid
+        )
+    };
     let mut found = head.hints.iter().copied().filter(writes);
     let first = found.next()?;
     found.all(|other| other == first).then_some(first)
@@ -115,6 +121,12 @@ impl Style {
     pub(crate) const APACHE: Self = Self {
         marks: Marks::Start,
         number_unit: Some(unit::US),
+        time_first: true,
+    };
+    /// The time is when the request began, and nothing after the user agent is known.
+    pub(crate) const AT_START: Self = Self {
+        marks: Marks::Start,
+        number_unit: None,
         time_first: true,
     };
     pub(crate) const GUNICORN: Self = Self {

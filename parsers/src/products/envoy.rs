@@ -97,10 +97,7 @@ static KEYS: LazyLock<JsonFields> = LazyLock::new(|| {
     add(&["authority", ":authority", "host"], Slot::Host);
     add(&["requested_server_name"], Slot::ServerName);
     add(&["response_code", "status", "code"], Slot::PassedStatus);
-    add(
-        &["response_flags", "response_flags_long"],
-        Slot::Termination,
-    );
+    add(&["response_flags", "response_flags_long"], Slot::Termination);
     add(&["response_code_details", "details"], Slot::Error);
     add(&["upstream_transport_failure_reason"], Slot::Reason);
     add(&["duration", "total_duration"], Slot::Duration(unit::MS));

@@ -19,6 +19,7 @@ pub mod json_format;
 pub mod nginx;
 pub mod nginx_error;
 pub mod process_text;
+pub mod traefik;
 pub mod uvicorn;
 
 use crate::entry::Entry;
