@@ -3,7 +3,7 @@
 use crate::format::Format;
 use crate::products::{
     apache, apache_error, app_json, caddy, clf, edgemicro, envoy, gunicorn_error, haproxy, httperr, iis,
-    nginx, nginx_error, process_text, traefik, uvicorn,
+    nginx, nginx_error, process_text, squid, traefik, trafficserver, uvicorn,
 };
 
 /// Every built-in format, most specific first.
@@ -13,6 +13,8 @@ pub fn builtin() -> &'static [&'static dyn Format] {
         &edgemicro::EdgeMicro,
         &envoy::Envoy,
         &traefik::Traefik,
+        &squid::Squid,
+        &trafficserver::TrafficServer,
         &httperr::HttpErr,
         &iis::Iis,
         &gunicorn_error::GunicornError,

@@ -19,7 +19,9 @@ pub mod json_format;
 pub mod nginx;
 pub mod nginx_error;
 pub mod process_text;
+pub mod squid;
 pub mod traefik;
+pub mod trafficserver;
 pub mod uvicorn;
 
 use crate::entry::Entry;
