@@ -258,6 +258,17 @@ pub trait LineParser: Send {
     /// # Errors
     /// [`LineError`] names the byte and the field at which reading stopped; the line then counts as unparsed.
     fn parse<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError>;
+
+    /// Whether `line` begins a record, for formats whose records go on over several lines (stack traces, captured
+    /// responses); `None` where every line is read for itself.
+    ///
+    /// A reader that has the following lines at hand gives such a record to [`LineParser::parse`] whole, its lines
+    /// parted by `\n`; the entry then tells what only a later line says. A parser must do with single lines as well:
+    /// the later ones are then continuations.
+    fn begins(&self, line: &[u8]) -> Option<bool> {
+        let _ = line;
+        None
+    }
 }
 
 /// A format made ready for one file: whatever had to be learnt from its head has been learnt.

@@ -2,8 +2,9 @@
 
 use crate::format::Format;
 use crate::products::{
-    apache, apache_error, app_json, caddy, clf, edgemicro, envoy, gunicorn_error, haproxy, httperr, iis,
-    nginx, nginx_error, process_text, squid, traefik, trafficserver, uvicorn,
+    apache, apache_error, app_json, caddy, clf, dotnet, edgemicro, envoy, gunicorn_error, haproxy, httperr,
+    iis, kong, lighttpd, litespeed, nginx, nginx_error, process_text, squid, traefik, trafficserver, uvicorn,
+    varnish, varnishlog,
 };
 
 /// Every built-in format, most specific first.
@@ -13,7 +14,14 @@ pub fn builtin() -> &'static [&'static dyn Format] {
         &edgemicro::EdgeMicro,
         &envoy::Envoy,
         &traefik::Traefik,
+        &varnishlog::Varnishlog,
+        &varnish::Varnish,
         &squid::Squid,
+        &kong::Kong,
+        &dotnet::DotNet::YARP,
+        &dotnet::DotNet::DOTNET,
+        &litespeed::LiteSpeed,
+        &lighttpd::Lighttpd,
         &trafficserver::TrafficServer,
         &httperr::HttpErr,
         &iis::Iis,
