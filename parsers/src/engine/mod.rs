@@ -10,6 +10,8 @@ pub mod paste_apache;
 pub mod paste_envoy;
 pub mod paste_haproxy;
 pub mod paste_nginx;
+pub mod paste_squid;
+pub mod paste_varnish;
 pub mod slot;
 pub mod template;
 mod template_build;

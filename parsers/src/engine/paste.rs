@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::{paste_apache, paste_envoy, paste_haproxy, paste_nginx};
+use crate::engine::{paste_apache, paste_envoy, paste_haproxy, paste_nginx, paste_squid, paste_varnish};
 use crate::error::FormatError;
 use crate::format::Format;
 
@@ -18,11 +18,22 @@ pub enum Dialect {
     Haproxy,
     /// Envoy's access-log format strings.
     Envoy,
+    /// Squid `logformat`.
+    Squid,
+    /// varnishncsa `-F`.
+    Varnish,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 4] = [Self::Nginx, Self::Apache, Self::Haproxy, Self::Envoy];
+    pub const ALL: [Self; 6] = [
+        Self::Nginx,
+        Self::Apache,
+        Self::Haproxy,
+        Self::Envoy,
+        Self::Squid,
+        Self::Varnish,
+    ];
 
     /// Its name, as typed before the colon of `--log-format`.
     pub const fn name(self) -> &'static str {
@@ -31,6 +42,8 @@ impl Dialect {
             Self::Apache => "apache",
             Self::Haproxy => "haproxy",
             Self::Envoy => "envoy",
+            Self::Squid => "squid",
+            Self::Varnish => "varnish",
         }
     }
 
@@ -56,8 +69,10 @@ pub fn compile(dialect: Dialect, name: &str, text: &str) -> Result<Arc<dyn Forma
     Ok(match dialect {
         Dialect::Nginx => Arc::new(paste_nginx::format(name, text)?),
         Dialect::Apache => Arc::new(paste_apache::format(name, text)?),
-        Dialect::Haproxy => Arc::new(paste_haproxy::format(name, text)?),
+        Dialect::Haproxy => paste_haproxy::format(name, text)?,
         Dialect::Envoy => paste_envoy::format(name, text)?,
+        Dialect::Squid => Arc::new(paste_squid::format(name, text)?),
+        Dialect::Varnish => Arc::new(paste_varnish::format(name, text)?),
     })
 }
 

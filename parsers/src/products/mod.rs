@@ -14,6 +14,7 @@ pub(crate) mod envoy_flags;
 pub(crate) mod errno;
 pub mod gunicorn_error;
 pub mod haproxy;
+mod haproxy_json;
 pub mod httperr;
 pub mod iis;
 pub mod json_format;
