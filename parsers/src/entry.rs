@@ -66,6 +66,8 @@ pub struct Entry<'a> {
     pub connection_requests: Option<u32>,
     /// Operating-system process that wrote the line.
     pub pid: Option<u32>,
+    /// Thread within it, where one thread works on one request at a time (Apache).
+    pub thread: Option<u64>,
     /// How the text fields are escaped.
     pub escape: Escape,
 }

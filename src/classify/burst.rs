@@ -60,7 +60,7 @@ pub(crate) fn refused_after<'s, 'a>(survey: &'s Survey<'a>, x: &'s Exchange<'a>)
     let slack = x.resolution_us.max(TOGETHER_US);
     survey
         .neighbours(x, end - slack, end + REFUSED_AFTER_US + slack)
-        .find(|o| o.is_refused())
+        .find(|o| o.is_refused() && !x.upstream.is_empty())
 }
 
 /// What a host event means for the requests in flight.

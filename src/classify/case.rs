@@ -10,7 +10,7 @@ use super::survey::Survey;
 use super::words::span;
 use crate::limits::Scope;
 use crate::model::finding::Evidence;
-use crate::model::{Hop, HopId, JoinedBy, Limit, LimitKind, Link, Origin, Record, Trace, Weight};
+use crate::model::{HopId, JoinedBy, Limit, LimitKind, Link, Origin, Record, Trace, Weight};
 
 /// One failed exchange with its surroundings.
 pub(crate) struct Case<'s, 'a> {
@@ -53,7 +53,8 @@ impl<'s, 'a> Case<'s, 'a> {
         let upstream_hop = child
             .and_then(|n| trace.links.get(n))
             .map(|l| l.hop)
-            .or_else(|| hop_behind(survey.world.hops, x));
+            .filter(|hop| survey.leads_to(x, *hop))
+            .or_else(|| survey.hop_behind(x));
         Some(Self {
             survey,
             trace,
@@ -236,6 +237,27 @@ impl<'s, 'a> Case<'s, 'a> {
         }
     }
 
+    /// The hop that sent the answer that was passed on; `None` if it is not among the hops: the one
+    /// whose record was joined may have answered something else, to a hop between that has no record.
+    pub(crate) fn sender(&self) -> Option<HopId> {
+        let answered = |link: &Link| {
+            link.outcome.as_ref().and_then(|r| r.status) == self.x.outcome.and_then(|r| r.status)
+        };
+        match self.child() {
+            Some(child) if !answered(child) => self.upstream_hop.filter(|&hop| hop != child.hop),
+            _ => self.upstream_hop,
+        }
+    }
+
+    /// Its name, else the address, else "the upstream".
+    pub(crate) fn sender_name(&self) -> &'a str {
+        match self.sender() {
+            Some(hop) => self.survey.world.hop_name(hop),
+            None if self.x.upstream.is_empty() => "the upstream",
+            None => self.x.upstream,
+        }
+    }
+
     /// Program behind the upstream address.
     pub(crate) fn upstream_product(&self) -> Option<Product> {
         let hop = self.upstream_hop?;
@@ -248,8 +270,7 @@ impl<'s, 'a> Case<'s, 'a> {
         let mut hops: Vec<HopId> = self.upstream_hop.into_iter().collect();
         hops.extend(self.beyond.map(|l| l.hop));
         if hops.is_empty() {
-            let own = self.survey.world.hops.get(self.x.hop.0 as usize);
-            hops.extend(own.into_iter().flat_map(|h| h.upstreams.iter().copied()));
+            hops = self.survey.unclaimed_behind(self.x);
         }
         hops
     }
@@ -284,14 +305,7 @@ impl<'s, 'a> Case<'s, 'a> {
     /// How trustworthy the join to `beyond` is.
     pub(crate) fn join(&self) -> Join {
         let joined = self.beyond.into_iter().chain(self.child());
-        joined.fold(Join::Sure, |worst, link| {
-            let this = match link.joined_by {
-                _ if link.ambiguous => Join::Ambiguous,
-                JoinedBy::Time => Join::ByTime,
-                _ => Join::Sure,
-            };
-            worst.max(this)
-        })
+        joined.fold(Join::Sure, |worst, link| worst.max(Join::of(link)))
     }
 
     fn child(&self) -> Option<&'a Link> {
@@ -308,6 +322,17 @@ pub(crate) enum Join {
     ByTime,
     /// Another record would have fitted.
     Ambiguous,
+}
+
+impl Join {
+    /// How surely `link` belongs to the request.
+    pub(crate) fn of(link: &Link) -> Self {
+        match link.joined_by {
+            _ if link.ambiguous => Self::Ambiguous,
+            JoinedBy::Time => Self::ByTime,
+            _ => Self::Sure,
+        }
+    }
 }
 
 /// Whether a timer of `limit_us` explains a duration of `us`: late by a little, never early.
@@ -337,25 +362,24 @@ fn learnt_limit(kind: LimitKind, value: Value) -> Limit {
     }
 }
 
-/// The link that the attempt `x` led to: by address if several, else the last to end.
+/// The link that the attempt `x` led to. With a link for each attempt they are taken in order; with
+/// fewer, the last one is that of the last attempt, and the others left no record that was found.
 fn child_of(trace: &Trace, parent: usize, x: &Exchange<'_>) -> Option<usize> {
     let children = trace
         .links
         .iter()
         .enumerate()
         .filter(|(n, l)| *n != parent && l.parent == Some(parent));
-    let fits = |l: &Link| {
-        let (Some((start, _)), Some(began), Some(ended)) = (l.interval(), x.start_us, x.end_us) else {
-            return true;
-        };
-        let slack = x.resolution_us + 1_000_000;
-        x.number.is_none() || x.last || (start >= began - slack && start <= ended + slack)
-    };
-    children
-        .filter(|(_, l)| fits(l))
-        .max_by_key(|(n, l)| (l.interval().map(|i| i.1), *n))
-        .map(|(n, _)| n)
-        .filter(|_| x.last)
+    let mut in_order: Vec<(Option<i64>, usize)> =
+        children.map(|(n, l)| (l.interval().map(|i| i.1), n)).collect();
+    in_order.sort_unstable();
+    let attempts = x.outcome.map_or(1, |r| r.attempts.len().max(1));
+    let from_end = attempts - 1 - x.number.unwrap_or(attempts - 1).min(attempts - 1);
+    if from_end > 0 && in_order.len() < attempts {
+        return None;
+    }
+    let nth = in_order.len().checked_sub(from_end + 1)?;
+    in_order.get(nth).map(|&(_, n)| n)
 }
 
 fn deepest(trace: &Trace, from: usize) -> usize {
@@ -373,18 +397,4 @@ fn deepest(trace: &Trace, from: usize) -> usize {
         }
     }
     at
-}
-
-/// The hop that is reached under the exchange's upstream address, or the only one behind the failing hop.
-fn hop_behind(hops: &[Hop], x: &Exchange<'_>) -> Option<HopId> {
-    let known = hops
-        .iter()
-        .position(|h| !x.upstream.is_empty() && h.addresses.iter().any(|a| a == x.upstream));
-    if let Some(n) = known {
-        return u16::try_from(n).ok().map(HopId);
-    }
-    match hops.get(x.hop.0 as usize)?.upstreams.as_slice() {
-        [only] => Some(*only),
-        _ => None,
-    }
 }

@@ -317,8 +317,22 @@ pub(crate) fn decisive<'a>(link: &'a Link, facts: &[Fact<'a>]) -> Option<Fact<'a
         .copied();
     match own {
         Some(own) if !vague => Some(own),
-        own => said.or(own),
+        own => said.map(|last| reason_for(last, facts)).or(own),
     }
+}
+
+/// Apache says why it could not read the header, then that the header was bad: the former counts.
+fn reason_for<'a>(last: Fact<'a>, facts: &[Fact<'a>]) -> Fact<'a> {
+    if !matches!(last.signal.fault, Fault::MalformedHeader | Fault::InvalidResponse) {
+        return last;
+    }
+    let exact = |f: &&Fact<'_>| {
+        matches!(
+            f.signal.fault,
+            Fault::ClosedPartial | Fault::HeaderTooBig | Fault::BadFraming | Fault::TimedOut | Fault::Reset
+        ) && f.record.attempts.last().map(|a| &a.addr) == last.record.attempts.last().map(|a| &a.addr)
+    };
+    facts.iter().rev().find(exact).copied().unwrap_or(last)
 }
 
 /// Which attempts failed; `[0]` for a failed link that lists none.

@@ -31,7 +31,8 @@ pub(super) fn of_trace(survey: &Survey<'_>, trace_no: usize) -> Option<Found> {
     let issued = issuer::find(survey, trace, outer);
     let exchange = exchange_of(survey, trace_no, trace, issued)?;
     let case = Case::new(survey, &exchange, issued.how)?;
-    let winner = rules::decide(&case);
+    let mut winner = rules::decide(&case);
+    walked(&mut winner, issued.join);
     Some(assemble(&case, winner, outer, status))
 }
 
@@ -173,6 +174,20 @@ fn cap(case: &Case<'_, '_>, winner: &mut Candidate) {
     }
 }
 
+/// A verdict about a hop further in is no surer than the joins that led there.
+fn walked(winner: &mut Candidate, join: Join) {
+    match join {
+        Join::Sure => {}
+        Join::ByTime => winner.score = winner.score.min(0.89),
+        Join::Ambiguous => {
+            winner.score = one_level_down(winner.score.min(0.89));
+            winner
+                .missing
+                .push("an id that all logs share: another record fits as well".to_owned());
+        }
+    }
+}
+
 /// The same score, one word less sure.
 pub(super) fn one_level_down(score: f64) -> f64 {
     match score {
@@ -244,9 +259,12 @@ fn request(trace: &Trace, outer: Option<&Record>) -> RequestInfo {
 fn issuer_of(case: &Case<'_, '_>) -> Issuer {
     let world = case.survey.world;
     if matches!(case.how, How::Received(_)) {
-        let product = case.upstream_product().unwrap_or(Product::Unknown);
+        let product = case
+            .sender()
+            .and_then(|h| world.hops.get(h.0 as usize))
+            .map_or(Product::Unknown, |h| h.product);
         return Issuer {
-            hop: case.upstream_name().to_owned(),
+            hop: case.sender_name().to_owned(),
             product: product.name().to_owned(),
             upstream: String::new(),
             upstream_hop: None,

@@ -326,7 +326,7 @@ impl<'a> Case<'_, 'a> {
     /// The hop whose answer it was, for a status that was passed on.
     fn upstream_name_or_own(&self) -> &'a str {
         match self.how {
-            super::issuer::How::Received(_) => self.upstream_name(),
+            super::issuer::How::Received(_) => self.sender_name(),
             _ => self.name(),
         }
     }

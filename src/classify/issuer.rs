@@ -3,9 +3,10 @@
 use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Phase};
 
+use super::case::Join;
 use super::exchange::{self, Fact};
 use super::survey::{Fields, Survey};
-use crate::model::{Link, Record, Trace};
+use crate::model::{JoinedBy, Link, Record, Trace};
 
 /// Where the walk ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub(crate) struct Issued {
     pub(crate) link: usize,
     /// How that link came by the status.
     pub(crate) how: How,
+    /// The least sure of the joins that led there.
+    pub(crate) join: Join,
 }
 
 /// How a hop came by the status it sent.
@@ -21,8 +24,8 @@ pub(crate) struct Issued {
 pub(crate) enum How {
     /// It made it, because its own exchange with the upstream failed, or for want of better knowledge.
     Made,
-    /// It is the application and answered so itself.
-    Answered,
+    /// It is the application and answered so itself. The flag: it is no program that forwards requests.
+    Answered(bool),
     /// It received it from an upstream whose log is not there. The flag: proven by a header time.
     Received(bool),
 }
@@ -30,28 +33,55 @@ pub(crate) enum How {
 /// Walks from link `from` towards the application.
 pub(crate) fn find(survey: &Survey<'_>, trace: &Trace, from: usize) -> Issued {
     let mut at = from;
+    let mut join = Join::Sure;
     // A trace is finite and children stand after their parents, so this ends; the bound is for broken input.
     for _ in 0..trace.links.len() {
         let Some(link) = trace.links.get(at) else { break };
         let received = received(survey, link);
         match child_with_the_failure(trace, at, received.is_some()) {
-            Some(child) if child > at => at = child,
-            _ => return settle(link, at, received),
+            Some(child) if child > at => {
+                join = join.max(Join::of(&trace.links[child]));
+                at = child;
+            }
+            _ => return settle(survey, trace, (link, at), received, join),
         }
     }
     Issued {
         link: at,
         how: How::Made,
+        join,
     }
 }
 
-fn settle(link: &Link, at: usize, received: Option<bool>) -> Issued {
+fn settle(
+    survey: &Survey<'_>,
+    trace: &Trace,
+    (link, at): (&Link, usize),
+    received: Option<bool>,
+    join: Join,
+) -> Issued {
+    let last = !trace.links.iter().any(|l| l.parent == Some(at));
+    let ends_here = survey
+        .world
+        .hops
+        .get(link.hop.0 as usize)
+        .is_some_and(|h| h.upstreams.is_empty());
     let how = match received {
+        _ if answered_itself(link) => How::Answered(true),
+        // A server that is never seen to forward anything, with nothing amiss in its own records.
+        _ if last && ends_here && link.parent.is_some() && plain(link) => How::Answered(false),
         Some(proof) => How::Received(proof),
-        None if answered_itself(link) => How::Answered,
         None => How::Made,
     };
-    Issued { link: at, how }
+    Issued { link: at, how, join }
+}
+
+/// The record of an answer and nothing else: no attempt, no failure.
+fn plain(link: &Link) -> bool {
+    let fails = |r: &Record| r.signal.is_some_and(|s| exchange::is_specific(&s));
+    let outcome = link.outcome.as_ref();
+    outcome.is_some_and(|r| r.attempts.is_empty() && r.status.is_some_and(|s| s >= 500))
+        && !link.records().any(fails)
 }
 
 /// Whether `link` received its status from its upstream; `Some(true)` if a header time proves it.
@@ -82,7 +112,11 @@ fn received(survey: &Survey<'_>, link: &Link) -> Option<bool> {
     let fields = survey.fields(link.hop);
     let header_would_show = fields.header && record.attempts.iter().any(|a| a.header_us.is_some());
     // These products write a line for every failure of their own; none means the status came from upstream.
-    let silent = fields.failures && !unanswered(record, fields) && record.product != Product::Iis;
+    // An error line nearby that was not recognised as any request's may well be this one's.
+    let orphan = record
+        .end_us
+        .is_some_and(|end| survey.has_orphan(link.hop, end, i64::from(record.resolution_us)));
+    let silent = fields.failures && !orphan && !unanswered(record, fields) && record.product != Product::Iis;
     (silent || header_would_show).then_some(false)
 }
 
@@ -127,7 +161,9 @@ fn child_with_the_failure(trace: &Trace, at: usize, received: bool) -> Option<us
         && code >= 500
         && theirs.bytes_sent.unwrap_or(0) == 0
         && exchange::decisive(parent, &facts).is_some_and(|f| is_close(f.signal.fault));
-    let passed = code >= 500 && (received || same && !failed_itself);
+    // By time alone, only the same status shows that it was the same request.
+    let other_code = received && link.joined_by != JoinedBy::Time;
+    let passed = code >= 500 && (same && (received || !failed_itself) || other_code);
     (passed || mute).then_some(child)
 }
 

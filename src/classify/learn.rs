@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use why502_parsers::entry::Fault;
+use why502_parsers::entry::{Fault, Phase};
 
 use super::exchange::Exchange;
 use super::survey::{Survey, Target};
@@ -43,6 +43,8 @@ pub(crate) struct Value {
 pub(crate) struct Learnt {
     /// Durations at which the hop gave up.
     pub(crate) timeouts: BTreeMap<Target, Value>,
+    /// Of those, the ones that ran out before the connection was made.
+    connects: std::collections::BTreeSet<Target>,
     /// Durations at which the upstream cut requests off.
     pub(crate) cuts: BTreeMap<Target, Value>,
     /// Idle times after which the upstream closes.
@@ -54,8 +56,14 @@ pub(crate) fn learn(survey: &Survey<'_>) -> Learnt {
     let mut timeouts: BTreeMap<Target, Vec<u64>> = BTreeMap::new();
     let mut cuts: BTreeMap<Target, Vec<u64>> = BTreeMap::new();
     let mut idle: BTreeMap<Target, Vec<(u64, bool)>> = BTreeMap::new();
+    let mut connects = std::collections::BTreeSet::new();
     for x in &survey.exchanges {
         let target = target(x);
+        if x.signal().is_some_and(|s| {
+            s.fault == Fault::TimedOut && matches!(s.phase, Phase::Connect | Phase::ConnectOrTls | Phase::Tls)
+        }) {
+            connects.insert(target.clone());
+        }
         let timed_out = x
             .signal()
             .is_none_or(|s| matches!(s.fault, Fault::TimedOut | Fault::QueueTimedOut));
@@ -77,6 +85,7 @@ pub(crate) fn learn(survey: &Survey<'_>) -> Learnt {
     }
     Learnt {
         timeouts: pile_ups(timeouts),
+        connects,
         cuts: pile_ups(cuts),
         idle: idle
             .into_iter()
@@ -186,7 +195,12 @@ pub(crate) fn inferences(survey: &Survey<'_>) -> Vec<Inference> {
     };
     for (target, value) in &learnt.timeouts {
         let note = format!("gives up on {} after {}", shown(target), span(value.us));
-        add(target, value, "read_timeout", note);
+        let what = if learnt.connects.contains(target) {
+            "connect_timeout"
+        } else {
+            "read_timeout"
+        };
+        add(target, value, what, note);
     }
     for (target, value) in &learnt.cuts {
         let note = format!("{} cuts requests off after {}", shown(target), span(value.us));

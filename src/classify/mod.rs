@@ -21,6 +21,7 @@ mod learn;
 mod near_miss;
 mod rules;
 mod survey;
+mod wait;
 mod weigh;
 mod words;
 
@@ -37,10 +38,9 @@ pub struct World<'a> {
     pub limits: &'a dyn Timers,
     /// Server events (worker died, reload, server down or up), by time, with their hop.
     pub events: &'a [Record],
-    /// For the outcome record at a place: end of the last exchange before it on the same upstream address
-    /// by the same hop, corrected, in microseconds. The idle time of the connection that was used is
-    /// at least the time since then.
-    pub last_use: &'a BTreeMap<Place, i64>,
+    /// By place of a link's outcome: how long its upstream had been idle when the request was sent to it, in
+    /// microseconds; a lower bound for the connection that was used.
+    pub idle_us: &'a BTreeMap<Place, i64>,
     /// All traces of the run.
     pub traces: &'a [Trace],
     /// Whether a status was asked for.

@@ -40,7 +40,9 @@ impl Misses {
                 };
                 let label = rules::decide(&case).label;
                 let key = (x.hop, x.upstream.to_owned(), label.cause, label.subtype);
-                if label.cause == Cause::Unexplained || seen.contains(&key) {
+                // A client that left is not saved, and "unexplained" is no cause to count.
+                let nothing = label.cause == Cause::Unexplained || label.subtype == Subtype::ClientTimeout;
+                if nothing || seen.contains(&key) {
                     continue;
                 }
                 seen.push(key.clone());

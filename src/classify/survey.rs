@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use why502_parsers::entry::Kind;
 
+use super::case::Join;
 use super::exchange::{self, Exchange};
 use super::learn::{self, Learnt};
 use super::{World, burst};
-use crate::model::{HopId, Record};
+use crate::model::{HopId, Link, Record};
 
 /// Which fields a hop's records are seen to carry. Without this an absent value could mean either
 /// "it did not happen" or "it is not logged".
@@ -39,8 +40,14 @@ pub(crate) struct Survey<'a> {
     pub(crate) learnt: Learnt,
     /// Indices into [`Survey::exchanges`] per hop, by time.
     by_hop: BTreeMap<HopId, Vec<usize>>,
+    /// Hops whose logs show requests that were cut off before they were answered, and how surely.
+    records_cuts: BTreeMap<HopId, Join>,
+    /// Ends of error lines per hop that belong to no outcome, in order.
+    orphans: BTreeMap<HopId, Vec<i64>>,
     /// Requests in service per hop as `(end, start, trace)`, by end.
     service: BTreeMap<HopId, Vec<(i64, i64, usize)>>,
+    /// Which hop is reached under which address, as far as addresses and joins tell.
+    names: BTreeMap<String, HopId>,
     fields: BTreeMap<HopId, Fields>,
     by_trace: BTreeMap<(usize, usize), Vec<usize>>,
 }
@@ -69,13 +76,17 @@ impl<'a> Survey<'a> {
         for list in by_upstream.values_mut().chain(by_hop.values_mut()) {
             list.sort_by_key(|&n| (exchanges[n].end_us, place(&exchanges[n])));
         }
+        let records_cuts = records_cuts(world, &exchanges);
         let mut survey = Self {
             world,
+            records_cuts,
             exchanges,
             by_upstream,
             learnt: Learnt::default(),
             by_hop,
+            orphans: orphans(world),
             service: service(world),
+            names: names(world),
             fields,
             by_trace,
         };
@@ -105,7 +116,8 @@ impl<'a> Survey<'a> {
         to_us: i64,
     ) -> impl Iterator<Item = &'s Exchange<'a>> {
         let list = match x.upstream {
-            "" => None,
+            // The product does not name the server (Go: "EOF"): any of the hop's may be the same one.
+            "" => self.by_hop.get(&x.hop),
             _ => self.by_upstream.get(&upstream_key(x)),
         };
         self.between(list, from_us, to_us)
@@ -136,6 +148,68 @@ impl<'a> Survey<'a> {
             .take_while(move |n| end(n).is_some_and(|e| e <= to_us))
             .take(MOST_LOOKED_AT)
             .map(|&n| &self.exchanges[n])
+    }
+
+    /// Whether `hop` logs requests that were cut off as well, so that the lack of a record means that a
+    /// request was never taken up; with how surely those were recognised.
+    pub(crate) fn records_cuts(&self, hop: HopId) -> Option<Join> {
+        self.records_cuts.get(&hop).copied()
+    }
+
+    /// Whether `hop` wrote an error line around `end_us` that was not recognised as any request's.
+    pub(crate) fn has_orphan(&self, hop: HopId, end_us: i64, resolution_us: i64) -> bool {
+        let slack = resolution_us.max(1_000_000);
+        let list = self.orphans.get(&hop).map(Vec::as_slice).unwrap_or_default();
+        let from = list.partition_point(|&at| at < end_us - slack);
+        list.get(from).is_some_and(|&at| at <= end_us + slack)
+    }
+
+    /// The hop behind `x`'s upstream address: by its known addresses, by joined requests, as the only
+    /// one that `x`'s hop sends to, or as the only one left for the only address left.
+    pub(crate) fn hop_behind(&self, x: &Exchange<'_>) -> Option<HopId> {
+        if let Some(&hop) = self.names.get(x.upstream) {
+            return Some(hop);
+        }
+        let own = self.world.hops.get(x.hop.0 as usize)?;
+        if let [only] = own.upstreams.as_slice() {
+            // Unless it is known under another address.
+            let elsewhere = x.upstream.contains(':') && self.names.values().any(|h| h == only);
+            if !elsewhere {
+                return Some(*only);
+            }
+        }
+        let left = self.unclaimed_behind(x);
+        let (&[hop], false) = (left.as_slice(), x.upstream.is_empty()) else {
+            return None;
+        };
+        let mut connected = self
+            .by_hop
+            .get(&x.hop)
+            .into_iter()
+            .flatten()
+            .map(|&n| &self.exchanges[n]);
+        let other = |o: &Exchange<'_>| {
+            o.is_cut()
+                && !o.upstream.is_empty()
+                && o.upstream != x.upstream
+                && !self.names.contains_key(o.upstream)
+        };
+        (x.is_cut() && !connected.any(other)).then_some(hop)
+    }
+
+    /// Hops behind `x`'s that are not known to be reached under some other address.
+    pub(crate) fn unclaimed_behind(&self, x: &Exchange<'_>) -> Vec<HopId> {
+        let claimed = |hop: &HopId| !x.upstream.is_empty() && self.names.values().any(|h| h == hop);
+        (x.hop.0 + 1..)
+            .map(HopId)
+            .take(self.world.hops.len().saturating_sub(x.hop.0 as usize + 1))
+            .filter(|hop| !claimed(hop))
+            .collect()
+    }
+
+    /// Whether `hop` can be the one behind `x`'s upstream address: the address is not known to be another's.
+    pub(crate) fn leads_to(&self, x: &Exchange<'_>, hop: HopId) -> bool {
+        self.names.get(x.upstream).is_none_or(|&known| known == hop)
     }
 
     /// Server events from `from_us` to `to_us`, by time.
@@ -169,8 +243,7 @@ impl<'a> Survey<'a> {
     /// Idle time of the upstream before `x`: since the end of the exchange before it on the same address.
     pub(crate) fn idle_us(&self, x: &Exchange<'a>) -> Option<i64> {
         let outcome = x.outcome?;
-        let last = self.world.last_use.get(&outcome.place)?;
-        Some((x.start_us? - last).max(0))
+        self.world.idle_us.get(&outcome.place).copied()
     }
 }
 
@@ -191,6 +264,88 @@ pub(crate) fn place(x: &Exchange<'_>) -> Option<crate::model::Place> {
 
 /// In a storm of failures the first of these say enough; more would make the work quadratic.
 const MOST_LOOKED_AT: usize = 512;
+
+/// Addresses of hops: as given, then as joined requests show them. An address that was seen to lead to
+/// several hops names the one it led to most often.
+fn names(world: &World<'_>) -> BTreeMap<String, HopId> {
+    let mut votes: BTreeMap<&str, BTreeMap<HopId, usize>> = BTreeMap::new();
+    for trace in world.traces {
+        for link in trace.links.iter().filter(|l| !l.ambiguous) {
+            let parent = link.parent.and_then(|n| trace.links.get(n));
+            // An id may join two hops that a proxy stands between.
+            let between = |p: &&Link| (p.hop.0 + 1..link.hop.0).any(|n| is_proxy(world, HopId(n)));
+            if let Some(addr) = parent.filter(|p| !between(p)).and_then(only_address) {
+                *votes.entry(addr).or_default().entry(link.hop).or_default() += 1;
+            }
+        }
+    }
+    let most = |hops: &BTreeMap<HopId, usize>| {
+        let best = hops.iter().max_by_key(|(hop, n)| (**n, std::cmp::Reverse(**hop)));
+        best.map(|(hop, _)| *hop)
+    };
+    let mut names: BTreeMap<String, HopId> = votes
+        .iter()
+        .filter_map(|(addr, hops)| Some(((*addr).to_owned(), most(hops)?)))
+        .collect();
+    for (n, hop) in world.hops.iter().enumerate() {
+        for address in &hop.addresses {
+            names.insert(address.clone(), HopId(n as u16));
+        }
+    }
+    names
+}
+
+fn records_cuts(world: &World<'_>, exchanges: &[Exchange<'_>]) -> BTreeMap<HopId, Join> {
+    let mut all: BTreeMap<HopId, Join> = BTreeMap::new();
+    for x in exchanges.iter().filter(|x| x.last && x.is_cut_without_a_byte()) {
+        let links = world
+            .traces
+            .get(x.trace)
+            .map(|t| t.links.as_slice())
+            .unwrap_or_default();
+        for link in links
+            .iter()
+            .filter(|l| l.parent == Some(x.link) && l.outcome.is_some() && !l.ambiguous)
+        {
+            let join = Join::of(link);
+            let best = all.entry(link.hop).or_insert(join);
+            *best = join.min(*best);
+        }
+    }
+    all
+}
+
+fn orphans(world: &World<'_>) -> BTreeMap<HopId, Vec<i64>> {
+    let mut all: BTreeMap<HopId, Vec<i64>> = BTreeMap::new();
+    for link in world.traces.iter().flat_map(|t| &t.links) {
+        if link.outcome.is_none() && !exchange::facts(link).is_empty() {
+            all.entry(link.hop)
+                .or_default()
+                .extend(link.interval().map(|i| i.1));
+        }
+    }
+    all.values_mut().for_each(|list| list.sort_unstable());
+    all
+}
+
+fn is_proxy(world: &World<'_>, hop: HopId) -> bool {
+    world
+        .hops
+        .get(hop.0 as usize)
+        .is_some_and(|h| h.product.is_proxy())
+}
+
+/// The one address that a link's records name: its outcome's, else that of its error lines (Go names it there).
+fn only_address(link: &Link) -> Option<&str> {
+    let listed = link.outcome.as_ref().filter(|r| !r.attempts.is_empty());
+    let records = match listed {
+        Some(outcome) => std::slice::from_ref(outcome),
+        None => link.details.as_slice(),
+    };
+    let mut addresses = records.iter().flat_map(|r| &r.attempts).map(|a| &*a.addr);
+    let first = addresses.next().filter(|a| a.contains(':'))?;
+    addresses.all(|a| a == first).then_some(first)
+}
 
 fn service(world: &World<'_>) -> BTreeMap<HopId, Vec<(i64, i64, usize)>> {
     let mut all: BTreeMap<HopId, Vec<(i64, i64, usize)>> = BTreeMap::new();

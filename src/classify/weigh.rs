@@ -1,5 +1,5 @@
-//! The two questions that need weighing: why was there no answer in time (slow work, a queue, a
-//! void), and was a connection that ended without a byte lost to a race or to a crash.
+//! A connection that ended without a byte: lost to a race, or to a crash? Every fact that bears on it
+//! is a term of a sum, and every term is evidence.
 
 use why502_parsers::Product;
 use why502_parsers::entry::Fault;
@@ -9,140 +9,7 @@ use super::case::{Case, Join, Reuse, hits, origin};
 use super::exchange::Exchange;
 use super::words::{count, span};
 use crate::model::finding::Evidence;
-use crate::model::{Limit, LimitKind, Record, Weight};
-
-/// Why no answer came in time.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Wait<'a> {
-    /// The upstream was at work most of the time.
-    Worked {
-        /// How long.
-        worked: u64,
-        /// How long the request had waited before.
-        waited: u64,
-    },
-    /// The upstream worked on it for a short while, late.
-    Queued {
-        /// How long the request had waited.
-        waited: u64,
-        /// How long the work took.
-        worked: u64,
-        /// The records prove it, stamps and joins being what they are.
-        sure: bool,
-    },
-    /// A proxy further in held it in its queue.
-    Held {
-        /// That proxy's record.
-        at: &'a Record,
-        /// How long.
-        queued: u64,
-    },
-    /// The upstream has a record of it that says no duration.
-    Late,
-    /// The upstream was done long before; the answer got lost.
-    Lost,
-    /// No record, but the upstream was overloaded.
-    Piled {
-        /// Others that ran out of time meanwhile.
-        stuck: usize,
-        /// Long requests that the upstream was working on.
-        busy: usize,
-    },
-    /// No record, although the upstream logged others.
-    Unseen,
-    /// The upstream's log is not there, or has a gap.
-    Blind,
-}
-
-/// Weighs why the timer of `case` ran out.
-pub(crate) fn wait<'a>(case: &Case<'_, 'a>) -> Wait<'a> {
-    let lasted = case.x.lasted_us.unwrap_or_default();
-    let below = case
-        .trace
-        .links
-        .iter()
-        .enumerate()
-        .filter(|(n, l)| *n > case.x.link && l.parent.is_some())
-        .filter_map(|(_, l)| l.outcome.as_ref());
-    for record in below {
-        let queued = record.queue_us.filter(|_| record.retries == 0).unwrap_or(0);
-        if queued > 0 && queued * 2 >= lasted {
-            return Wait::Held { at: record, queued };
-        }
-    }
-    let Some(link) = case.beyond else {
-        return without_record(case, lasted);
-    };
-    let Some(record) = link.outcome.as_ref() else {
-        return Wait::Late;
-    };
-    let Some(worked) = record.duration_us else {
-        return Wait::Late;
-    };
-    let slack = case.x.resolution_us + i64::from(record.resolution_us);
-    let ended_before = match (record.end_us, case.x.end_us) {
-        (Some(theirs), Some(ours)) => ours - theirs > slack + 200_000.max(lasted as i64 / 10),
-        _ => false,
-    };
-    if ended_before {
-        return Wait::Lost;
-    }
-    // The server cannot have finished before the proxy gave up, or there would have been an answer.
-    // So it waited at least for the part of the proxy's time that it did not work.
-    let by_time = lasted.saturating_sub(worked);
-    let by_clock = match (record.start_us, case.x.start_us) {
-        (Some(theirs), Some(ours)) => u64::try_from(theirs - ours - slack).unwrap_or(0),
-        _ => 0,
-    };
-    let waited = by_time.max(by_clock);
-    if worked * 10 >= lasted * 8 {
-        return Wait::Worked { worked, waited };
-    }
-    match (worked * 2 < lasted, waited * 2 >= lasted) {
-        (true, true) => Wait::Queued {
-            waited,
-            worked,
-            sure: true,
-        },
-        _ if waited > worked => Wait::Queued {
-            waited,
-            worked,
-            sure: false,
-        },
-        _ => Wait::Worked { worked, waited },
-    }
-}
-
-fn without_record<'a>(case: &Case<'_, 'a>, lasted: u64) -> Wait<'a> {
-    let slack = i64::try_from(lasted).unwrap_or(0) + 5_000_000;
-    if case.upstream_hop.is_none() || !case.upstream_covered(slack) {
-        return Wait::Blind;
-    }
-    let stuck = stuck_with(case);
-    let busy = match (case.x.start_us, case.x.end_us) {
-        (Some(from), Some(to)) => {
-            let least = i64::try_from(lasted / 10 * 8).unwrap_or(i64::MAX);
-            case.upstream_hop
-                .map_or(0, |hop| case.survey.busy(hop, case.x.trace, (from, to), least))
-        }
-        _ => 0,
-    };
-    if stuck >= 2 || busy > 0 && stuck > 0 {
-        return Wait::Piled { stuck, busy };
-    }
-    Wait::Unseen
-}
-
-/// Others to the same upstream that failed like `case` while it waited, or were still waiting then.
-pub(crate) fn stuck_with(case: &Case<'_, '_>) -> usize {
-    let (Some(start), Some(end)) = (case.x.start_us, case.x.end_us) else {
-        return 0;
-    };
-    case.survey
-        .neighbours(case.x, start, end + (end - start))
-        .filter(|o| o.last && o.signal() == case.x.signal() && o.start_us.is_some_and(|s| s <= end))
-        .count()
-}
+use crate::model::{Limit, LimitKind, Weight};
 
 /// One term of the sum.
 #[derive(Debug, Clone)]
@@ -206,9 +73,9 @@ pub(crate) fn balance(case: &Case<'_, '_>) -> Balance {
     reuse(case, &mut sum);
     keep_alives(case, &mut sum);
     idle(case, &mut sum);
-    latency(case, &mut sum);
     method(case, &mut sum);
     upstream_record(case, &mut sum);
+    latency(case, &mut sum);
     together(case, &mut sum);
     aftermath(case, &mut sum);
     product(case, &mut sum);
@@ -339,8 +206,9 @@ fn latency(case: &Case<'_, '_>, sum: &mut Balance) {
             );
             sum.add(0, 2, case.notes(Weight::Strong, fact));
         }
-    } else if lasted > 50_000 && !sum.idle_matches {
-        // A busy event loop can delay the close of an idle connection, but then the idle time shows it.
+    } else if lasted > 50_000 && !sum.idle_matches && !sum.unseen {
+        // A busy event loop can delay the close of an idle connection, but then the idle time shows it,
+        // or the application never saw the request.
         sum.add(-1, 1, case.says(Weight::Counter, case.x.outcome, fact));
     }
 }
@@ -377,7 +245,17 @@ fn upstream_record(case: &Case<'_, '_>, sum: &mut Balance) {
             "{} has no record of it, though it logged others at that time",
             case.upstream_name()
         );
-        sum.add(1, 0, case.notes(Weight::Strong, fact));
+        // A log that shows requests which were cut off shows every request that was taken up. One that is
+        // written at the end of a request only (and by a process that may have died) says less.
+        // Of an attempt before the last, the record may merely not have been found.
+        let recorded = case.upstream_hop.filter(|_| case.x.last);
+        let recorded = recorded.and_then(|hop| case.survey.records_cuts(hop));
+        let (worth, more) = match recorded {
+            Some(Join::Sure) => (3, ", requests that were cut off among them"),
+            Some(_) => (2, ", requests that were cut off among them"),
+            None => (1, ""),
+        };
+        sum.add(worth, 0, case.notes(Weight::Strong, fact + more));
         if case.upstream_product() == Some(Product::Haproxy) {
             let fact = "HAProxy neither answers nor logs when a pooled server connection dies";
             sum.add(2, 0, case.notes(Weight::Strong, fact));

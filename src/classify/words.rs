@@ -4,8 +4,8 @@
 pub(crate) fn span(us: u64) -> String {
     let (value, unit) = match us {
         0 => return "0 ms".to_owned(),
-        ..1_000_000 => (us as f64 / 1e3, "ms"),
-        ..120_000_000 => (us as f64 / 1e6, "s"),
+        1..1_000_000 => (us as f64 / 1e3, "ms"),
+        1_000_000..120_000_000 => (us as f64 / 1e6, "s"),
         _ if us.is_multiple_of(60_000_000) => (us as f64 / 60e6, "min"),
         _ => (us as f64 / 1e6, "s"),
     };

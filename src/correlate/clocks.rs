@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::select::sketch::{Sample, Sketch};
+use crate::select::sketch::{Group, Sample, Sketch};
 
 /// How two logs' clocks and requests fit together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,16 +52,17 @@ pub fn fit(outer: &Sketch, inner: &Sketch) -> Option<Fit> {
 }
 
 /// For how many keys the outer requests took longer on average, less those for which the inner ones did.
-fn longer(outer: &BTreeMap<u64, Vec<Sample>>, inner: &BTreeMap<u64, Vec<Sample>>) -> i32 {
-    let mean = |samples: &[Sample]| {
-        let whole: Vec<i64> = samples
+fn longer(outer: &BTreeMap<u64, Group>, inner: &BTreeMap<u64, Group>) -> i32 {
+    let mean = |group: &Group| {
+        let whole: Vec<i64> = group
+            .samples
             .iter()
             .filter(|s| s.whole)
             .map(|s| s.end_us - s.start_us)
             .collect();
         whole.iter().sum::<i64>().checked_div(whole.len() as i64)
     };
-    let difference = |(key, inside): (&u64, &Vec<Sample>)| Some(mean(outer.get(key)?)? - mean(inside)?);
+    let difference = |(key, inside): (&u64, &Group)| Some(mean(outer.get(key)?)? - mean(inside)?);
     inner
         .iter()
         .filter_map(difference)
@@ -71,19 +72,24 @@ fn longer(outer: &BTreeMap<u64, Vec<Sample>>, inner: &BTreeMap<u64, Vec<Sample>>
 
 /// One interval of allowed offsets per pair of samples with the same key, and the number of inner samples compared.
 fn intervals(
-    outer: &BTreeMap<u64, Vec<Sample>>,
-    inner: &BTreeMap<u64, Vec<Sample>>,
+    outer: &BTreeMap<u64, Group>,
+    inner: &BTreeMap<u64, Group>,
 ) -> (Vec<(i64, i64)>, u32) {
     let mut all = Vec::new();
     let mut compared = 0;
     for (key, inside) in inner {
         let Some(outside) = outer.get(key) else { continue };
-        compared += inside.len().min(outside.len()) as u32;
-        for a in outside {
-            all.extend(inside.iter().filter_map(|b| allowed(a, b)));
+        compared += inside.samples.len().min(outside.samples.len()) as u32;
+        for a in &outside.samples {
+            all.extend(inside.samples.iter().filter_map(|b| allowed(a, b)));
         }
     }
     (all, compared)
+}
+
+/// Whether the two can be of one request, the inner one's clock corrected by `offset_us`.
+pub fn agree(outer: &Sample, inner: &Sample, offset_us: i64) -> bool {
+    allowed(outer, inner).is_some_and(|(low, high)| low <= offset_us && offset_us <= high)
 }
 
 /// The offsets of `inner`'s clock with which it lies within `outer`.
@@ -102,17 +108,16 @@ fn best((intervals, compared): (Vec<(i64, i64)>, u32), by_id: bool) -> Option<Fi
     if pairs < FEWEST.max(needed) {
         return None;
     }
-    let at_zero = intervals
-        .iter()
-        .filter(|(low, high)| *low <= 0 && 0 <= *high)
-        .count() as u32;
-    // Clocks are right until the logs say otherwise.
-    let agree = at_zero * 100 >= pairs * 95;
-    let offset_us = if agree { 0 } else { low.midpoint(high) };
+    let contain = |offset: i64| intervals.iter().filter(|(low, high)| *low <= offset && offset <= *high).count() as u32;
+    // Clocks are right until the logs say otherwise: a whole zone that nearly all pairs allow is preferred.
+    let middle = low.midpoint(high);
+    let zone = zone_and_skew(middle).0;
+    let at_zone = contain(zone);
+    let agree = at_zone * 100 >= pairs * 95;
     Some(Fit {
-        offset_us,
+        offset_us: if agree { zone } else { middle },
         spread_us: (high - low) / 2,
-        pairs: if agree { at_zero } else { pairs },
+        pairs: if agree { at_zone } else { pairs },
         compared,
         by_id,
         longer: 0,
@@ -151,6 +156,9 @@ pub fn zone_and_skew(offset_us: i64) -> (i64, i64) {
 mod tests {
     use super::*;
     use crate::model::ids::mix;
+    use crate::select::sketch::Told;
+
+    const TOLD: Told<'_> = Told { path: b"/a", upstream: b"" };
 
     fn traffic(shift_us: i64, resolution_us: u32) -> (Sketch, Sketch) {
         let (mut outer, mut inner) = (Sketch::default(), Sketch::default());
@@ -167,10 +175,10 @@ mod tests {
             let a = whole(floor(start + length) - length, floor(start + length));
             let b_end = start + length - 900 - shift_us;
             let b = whole(floor(b_end) - (length - 2_000), floor(b_end));
-            outer.offer_id(mix(n), a);
-            inner.offer_id(mix(n), b);
-            outer.offer_request(mix(n % 9), a);
-            inner.offer_request(mix(n % 9), b);
+            outer.offer_id(mix(n), Some(a), TOLD);
+            inner.offer_id(mix(n), Some(b), TOLD);
+            outer.offer_request(mix(n % 9), Some(a), TOLD);
+            inner.offer_request(mix(n % 9), Some(b), TOLD);
         }
         (outer, inner)
     }

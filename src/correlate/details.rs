@@ -33,12 +33,12 @@ impl Visit {
         self.records().next().map_or(HopId(0), |record| record.hop)
     }
 
-    /// Start and end, as far as known.
+    /// Start and end, as far as known: the outcome's if it knows its length, else what all records span.
     pub fn interval(&self) -> Option<(i64, i64)> {
-        if let Some(interval) = self.outcome.as_ref().and_then(Record::interval) {
-            return Some(interval);
+        if let Some(outcome) = self.outcome.as_ref().filter(|outcome| outcome.duration_us.is_some()) {
+            return outcome.interval();
         }
-        let all = || self.details.iter().filter_map(Record::interval);
+        let all = || self.records().filter_map(Record::interval);
         Some((all().map(|i| i.0).min()?, all().map(|i| i.1).max()?))
     }
 
@@ -157,58 +157,57 @@ fn is_duplicate(first: &Record, second: &Record) -> bool {
         && first.client_port == second.client_port
 }
 
-/// Error lines and steps that are of the same request: same id, or same connection (or client) and process, close in time.
+/// Error lines and steps that are of the same request: same id, connection, client or thread, close in time.
 fn clusters(details: Vec<Record>) -> Vec<Vec<Record>> {
     let mut clusters: Vec<Vec<Record>> = Vec::new();
-    let mut open: BTreeMap<ClusterKey, usize> = BTreeMap::new();
+    let mut open: FxHashMap<Common, usize> = FxHashMap::default();
     for record in details {
-        let key = cluster_key(&record);
-        let known = key.as_ref().and_then(|key| open.get(key).copied());
-        if let Some(at) = known.filter(|&at| continues(&clusters[at], &record)) {
-            clusters[at].push(record);
-            continue;
+        let keys: Vec<Common> = common(&record).collect();
+        let known = keys.iter().filter_map(|key| Some((key, *open.get(key)?)));
+        let same = known.filter(|(key, at)| continues(&clusters[*at], &record, key)).map(|(_, at)| at).min();
+        let at = same.unwrap_or(clusters.len());
+        keys.into_iter().for_each(|key| {
+            open.insert(key, at);
+        });
+        match clusters.get_mut(at) {
+            Some(cluster) => cluster.push(record),
+            None => clusters.push(vec![record]),
         }
-        if let Some(key) = key {
-            open.insert(key, clusters.len());
-        }
-        clusters.push(vec![record]);
     }
     clusters
 }
 
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum ClusterKey {
+/// What two lines of one request have in common.
+#[derive(PartialEq, Eq, Hash)]
+enum Common {
     Id(u64),
     Connection(Option<u32>, u64),
     Client(Option<u32>, Box<str>, u16),
+    Thread(Option<u32>, u64),
 }
 
-fn cluster_key(record: &Record) -> Option<ClusterKey> {
-    if let Some(key) = record.ids.iter().find_map(|id| ids::key(id.as_bytes())) {
-        return Some(ClusterKey::Id(key));
-    }
-    if let Some(serial) = record.connection {
-        return Some(ClusterKey::Connection(record.pid, serial));
-    }
-    Some(ClusterKey::Client(
-        record.pid,
-        record.client.clone(),
-        record.client_port?,
-    ))
+fn common(record: &Record) -> impl Iterator<Item = Common> + '_ {
+    let by_id = record.ids.iter().filter_map(|id| ids::key(id.as_bytes())).map(Common::Id);
+    let connection = record.connection.map(|serial| Common::Connection(record.pid, serial));
+    let client = record.client_port.map(|port| Common::Client(record.pid, record.client.clone(), port));
+    let thread = record.thread.map(|thread| Common::Thread(record.pid, thread));
+    by_id.chain(connection).chain(client).chain(thread)
 }
 
-/// Whether `record` is of the same request as the cluster it shares a key with. Two lines that both name their
-/// request are left apart: a connection may carry the same request again at once.
-fn continues(cluster: &[Record], record: &Record) -> bool {
-    let Some(last) = cluster.last() else { return true };
-    let by_id = last.ids.iter().any(|id| record.ids.contains(id));
-    let gap = match (last.interval(), record.interval()) {
+/// Whether `record` is of the same request as the cluster with which it has `common` in common. Two lines that both
+/// name their request are left apart unless they share its id: a connection may carry the same request again at once.
+fn continues(cluster: &[Record], record: &Record, common: &Common) -> bool {
+    let gap = match (cluster.last().and_then(Record::interval), record.interval()) {
         (Some(a), Some(b)) => b.1 - a.1,
         _ => 0,
     };
-    let one_names_it =
-        last.path.is_empty() != record.path.is_empty() || (last.path.is_empty() && cluster.len() < 8);
-    by_id || (gap <= TOGETHER_US && one_names_it)
+    let names_it = |record: &Record| !record.path.is_empty();
+    let both_name_it = names_it(record) && cluster.iter().any(names_it);
+    match common {
+        Common::Id(_) => true,
+        Common::Thread(..) => gap <= TOGETHER_US / 20 && !both_name_it,
+        Common::Connection(..) | Common::Client(..) => gap <= TOGETHER_US && !both_name_it,
+    }
 }
 
 /// Finds the visits that an error line may belong to without looking at all of them.

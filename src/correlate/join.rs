@@ -39,6 +39,7 @@ pub fn join(records: Vec<Record>, hops: &[Hop]) -> Vec<Trace> {
     join_by_id(&all, &mut parents);
     join_by_address(&all, &mut parents);
     join_by_time(&all, hops, &mut parents);
+    put_between(&all, hops, &mut parents);
     traces(all, &parents)
 }
 
@@ -147,6 +148,30 @@ fn same_request(outer: &Visit, inner: &Visit) -> bool {
     agree(method) && agree((&bare(path.0), &bare(path.1))) && queries_agree
 }
 
+/// An id that a hop between does not log joins the hops on either side of it. Once that hop's own visit has been
+/// found by time, the inner visit is its, not the outer hop's.
+fn put_between(all: &[Visit], hops: &[Hop], parents: &mut [Option<Parent>]) {
+    let leads_to = |from: HopId, to: HopId| hops[from.0 as usize].upstreams.contains(&to);
+    let mut children: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (at, parent) in parents.iter().enumerate() {
+        if let Some(parent) = parent {
+            children.entry(parent.at).or_default().push(at);
+        }
+    }
+    for (at, visit) in all.iter().enumerate() {
+        let Some(parent) = parents[at].filter(|parent| !leads_to(all[parent.at].hop(), visit.hop())) else { continue };
+        let between = children[&parent.at].iter().copied().filter(|&sibling| {
+            sibling != at
+                && leads_to(all[sibling].hop(), visit.hop())
+                && apart(&all[sibling], visit) <= TOLERANCE_US + visit.resolution_us()
+                && same_request(&all[sibling], visit)
+        });
+        if let Some(between) = between.min_by_key(|&sibling| (misfit(&all[sibling], visit), sibling)) {
+            parents[at] = Some(Parent { at: between, ..parent });
+        }
+    }
+}
+
 /// Matches visits that have no partner by id, hop pair by hop pair.
 fn join_by_time(all: &[Visit], hops: &[Hop], parents: &mut [Option<Parent>]) {
     let mut by_request: BTreeMap<(HopId, u64), Vec<usize>> = BTreeMap::new();
@@ -223,21 +248,23 @@ fn assign(all: &[Visit], outer: &[usize], inner: &[usize], parents: &mut [Option
         );
     }
     pairs.sort_unstable();
-    let (mut taken_outer, mut taken_inner) = (BTreeSet::new(), BTreeSet::new());
+    let (mut taken_outer, mut taken_inner) = (BTreeMap::<usize, usize>::new(), BTreeSet::new());
+    // A request that was tried several times was several exchanges.
+    let full = |taken: &BTreeMap<usize, usize>, a: usize| taken.get(&a).is_some_and(|&n| n >= tries(&all[a]));
     for &(price, a, b) in &pairs {
-        if parents[b].is_some() || taken_outer.contains(&a) || taken_inner.contains(&b) {
+        if parents[b].is_some() || full(&taken_outer, a) || taken_inner.contains(&b) {
             continue;
         }
         let rival = |&&(other, x, y): &&(i64, usize, usize)| {
             let free = (x == a && y != b && !taken_inner.contains(&y) && parents[y].is_none())
-                || (y == b && x != a && !taken_outer.contains(&x));
+                || (y == b && x != a && !full(&taken_outer, x));
             free && other >= price && other - price <= MARGIN_US
         };
         let ambiguous = pairs
             .iter()
             .filter(|pair| pair.1 == a || pair.2 == b)
             .any(|pair| rival(&pair));
-        taken_outer.insert(a);
+        *taken_outer.entry(a).or_default() += 1;
         taken_inner.insert(b);
         parents[b] = Some(Parent {
             at: a,
@@ -245,6 +272,11 @@ fn assign(all: &[Visit], outer: &[usize], inner: &[usize], parents: &mut [Option
             ambiguous,
         });
     }
+}
+
+/// How many exchanges with upstreams a visit was.
+fn tries(visit: &Visit) -> usize {
+    visit.outcome.as_ref().map_or(1, |record| record.attempts.len().max(1 + usize::from(record.retries)))
 }
 
 /// When an inner visit of this outer one can have started; `None` if the request never left this hop.
@@ -290,55 +322,108 @@ fn waited(outer: &Visit, length_us: i64) -> bool {
 }
 
 /// What it costs to take `inner` for the upstream side of `outer`, in microseconds; `None` if they contradict.
+///
+/// Two sides of one exchange begin together, last equally long (durations are exact to the millisecond even where
+/// stamps are not), end with the same status, and name the same client.
 fn cost(outer: &Visit, inner: &Visit) -> Option<i64> {
     if !same_request(outer, inner) {
         return None;
     }
     let ((a_start, a_end), (b_start, b_end)) = (outer.interval()?, inner.interval()?);
-    let resolution = outer.resolution_us().max(inner.resolution_us());
-    let tolerance = TOLERANCE_US + resolution;
-    if b_start < a_start - tolerance {
+    let tolerance = TOLERANCE_US + outer.resolution_us().max(inner.resolution_us());
+    let ending = Ending::of(outer);
+    let latest_start = if ending == Ending::GaveUp { i64::MAX } else { a_end + tolerance };
+    if b_start < a_start - tolerance || b_start > latest_start {
         return None;
     }
-    let failed = outer
-        .outcome
-        .as_ref()
-        .is_none_or(|record| record.status.is_none_or(|status| status >= 499));
-    if !failed && b_end > a_end + tolerance {
+    if ending == Ending::Answered && b_end > a_end + tolerance {
         return None;
     }
-    if b_start > a_end + tolerance && !waited(outer, a_end - a_start) {
-        return None;
-    }
-    // Within the stamps' resolution the order means nothing.
-    let mut cost = (b_start - a_start).max(0);
-    if !failed {
-        cost += (a_end - b_end).abs().saturating_sub(resolution).max(0);
-    }
-    Some(cost + contradiction(outer, inner, a_end + tolerance, b_end))
+    let begun = beyond(a_start, outer.resolution_us(), b_start, inner.resolution_us());
+    Some(begun + length_cost(outer, inner, ending) + status_cost(outer, inner, ending, b_end < a_end - tolerance)? + client_cost(outer, inner))
 }
 
-/// Extra cost where the two sides' outcomes do not go together.
-fn contradiction(outer: &Visit, inner: &Visit, outer_end: i64, inner_end: i64) -> i64 {
-    let (Some(a), Some(b)) = (&outer.outcome, &inner.outcome) else {
-        return 0;
-    };
-    let answered = b.status.filter(|&status| status != 499 && status != 0);
-    match a.last_attempt() {
-        // A header came: it must have been this one's.
-        Some(attempt) if attempt.header_us.is_some() => {
-            if attempt.status == answered {
-                0
-            } else {
-                PENALTY_US
-            }
+/// How the outer side of an exchange ended, as far as that binds the inner one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// It received an answer.
+    Answered,
+    /// It gave up waiting; the inner side may go on, or even begin, later.
+    GaveUp,
+    /// The exchange broke: both sides ended at about the same time.
+    Broke,
+    /// It does not say.
+    Unknown,
+}
+
+impl Ending {
+    fn of(outer: &Visit) -> Self {
+        let Some(outcome) = &outer.outcome else { return Self::Unknown };
+        let faults = || outer.records().filter_map(|record| record.signal).map(|signal| signal.fault);
+        if faults().any(|fault| matches!(fault, Fault::TimedOut | Fault::ClientGone)) {
+            return Self::GaveUp;
         }
-        // None came, yet this one sent an answer in time.
-        Some(_) if answered.is_some() && inner_end < outer_end - 2 * TOLERANCE_US => PENALTY_US,
-        Some(_) => 0,
-        None if a.status == answered => 0,
-        None => PENALTY_US / 2,
+        let header_came = outcome.last_attempt().is_some_and(|attempt| attempt.header_us.is_some());
+        if header_came || faults().any(|fault| fault == Fault::UpstreamStatus) {
+            return Self::Answered;
+        }
+        if faults().next().is_some() {
+            return Self::Broke;
+        }
+        match outcome.status {
+            Some(status) if status < 499 => Self::Answered,
+            Some(499) | None => Self::GaveUp,
+            Some(_) if outcome.duration_us.is_some_and(|us| us >= 1_000_000) => Self::GaveUp,
+            Some(_) => Self::Unknown,
+        }
     }
+}
+
+/// How far two instants are apart beyond what their resolutions leave open.
+fn beyond(a: i64, a_resolution: i64, b: i64, b_resolution: i64) -> i64 {
+    (b - (a + a_resolution)).max(a - (b + b_resolution)).max(0)
+}
+
+/// A difference in length that says as much as any greater one.
+const LENGTH_CAP_US: i64 = 400_000;
+
+fn length_cost(outer: &Visit, inner: &Visit, ending: Ending) -> i64 {
+    let (Some(a), Some(b)) = (&outer.outcome, &inner.outcome) else { return 0 };
+    let waited = a.queue_us.unwrap_or(0) + a.connect_us.filter(|_| a.queue_us.is_some()).unwrap_or(0);
+    let whole = a.duration_us.map(|us| us.saturating_sub(waited));
+    let (Some(a), Some(b)) = (a.last_attempt().and_then(|attempt| attempt.response_us).or(whole), b.duration_us) else {
+        return LENGTH_CAP_US / 4;
+    };
+    let difference = i64::try_from(a.abs_diff(b)).unwrap_or(i64::MAX).min(LENGTH_CAP_US);
+    // A side that gave up knows nothing of how long the other took.
+    if ending == Ending::GaveUp { difference.min(LENGTH_CAP_US / 4) } else { difference }
+}
+
+/// Extra cost where the two sides' outcomes do not go together; `None` where they cannot.
+fn status_cost(outer: &Visit, inner: &Visit, ending: Ending, inner_ended_before: bool) -> Option<i64> {
+    let (Some(a), Some(b)) = (&outer.outcome, &inner.outcome) else { return Some(0) };
+    let answered = b.status.filter(|&status| status != 499 && status >= 100);
+    let received = a.last_attempt().and_then(|attempt| attempt.status).or(a.status);
+    match ending {
+        Ending::Answered if answered.is_some() && answered != received => None,
+        Ending::Answered if answered.is_none() => Some(PENALTY_US),
+        Ending::Answered => Some(0),
+        // It ended in time with an answer, and yet none was received.
+        Ending::GaveUp | Ending::Broke if answered.is_some_and(|s| s < 500) && inner_ended_before => Some(PENALTY_US),
+        Ending::Broke if answered.is_some_and(|status| status < 400) => Some(PENALTY_US / 5),
+        Ending::Unknown if answered == a.status => Some(0),
+        Ending::Unknown => Some(PENALTY_US / 2),
+        Ending::GaveUp | Ending::Broke => Some(0),
+    }
+}
+
+/// Extra cost where the inner hop was told of another client than the outer one saw.
+fn client_cost(outer: &Visit, inner: &Visit) -> i64 {
+    let (client, told) = (outer.text(|r| &r.client), inner.text(|r| &r.forwarded_for));
+    if client.is_empty() || told.is_empty() || told.split(',').any(|part| part.trim() == client) {
+        return 0;
+    }
+    PENALTY_US / 2
 }
 
 /// One trace per group of joined visits.

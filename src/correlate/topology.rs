@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::clocks::{self, Fit};
 use crate::model::HopId;
-use crate::select::sketch::Sketch;
+use crate::select::sketch::{Group, Sketch};
 
 /// What is known of one hop's request logs before topology is worked out.
 #[derive(Debug)]
@@ -36,10 +36,15 @@ pub struct Topology {
     pub clocks: BTreeMap<HopId, (i64, Fit)>,
     /// Pairs of hops whose records carry the same ids, both ways.
     pub by_id: BTreeSet<(HopId, HopId)>,
+    /// Addresses (or names) by which outer hops' records were seen to mean a hop.
+    pub addresses: BTreeMap<HopId, BTreeSet<String>>,
 }
 
-/// Works out the hops' order and clocks.
-pub fn work_out(nodes: &[Node<'_>]) -> Topology {
+/// The upstream address to which a hop's configuration sends requests for a path, if it is one only.
+pub type RouteOf<'a> = dyn Fn(HopId, &str) -> Option<String> + 'a;
+
+/// Works out the hops' order, clocks and addresses.
+pub fn work_out(nodes: &[Node<'_>], route_of: &RouteOf<'_>) -> Topology {
     let fits = all_fits(nodes);
     let mut edges = directed(nodes, &fits);
     let order = order(nodes, &edges);
@@ -50,12 +55,8 @@ pub fn work_out(nodes: &[Node<'_>]) -> Topology {
         .filter(|(_, fit)| fit.by_id)
         .flat_map(|(&(a, b), _)| [(a, b), (b, a)])
         .collect();
-    Topology {
-        order,
-        edges,
-        clocks,
-        by_id,
-    }
+    let addresses = addresses(nodes, &edges, &fits, route_of);
+    Topology { order, edges, clocks, by_id, addresses }
 }
 
 /// How each pair of hops fits, with the first as the outer one.
@@ -156,6 +157,55 @@ fn order(nodes: &[Node<'_>], edges: &BTreeMap<HopId, BTreeSet<HopId>>) -> Vec<Ho
     order
 }
 
+/// Which hop each upstream address means: the one whose records fit the requests that were sent there.
+fn addresses(
+    nodes: &[Node<'_>],
+    edges: &BTreeMap<HopId, BTreeSet<HopId>>,
+    fits: &BTreeMap<(HopId, HopId), Fit>,
+    route_of: &RouteOf<'_>,
+) -> BTreeMap<HopId, BTreeSet<String>> {
+    let sketch = |hop: HopId| nodes.iter().find(|node| node.hop == hop).and_then(|node| node.sketch);
+    let mut votes: BTreeMap<(HopId, String), BTreeMap<HopId, u32>> = BTreeMap::new();
+    for (&outer, inner) in edges {
+        for &inner in inner {
+            let (Some(a), Some(b), Some(fit)) = (sketch(outer), sketch(inner), fits.get(&(outer, inner))) else {
+                continue;
+            };
+            let (a, b) = if fit.by_id { (a.ids(), b.ids()) } else { (a.requests(), b.requests()) };
+            for (key, outside) in a {
+                let (Some(inside), Some(address)) = (b.get(key), address_of(outer, outside, route_of)) else { continue };
+                let agreeing = inside.samples.iter().filter(|&b| {
+                    outside.samples.iter().any(|a| clocks::agree(a, b, fit.offset_us))
+                });
+                *votes.entry((outer, address)).or_default().entry(inner).or_default() += agreeing.count() as u32;
+            }
+        }
+    }
+    let mut addresses: BTreeMap<HopId, BTreeSet<String>> = BTreeMap::new();
+    for ((_, address), hops) in votes {
+        let all: u32 = hops.values().sum();
+        if let Some((&hop, &most)) = hops.iter().max_by_key(|(hop, count)| (**count, std::cmp::Reverse(**hop)))
+            && most >= FEWEST_VOTES
+            && most * 3 > all * 2
+        {
+            addresses.entry(hop).or_default().insert(address);
+        }
+    }
+    addresses
+}
+
+/// Fewer fitting requests than this say nothing about where an address leads.
+const FEWEST_VOTES: u32 = 3;
+
+fn address_of(outer: HopId, group: &Group, route_of: &RouteOf<'_>) -> Option<String> {
+    if group.upstreams.is_empty() {
+        return route_of(outer, &group.path);
+    }
+    let mut all = group.upstreams.iter();
+    let only = all.next().filter(|_| group.upstreams.len() == 1)?;
+    Some(String::from(&**only))
+}
+
 /// A hop that is reached by way of another is not reached directly.
 fn drop_shortcuts(edges: &mut BTreeMap<HopId, BTreeSet<HopId>>) {
     let all = edges.clone();
@@ -220,7 +270,7 @@ fn best_next(
 mod tests {
     use super::*;
     use crate::model::ids::mix;
-    use crate::select::sketch::Sample;
+    use crate::select::sketch::{Sample, Told};
 
     /// Three hops, each 1 ms further in; the middle one's clock is half a second fast.
     fn sketches() -> [Sketch; 3] {
@@ -233,12 +283,13 @@ mod tests {
                 let shift = if depth == 1 { 500_000 } else { 0 };
                 sketch.offer_id(
                     mix(n),
-                    Sample {
+                    Some(Sample {
                         start_us: start + inset + shift,
                         end_us: start + length - inset + shift,
                         resolution_us: 1,
                         whole: true,
-                    },
+                    }),
+                    Told { path: b"/a", upstream: if depth == 1 { b"10.0.0.7:3000" } else { b"" } },
                 );
             }
         }
@@ -260,13 +311,14 @@ mod tests {
     #[test]
     fn three_nested_hops_are_put_in_order_and_in_time() {
         let [a, b, c] = sketches();
-        let topology = work_out(&[node(2, &c), node(1, &b), node(0, &a)]);
+        let topology = work_out(&[node(2, &c), node(1, &b), node(0, &a)], &|_, _| None);
         assert_eq!(topology.order, [HopId(0), HopId(1), HopId(2)]);
         assert_eq!(topology.edges[&HopId(0)], BTreeSet::from([HopId(1)]));
         assert_eq!(topology.edges[&HopId(1)], BTreeSet::from([HopId(2)]));
         assert!((topology.clocks[&HopId(1)].0 + 500_000).abs() < 3_000);
         assert!(topology.clocks[&HopId(2)].0.abs() < 3_000);
         assert!(topology.by_id.contains(&(HopId(2), HopId(0))));
+        assert_eq!(topology.addresses[&HopId(2)], BTreeSet::from(["10.0.0.7:3000".to_owned()]));
     }
 
     #[test]
@@ -276,7 +328,7 @@ mod tests {
         front.routes_to = vec!["10.0.0.3:8080".into()];
         let mut back = node(0, &empty);
         back.addresses = vec![":8080".into()];
-        let topology = work_out(&[back, front]);
+        let topology = work_out(&[back, front], &|_, _| None);
         assert_eq!(topology.order, [HopId(1), HopId(0)]);
     }
 }

@@ -65,6 +65,8 @@ pub struct Record {
     pub client: Box<str>,
     /// Peer port.
     pub client_port: Option<u16>,
+    /// `X-Forwarded-For`, empty if not logged.
+    pub forwarded_for: Box<str>,
     /// Address this hop listened on, empty if not logged.
     pub server: Box<str>,
     /// Status sent.
@@ -99,6 +101,8 @@ pub struct Record {
     pub connection_requests: Option<u32>,
     /// Process id.
     pub pid: Option<u32>,
+    /// Thread within the process.
+    pub thread: Option<u64>,
 }
 
 /// One upstream attempt, owned. See [`why502_parsers::entry::Attempt`].

@@ -49,25 +49,12 @@ impl Link {
         self.outcome.iter().chain(&self.details)
     }
 
-    /// Start and end of the request at this hop, as far as any record tells.
+    /// Start and end of the request at this hop: the outcome's if it knows its length, else what all records span.
     pub fn interval(&self) -> Option<(i64, i64)> {
-        match &self.outcome {
-            Some(record) => record.interval(),
-            None => {
-                let start = self
-                    .details
-                    .iter()
-                    .filter_map(|r| r.interval())
-                    .map(|i| i.0)
-                    .min()?;
-                let end = self
-                    .details
-                    .iter()
-                    .filter_map(|r| r.interval())
-                    .map(|i| i.1)
-                    .max()?;
-                Some((start, end))
-            }
+        if let Some(outcome) = self.outcome.as_ref().filter(|outcome| outcome.duration_us.is_some()) {
+            return outcome.interval();
         }
+        let all = || self.records().filter_map(Record::interval);
+        Some((all().map(|i| i.0).min()?, all().map(|i| i.1).max()?))
     }
 }

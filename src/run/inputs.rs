@@ -9,7 +9,7 @@ use why502_parsers::engine::paste::{self, Dialect};
 use super::clocks::{Correction, Facts};
 use super::hops::{self, Named};
 use super::passes::Reading;
-use crate::correlate::topology::Node;
+use crate::correlate::topology::{Node, Topology};
 use crate::discover;
 use crate::error::Error;
 use crate::limits::{self, Limits, ServerConfig};
@@ -294,21 +294,20 @@ impl Sources {
             .collect()
     }
 
-    /// The hops in their final order, with their upstreams (`edges` in the old numbering).
-    pub(super) fn hops(
-        &self,
-        edges: &BTreeMap<HopId, BTreeSet<HopId>>,
-        rank: &BTreeMap<HopId, HopId>,
-        limits: &Limits,
-    ) -> Vec<Hop> {
+    /// The hops in their final order, with their upstreams and addresses (`topology` in the old numbering).
+    pub(super) fn hops(&self, topology: &Topology, rank: &BTreeMap<HopId, HopId>) -> Vec<Hop> {
         let mut hops = self.plain_hops();
-        for (outer, inner) in edges {
+        for (outer, inner) in &topology.edges {
             let mut upstreams: Vec<HopId> = inner.iter().map(|hop| rank[hop]).collect();
             upstreams.sort_unstable();
             hops[rank[outer].0 as usize].upstreams = upstreams;
         }
+        let limits = self.limits();
         for (at, hop) in hops.iter_mut().enumerate() {
             hop.addresses = limits.addresses(HopId(at as u16)).to_vec();
+        }
+        for (hop, addresses) in &topology.addresses {
+            hops[rank[hop].0 as usize].addresses.extend(addresses.iter().cloned());
         }
         hops
     }

@@ -3,6 +3,7 @@
 mod clocks;
 mod evidence;
 mod hops;
+mod idle;
 mod inputs;
 mod passes;
 
@@ -14,7 +15,7 @@ use why502_parsers::entry::Kind;
 use crate::classify::{self, World};
 use crate::correlate::{self, topology};
 use crate::error::Error;
-use crate::limits::Limits;
+use crate::limits::{Limits, Scope};
 use crate::model::finding::{HopInfo, Inference, Problem, Report};
 use crate::model::stats::{Second, Stats};
 use crate::model::{Hop, HopId, Micros, Place, Record, SourceId, Trace, finding};
@@ -69,7 +70,7 @@ pub fn diagnose(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
         stats: &stats,
         limits: &map.limits,
         events: &events,
-        last_use: &joined.last_use,
+        idle_us: &joined.idle_us,
         traces: &joined.traces,
         wanted: &wanted,
     });
@@ -117,10 +118,10 @@ fn is_shown(plan: &Plan, finding: &finding::Finding) -> bool {
     by_cause && by_hop
 }
 
-/// The failures' traces, and when their connections had been used last.
+/// The failures' traces, and how long their upstreams had been idle.
 struct Joined {
     traces: Vec<Trace>,
-    last_use: BTreeMap<Place, i64>,
+    idle_us: BTreeMap<Place, i64>,
 }
 
 /// Gathers what belongs to `seeds` and joins it; ids found along the way are followed.
@@ -140,9 +141,10 @@ fn join(
         .iter()
         .map(|record| (record.place, record.clone()))
         .collect();
-    let mut wanted = Wanted::new(seeds, map.by_id.clone());
+    let upstreams_of = |hop: HopId| map.hops[hop.0 as usize].upstreams.clone();
+    let mut wanted = Wanted::new(seeds, map.by_id.clone(), &upstreams_of);
     let gathered = passes::gather(readings, &parts, &wanted, progress)?;
-    let last_use = gathered.last_use(seeds);
+    let uses = gathered.uses();
     let mut more = gathered.records();
     let mut traces = Vec::new();
     for round in 0..=WIDENINGS {
@@ -164,7 +166,8 @@ fn join(
         }
         wanted.take_ids(wider);
     }
-    Ok(Joined { traces, last_use })
+    let idle_us = idle::gaps(&traces, &uses, &map.hops);
+    Ok(Joined { traces, idle_us })
 }
 
 /// Whether a trace has a failure in it, and not only its neighbours.
@@ -192,7 +195,14 @@ impl Map {
         let limits = sources.limits();
         let sketches = sketches(sources, survey);
         let nodes: Vec<topology::Node<'_>> = sources.nodes(&limits, &sketches, survey);
-        let topology = topology::work_out(&nodes);
+        let route_of = |hop: HopId, path: &str| {
+            let route = limits.route(hop, &Scope { path, ..Scope::default() })?;
+            match route.upstreams.as_slice() {
+                [(_, address)] => Some(address.clone()),
+                _ => None,
+            }
+        };
+        let topology = topology::work_out(&nodes, &route_of);
         drop(nodes);
         let facts = sources.clock_facts(plan);
         let corrections = clocks::settle(&facts, survey, &topology, !plan.no_skew);
@@ -203,7 +213,7 @@ impl Map {
             .map(|(at, &hop)| (hop, HopId(at as u16)))
             .collect();
         sources.renumber(&rank);
-        let hops = sources.hops(&topology.edges, &rank, &limits);
+        let hops = sources.hops(&topology, &rank);
         let limits = sources.limits();
         let by_id = topology.by_id.iter().map(|(a, b)| (rank[a], rank[b])).collect();
         Self {

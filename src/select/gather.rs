@@ -32,12 +32,28 @@ pub struct Wanted {
     ids: FxHashSet<u64>,
     /// Per method-and-path key, the intervals of failures, by start.
     requests: FxHashMap<u64, Vec<Seed>>,
-    /// Per hop and upstream address, the starts of failures, ascending.
-    uses: FxHashMap<(HopId, u64), Vec<i64>>,
+    /// Where exchanges before failures are looked for, with the latest starts of those failures, ascending.
+    uses: FxHashMap<Use, Vec<i64>>,
     /// Pairs of hops whose records are joined by id, so that look-alikes need not be gathered.
     by_id: FxHashSet<(HopId, HopId)>,
     /// Earliest and latest instant at which anything is wanted.
     reach: Option<(i64, i64)>,
+}
+
+/// Whose exchanges show when a connection was used last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Use {
+    /// Those of a hop with one upstream address (by its hash).
+    Address(HopId, u64),
+    /// Whatever a hop served.
+    Served(HopId),
+}
+
+impl Use {
+    /// The exchanges of `hop` with the upstream at `address`.
+    pub fn address(hop: HopId, address: &str) -> Self {
+        Self::Address(hop, ids::hash(address.as_bytes()))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,8 +70,13 @@ const LOOK_BACK: usize = 256;
 
 impl Wanted {
     /// Wants whatever belongs to `seeds` (failures, hidden failures, error-log lines; corrected clock).
-    /// Hops in `by_id` (pairs, both ways) are known to write the same ids.
-    pub fn new(seeds: &[Record], by_id: FxHashSet<(HopId, HopId)>) -> Self {
+    /// Hops in `by_id` (pairs, both ways) are known to write the same ids; `upstreams_of` gives the hops that a hop
+    /// sends requests to.
+    pub fn new(
+        seeds: &[Record],
+        by_id: FxHashSet<(HopId, HopId)>,
+        upstreams_of: &dyn Fn(HopId) -> Vec<HopId>,
+    ) -> Self {
         let mut wanted = Self {
             by_id,
             ..Self::default()
@@ -84,12 +105,10 @@ impl Wanted {
                 };
                 wanted.requests.entry(key).or_default().push(seed);
             }
-            if record.kind == Kind::Request {
-                wanted
-                    .uses
-                    .entry((record.hop, use_key(record)))
-                    .or_default()
-                    .push(start);
+            let latest_start = start + resolution;
+            let addresses = record.attempts.iter().map(|attempt| Use::address(record.hop, &attempt.addr));
+            for place in addresses.chain(upstreams_of(record.hop).iter().map(|&hop| Use::Served(hop))) {
+                wanted.uses.entry(place).or_default().push(latest_start);
             }
         }
         wanted
@@ -159,21 +178,13 @@ fn timed_out(record: &Record) -> bool {
         .is_some_and(|signal| signal.fault == Fault::TimedOut && signal.phase != Phase::Connect)
 }
 
-/// By what exchanges with the same upstream are recognised: the address of the last attempt, if logged.
-fn use_key(record: &Record) -> u64 {
-    record
-        .last_attempt()
-        .filter(|attempt| !attempt.addr.is_empty())
-        .map_or(0, |a| ids::hash(a.addr.as_bytes()))
-}
-
 /// What the second pass found.
 #[derive(Debug, Default)]
 pub struct Gathered {
     by_id: FxHashMap<u64, Vec<Record>>,
     by_time: BTreeMap<(Place, HopId), Vec<(i64, Record)>>,
-    /// Per hop, upstream and start of a failure: the latest end of an exchange before it.
-    last_use: FxHashMap<(HopId, u64, i64), i64>,
+    /// Per place and start of a failure: the latest few ends of exchanges since the failure before it, descending.
+    ends: FxHashMap<(Use, i64), Vec<i64>>,
 }
 
 impl Gathered {
@@ -189,9 +200,10 @@ impl Gathered {
             all.extend(records);
             nearest(all);
         }
-        for (key, end) in other.last_use {
-            let latest = self.last_use.entry(key).or_insert(end);
-            *latest = end.max(*latest);
+        for (key, ends) in other.ends {
+            let all = self.ends.entry(key).or_default();
+            all.extend(ends);
+            latest(all);
         }
     }
 
@@ -208,24 +220,40 @@ impl Gathered {
         all.into_values().cloned().collect()
     }
 
-    /// For every failure among `seeds`: when its upstream connection can have been used last before it.
-    pub fn last_use(&self, seeds: &[Record]) -> BTreeMap<Place, i64> {
-        // The latest end before a failure is the latest of those seen since the failure before it, or an older one.
-        let mut latest: BTreeMap<(HopId, u64), BTreeMap<i64, i64>> = BTreeMap::new();
-        for (&(hop, upstream, start), &end) in &self.last_use {
-            latest.entry((hop, upstream)).or_default().insert(start, end);
+    /// The ends of exchanges before failures, for look-ups by place and time.
+    pub fn uses(&self) -> Uses {
+        let mut uses = Uses::default();
+        for (&(place, start), ends) in &self.ends {
+            uses.ends.entry(place).or_default().insert(start, ends.clone());
         }
-        seeds
-            .iter()
-            .filter(|record| record.kind == Kind::Request)
-            .filter_map(|record| {
-                let start = record.interval()?.0;
-                let ends = latest.get(&(record.hop, use_key(record)))?;
-                let end = ends.range(..=start).map(|(_, &end)| end).max()?;
-                Some((record.place, end))
-            })
-            .collect()
+        uses
     }
+}
+
+/// When upstreams had been used last before failures.
+#[derive(Debug, Default)]
+pub struct Uses {
+    ends: BTreeMap<Use, BTreeMap<i64, Vec<i64>>>,
+}
+
+impl Uses {
+    /// The latest end of an exchange at `place` that is not after `start_us`, where a failure began.
+    pub fn before(&self, place: Use, start_us: i64) -> Option<i64> {
+        let ends = self.ends.get(&place)?;
+        // An end is filed under the first failure after it, and that may lie after this one.
+        let after = ends.range(start_us..).next().into_iter();
+        let before = ends.range(..start_us).rev();
+        after.chain(before).flat_map(|(_, ends)| ends).copied().find(|&end| end <= start_us)
+    }
+}
+
+/// Ends kept per failure: as many as may lie between a coarse stamp's latest and true start.
+const ENDS: usize = 8;
+
+fn latest(ends: &mut Vec<i64>) {
+    ends.sort_unstable_by_key(|&end| std::cmp::Reverse(end));
+    ends.dedup();
+    ends.truncate(ENDS);
 }
 
 /// Keeps the nearest few; the place decides between equals, so that the order of arrival does not matter.
@@ -300,7 +328,7 @@ fn consider(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, line: Line
     if entry.path.is_empty() || entry.kind == Kind::Event {
         return;
     }
-    let key = ids::request_key(entry.method, entry.path);
+    let key = own::request_key(entry);
     let has_ids = entry.ids.as_slice().iter().any(|id| ids::key(id).is_some());
     let mut record = None;
     for seed in wanted.near(key, start, latest, whence.hop, has_ids) {
@@ -315,26 +343,27 @@ fn consider(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, line: Line
     }
 }
 
-/// Remembers the end of a good exchange with an upstream for the failures that come after it.
+/// Remembers the end of an exchange for the failures that come after it.
 fn note_use(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, end: i64, hop: HopId) {
-    if wanted.uses.is_empty() || entry.kind == Kind::Event || entry.status.is_none_or(|status| status >= 500)
-    {
+    if wanted.uses.is_empty() || entry.kind == Kind::Event {
         return;
     }
-    let mut note = |upstream: u64| {
-        let Some(starts) = wanted.uses.get(&(hop, upstream)) else {
-            return;
-        };
+    let mut note = |place: Use| {
+        let Some(starts) = wanted.uses.get(&place) else { return };
         let next = starts.partition_point(|&start| start < end);
-        if let Some(&start) = starts.get(next) {
-            let latest = found.last_use.entry((hop, upstream, start)).or_insert(end);
-            *latest = end.max(*latest);
+        let Some(&start) = starts.get(next) else { return };
+        let ends = found.ends.entry((place, start)).or_default();
+        if ends.len() < ENDS || ends.last().is_some_and(|&last| end > last) {
+            ends.push(end);
+            latest(ends);
         }
     };
-    if let Some(attempt) = entry.upstream.last() {
-        note(ids::hash(attempt.addr));
+    if let Some(attempt) = entry.upstream.last()
+        && attempt.status.or(entry.status).is_some_and(|status| status < 500)
+    {
+        note(Use::Address(hop, ids::hash(attempt.addr)));
     }
-    if entry.kind == Kind::Request {
-        note(0);
+    if entry.kind == Kind::Request && entry.status.is_some() {
+        note(Use::Served(hop));
     }
 }

@@ -3,7 +3,7 @@
 use why502_parsers::entry::{Entry, Upstream};
 
 use super::scan::{LineRef, interval};
-use crate::model::HopId;
+use crate::model::{HopId, ids};
 use crate::model::record::{Attempt, Place, Record, SourceId};
 use why502_parsers::Product;
 
@@ -52,9 +52,10 @@ pub fn record(entry: &Entry<'_>, line: LineRef, whence: &Whence) -> Record {
         ids: entry.ids.as_slice().iter().map(|id| text(id)).collect(),
         method: text(entry.method),
         host: text(entry.host),
-        path: path(entry),
+        path: target(entry),
         client: text(entry.client),
         client_port: entry.client_port,
+        forwarded_for: text(entry.forwarded_for),
         server: text(entry.server),
         status: entry.status,
         substatus: entry.substatus,
@@ -72,15 +73,21 @@ pub fn record(entry: &Entry<'_>, line: LineRef, whence: &Whence) -> Record {
         connection: entry.connection,
         connection_requests: entry.connection_requests,
         pid: entry.pid,
+        thread: entry.thread,
     }
 }
 
-fn path(entry: &Entry<'_>) -> Box<str> {
-    let path = entry.text(entry.path);
-    if entry.query.is_empty() {
-        return Box::from(path);
+/// The key by which the entry's request is recognised on both sides of a hop.
+pub fn request_key(entry: &Entry<'_>) -> u64 {
+    if entry.path_base.is_empty() {
+        return ids::request_key(entry.method, entry.path);
     }
-    format!("{path}?{}", entry.text(entry.query)).into_boxed_str()
+    ids::request_key(entry.method, &entry.target())
+}
+
+/// The target as the client sent it, base and query included.
+fn target(entry: &Entry<'_>) -> Box<str> {
+    Box::from(entry.escape.decode(&entry.target()))
 }
 
 fn attempts<'a>(entry: &Entry<'a>, upstream: &Upstream<'a>) -> Vec<Attempt> {

@@ -4,7 +4,8 @@
 //! lowest hashes makes every input keep the same requests without knowing of the others (bottom-k sampling),
 //! and merging two samples is taking the lowest of both.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One sampled request, in the clock of its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +20,29 @@ pub struct Sample {
     pub whole: bool,
 }
 
+/// The samples under one key, and what their lines say besides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Group {
+    /// The earliest few, ascending.
+    pub samples: Vec<Sample>,
+    /// The lowest of their paths; for a method-and-path key, the only one.
+    pub path: Box<str>,
+    /// The upstream addresses they name, a few at most.
+    pub upstreams: BTreeSet<Box<str>>,
+}
+
+/// Upstream addresses kept per key; with so many, none can be told from the key anyway.
+const UPSTREAMS: usize = 4;
+
+/// What a request's line says besides its times.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// Path as logged.
+    pub path: &'a [u8],
+    /// Address of the last upstream attempt; empty if not logged.
+    pub upstream: &'a [u8],
+}
+
 /// The sample.
 #[derive(Debug, Clone, Default)]
 pub struct Sketch {
@@ -27,19 +51,14 @@ pub struct Sketch {
 }
 
 impl Sketch {
-    /// Offers a request under one of its ids.
-    pub fn offer_id(&mut self, key: u64, sample: Sample) {
-        self.ids.offer(key, sample);
+    /// Offers a request (or, without a sample, only what a line tells of it) under one of its ids.
+    pub fn offer_id(&mut self, key: u64, sample: Option<Sample>, told: Told<'_>) {
+        self.ids.offer(key, sample, told);
     }
 
-    /// Offers a request under its method and path.
-    pub fn offer_request(&mut self, key: u64, sample: Sample) {
-        self.requests.offer(key, sample);
-    }
-
-    /// Whether a request with this method-and-path key would be kept at all.
-    pub fn wants_request(&self, key: u64) -> bool {
-        self.requests.wants(key)
+    /// The same under its method and path.
+    pub fn offer_request(&mut self, key: u64, sample: Option<Sample>, told: Told<'_>) {
+        self.requests.offer(key, sample, told);
     }
 
     /// Takes in what `other` sampled.
@@ -49,12 +68,12 @@ impl Sketch {
     }
 
     /// The samples by id key.
-    pub fn ids(&self) -> &BTreeMap<u64, Vec<Sample>> {
+    pub fn ids(&self) -> &BTreeMap<u64, Group> {
         &self.ids.kept
     }
 
     /// The samples by method and path.
-    pub fn requests(&self) -> &BTreeMap<u64, Vec<Sample>> {
+    pub fn requests(&self) -> &BTreeMap<u64, Group> {
         &self.requests.kept
     }
 }
@@ -62,7 +81,7 @@ impl Sketch {
 /// The `KEYS` lowest keys with the `EACH` earliest samples of each.
 #[derive(Debug, Clone, Default)]
 struct Lowest<const KEYS: usize, const EACH: usize> {
-    kept: BTreeMap<u64, Vec<Sample>>,
+    kept: BTreeMap<u64, Group>,
 }
 
 impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
@@ -70,19 +89,22 @@ impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
         self.kept.len() < KEYS || self.kept.last_key_value().is_some_and(|(&last, _)| key <= last)
     }
 
-    fn offer(&mut self, key: u64, sample: Sample) {
+    fn offer(&mut self, key: u64, sample: Option<Sample>, told: Told<'_>) {
         if !self.wants(key) {
             return;
         }
-        let samples = self.kept.entry(key).or_default();
-        if samples.len() < EACH {
-            samples.push(sample);
-            samples.sort_unstable();
-        } else if let Some(last) = samples.last_mut()
-            && sample < *last
-        {
-            *last = sample;
-            samples.sort_unstable();
+        let group = self.kept.entry(key).or_insert_with(|| Group {
+            path: String::from_utf8_lossy(told.path).into(),
+            ..Group::default()
+        });
+        if let Some(sample) = sample {
+            group.add(sample, EACH);
+        }
+        if group.path.as_bytes() > told.path {
+            group.path = String::from_utf8_lossy(told.path).into();
+        }
+        if !told.upstream.is_empty() && !group.upstreams.iter().any(|known| known.as_bytes() == told.upstream) {
+            group.add_upstream(String::from_utf8_lossy(told.upstream).into());
         }
         if self.kept.len() > KEYS {
             self.kept.pop_last();
@@ -90,10 +112,46 @@ impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
     }
 
     fn merge(&mut self, other: Self) {
-        for (key, samples) in other.kept {
-            for sample in samples {
-                self.offer(key, sample);
+        for (key, group) in other.kept {
+            if !self.wants(key) {
+                continue;
             }
+            match self.kept.entry(key) {
+                Entry::Vacant(place) => {
+                    place.insert(group);
+                }
+                Entry::Occupied(mut known) => known.get_mut().merge(group, EACH),
+            }
+            if self.kept.len() > KEYS {
+                self.kept.pop_last();
+            }
+        }
+    }
+}
+
+impl Group {
+    fn add(&mut self, sample: Sample, each: usize) {
+        if self.samples.len() < each {
+            let at = self.samples.partition_point(|known| *known <= sample);
+            self.samples.insert(at, sample);
+        } else if self.samples.last().is_some_and(|last| sample < *last) {
+            self.samples.pop();
+            self.add(sample, each);
+        }
+    }
+
+    fn add_upstream(&mut self, address: Box<str>) {
+        self.upstreams.insert(address);
+        if self.upstreams.len() > UPSTREAMS {
+            self.upstreams.pop_last();
+        }
+    }
+
+    fn merge(&mut self, other: Self, each: usize) {
+        other.samples.into_iter().for_each(|sample| self.add(sample, each));
+        other.upstreams.into_iter().for_each(|address| self.add_upstream(address));
+        if other.path < self.path {
+            self.path = other.path;
         }
     }
 }
@@ -101,6 +159,8 @@ impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const TOLD: Told<'_> = Told { path: b"/a", upstream: b"10.0.0.1:80" };
 
     fn sample(at: i64) -> Sample {
         Sample {
@@ -117,8 +177,8 @@ mod tests {
         let mut whole = Sketch::default();
         let (mut left, mut right) = (Sketch::default(), Sketch::default());
         for (n, &key) in keys.iter().enumerate() {
-            whole.offer_request(key, sample(n as i64));
-            if n % 3 == 0 { &mut left } else { &mut right }.offer_request(key, sample(n as i64));
+            whole.offer_request(key, Some(sample(n as i64)), TOLD);
+            if n % 3 == 0 { &mut left } else { &mut right }.offer_request(key, Some(sample(n as i64)), TOLD);
         }
         let mut merged = right.clone();
         merged.merge(left.clone());

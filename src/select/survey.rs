@@ -7,7 +7,7 @@ use why502_parsers::entry::{Entry, Fault, Kind, Zone};
 
 use super::own::{self, Whence};
 use super::scan::{LineRef, Scanned, Scanner, interval};
-use super::sketch::{Sample, Sketch};
+use super::sketch::{Sample, Sketch, Told};
 use crate::model::ids;
 use crate::model::record::{Record, SourceId};
 use crate::model::stats::{Coverage, Second, Unparsed};
@@ -233,7 +233,10 @@ fn observe(
                 resolution_us: stamp.resolution_us,
                 whole: start.is_some() && end.is_some(),
             };
-            sketch(&mut result.sketch, entry, sample);
+            sketch(&mut result.sketch, entry, Some(sample));
+        } else if !entry.upstream.addr.is_empty() {
+            // A step of a request may name the upstream that its outcome does not.
+            sketch(&mut result.sketch, entry, None);
         }
     }
     if is_kept(entry, wanted) {
@@ -253,17 +256,16 @@ fn count(result: &mut InputSurvey, entry: &Entry<'_>, end_us: i64) {
     }
 }
 
-fn sketch(sketch: &mut Sketch, entry: &Entry<'_>, sample: Sample) {
+fn sketch(sketch: &mut Sketch, entry: &Entry<'_>, sample: Option<Sample>) {
+    let upstream = entry.upstream.last().map_or(&[][..], |attempt| attempt.addr);
+    let told = Told { path: entry.path, upstream };
     for id in entry.ids.as_slice() {
         if let Some(key) = ids::key(id) {
-            sketch.offer_id(key, sample);
+            sketch.offer_id(key, sample, told);
         }
     }
     if !entry.path.is_empty() {
-        let key = ids::request_key(entry.method, entry.path);
-        if sketch.wants_request(key) {
-            sketch.offer_request(key, sample);
-        }
+        sketch.offer_request(own::request_key(entry), sample, told);
     }
 }
 

@@ -132,6 +132,7 @@ fn group<'a>(value: &'a [u8], entry: &mut Entry<'a>) {
     if let Some(pid) = value.strip_prefix(b"pid ") {
         let digits = pid.split(|b| *b == b':').next().unwrap_or_default();
         entry.pid = number(digits).and_then(|n| u32::try_from(n).ok());
+        entry.thread = memchr::memmem::find(pid, b":tid ").and_then(|at| number(&pid[at + 5..]));
     } else if let Some(client) = value
         .strip_prefix(b"client ")
         .or_else(|| value.strip_prefix(b"remote "))

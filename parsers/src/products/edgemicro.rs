@@ -156,7 +156,13 @@ struct Record<'a> {
 
 impl<'a> Record<'a> {
     fn cut(text: &'a [u8]) -> Option<Self> {
-        let inner = text.trim_ascii_end().strip_prefix(b"[")?.strip_suffix(b"]")?;
+        let whole = text.trim_ascii_end().strip_prefix(b"[")?;
+        // An error text may hold a line end (OpenSSL's do): the line then stops within it, and code and elapsed time
+        // stand on the next one.
+        let (inner, is_whole) = match whole.strip_suffix(b"]") {
+            Some(inner) => (inner, true),
+            None => (whole, false),
+        };
         // Start and end of every piece between `][`.
         let mut spans = [(0usize, 0usize); MOST_PIECES];
         let (mut count, mut start) = (0, 0);
@@ -169,8 +175,14 @@ impl<'a> Record<'a> {
         }
         *spans.get_mut(count)? = (start, inner.len());
         count += 1;
-        if count < FIELDS {
+        if count < if is_whole { FIELDS } else { FIELDS - 2 } {
             return None;
+        }
+        if !is_whole {
+            for end in [spans[count - 1].1; 2] {
+                *spans.get_mut(count)? = (end, end);
+                count += 1;
+            }
         }
         let piece = |at: usize| &inner[spans[at].0..spans[at].1];
         let known = |at: &usize| matches!(piece(*at), b"plugins-middleware" | b"microgateway-core");

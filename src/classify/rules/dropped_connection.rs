@@ -6,6 +6,7 @@
 //! what the wire showed (`reset_before_response`, `premature_close`), and likely at most.
 //! Not this: a race for an idle connection (`keep_alive_race`).
 
+use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Phase};
 
 use super::keep_alive_race::PROBABLE;
@@ -174,9 +175,27 @@ impl Rule for Refused {
             found.proof = false;
             return found.fires();
         }
+        let late = case.x.lasted_us.filter(|&us| us > REFUSAL_AT_MOST_US);
+        if let Some(us) = late.filter(|_| {
+            case.x.product == Product::Caddy && case.x.attempt.is_none_or(|a| a.response_us.is_none())
+        }) {
+            let text = format!(
+                "a refusal takes one round trip, this took {}: Go had tried another connection first, which was cut",
+                span(us)
+            );
+            found = found.with(case.notes(Weight::Strong, text));
+            found.contributing = Some(found.label);
+            found.label = label(CAUSE, Subtype::WorkerCrash);
+            found.score = 0.8;
+            found.proof = false;
+            return found.fires();
+        }
         crashed(case, found).fires()
     }
 }
+
+/// A refusal that took longer was not the first thing that happened.
+const REFUSAL_AT_MOST_US: u64 = 200_000;
 
 /// The host says why nothing was listening.
 fn crashed(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
@@ -303,7 +322,11 @@ impl Rule for Closed {
             return Verdict::near(1, "nothing says that the connection ended");
         }
         let sum = balance(case);
-        let mut found = died(&sum).unwrap_or_else(|| cut(case, &sum));
+        let mut found = died(
+            &sum,
+            case.upstream_hop.is_some() || !case.x.upstream.is_empty() && sum.upset.is_none(),
+        )
+        .unwrap_or_else(|| cut(case, &sum));
         let fact = "the connection ended without one byte of an answer";
         found = found.with(case.says(Weight::Strong, case.x.record(), fact));
         if found.label.subtype == Subtype::PrematureClose
@@ -332,7 +355,7 @@ impl Rule for Closed {
 }
 
 /// The process died: by what it left behind.
-fn died(sum: &Balance) -> Option<Candidate> {
+fn died(sum: &Balance, sure_of_hop: bool) -> Option<Candidate> {
     let signs = [
         sum.burst,
         sum.refused,
@@ -344,7 +367,7 @@ fn died(sum: &Balance) -> Option<Candidate> {
         return None;
     }
     let said = matches!(sum.upset, Some(Upset::Crash | Upset::Recycle));
-    let sure = signs >= 2 || said;
+    let sure = (signs >= 2 || said) && sure_of_hop;
     let mut found = Candidate::new(CAUSE, died_of(sum.upset), if sure { 0.93 } else { 0.8 });
     found.proof = sure;
     Some(found)

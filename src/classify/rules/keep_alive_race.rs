@@ -9,7 +9,8 @@
 use why502_parsers::entry::{Fault, Phase};
 
 use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
-use crate::classify::weigh::{Balance, balance, idle_known, stuck_with};
+use crate::classify::wait::stuck_with;
+use crate::classify::weigh::{Balance, balance, idle_known};
 use crate::classify::words::span;
 use crate::model::Weight;
 use crate::model::finding::Label;

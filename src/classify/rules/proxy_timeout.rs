@@ -10,7 +10,7 @@ use why502_parsers::entry::{Fault, Phase};
 
 use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
 use crate::classify::case::{hits, origin};
-use crate::classify::weigh::{Wait, stuck_with, wait};
+use crate::classify::wait::{Wait, stuck_with, wait};
 use crate::classify::words::{count, span};
 use crate::model::finding::Label;
 use crate::model::{LimitKind, Weight};

@@ -9,7 +9,7 @@ use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Phase};
 
 use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
-use crate::classify::weigh::{Wait, wait};
+use crate::classify::wait::{Wait, wait};
 use crate::classify::words::{count, span};
 use crate::model::finding::Label;
 use crate::model::{LimitKind, Weight};

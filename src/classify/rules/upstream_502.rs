@@ -28,7 +28,17 @@ impl Rule for Passed {
                 let why = "no header time and no record of the upstream's shows that it answered";
                 Verdict::near(u8::from(status == 502), why)
             }
-            How::Answered => {
+            How::Answered(false) => {
+                let fact = format!(
+                    "{} answered {status} and logged no failure; nothing is known behind it",
+                    case.name()
+                );
+                new(0.8)
+                    .with(case.says(Weight::Strong, outcome, fact))
+                    .lacking(format!("the error log of {}", case.name()))
+                    .fires()
+            }
+            How::Answered(true) => {
                 let fact = format!("{} answered {status} itself", case.name());
                 new(0.95)
                     .proven()
@@ -36,18 +46,25 @@ impl Rule for Passed {
                     .fires()
             }
             How::Received(true) => {
+                // Where the sender's log is there, or may be, it should show the answer; that it was not
+                // found is odd, and the sender may itself have made the status of something else.
+                let unknown = !case.survey.unclaimed_behind(case.x).is_empty();
+                let odd = case.sender().is_some() || case.sender() != case.upstream_hop || unknown;
                 let header = case.x.header_us().map(|us| format!(" after {}", span(us)));
                 let fact = format!(
                     "{} received the header of a complete {status} from {}{}",
                     case.name(),
-                    case.upstream_name(),
+                    case.sender_name(),
                     header.unwrap_or_default()
                 );
-                new(0.95)
-                    .proven()
+                let mut found = new(if odd { 0.75 } else { 0.95 })
                     .with(case.says(Weight::Proof, outcome, fact))
-                    .lacking(format!("the log of {}", case.upstream_name()))
-                    .fires()
+                    .lacking(format!(
+                        "the record of this request in the log of {}",
+                        case.sender_name()
+                    ));
+                found.proof = !odd;
+                found.fires()
             }
             How::Received(false) => {
                 let fact = format!(
@@ -56,7 +73,7 @@ impl Rule for Passed {
                 );
                 new(0.8)
                     .with(case.says(Weight::Strong, outcome, fact))
-                    .lacking(format!("the log of {}", case.upstream_name()))
+                    .lacking(format!("the log of {}", case.sender_name()))
                     .fires()
             }
         }

@@ -224,3 +224,48 @@ fn a_request_into_the_void_after_350_idle_seconds_is_a_middlebox() {
         .trace_after(355 * S, vec![first(line, error), seen]);
     assert_eq!(busy.finding().subtype, Subtype::ResponseHeaderTimeout);
 }
+
+#[test]
+fn an_idle_time_that_may_be_another_upstreams_is_not_used() {
+    let line = record(EDGE, Product::Caddy)
+        .method("POST")
+        .status(502)
+        .says(Phase::Header, Fault::Reset);
+    let mut scene = Scene::of(Product::Caddy, Product::Node)
+        .configured(APP, LimitKind::ClientIdle, 5 * S)
+        .trace_after(5 * S, vec![first(line, vec![])]);
+    assert!(
+        scene
+            .finding()
+            .evidence
+            .iter()
+            .any(|e| e.fact.contains("had been idle"))
+    );
+    scene.hops[0].upstreams.push(crate::model::HopId(2));
+    assert!(
+        !scene
+            .finding()
+            .evidence
+            .iter()
+            .any(|e| e.fact.contains("had been idle"))
+    );
+}
+
+#[test]
+fn an_app_that_logs_requests_that_were_cut_off_would_have_logged_this_one() {
+    let reset = |end: i64| {
+        let line = record(EDGE, Product::EdgeMicro).status(502).ended(end, 100 * MS);
+        first(line.says(Phase::Header, Fault::Reset), vec![])
+    };
+    let plain = Scene::of(Product::EdgeMicro, Product::Node)
+        .covered()
+        .trace(vec![reset(T0)]);
+    assert_eq!(plain.finding().cause, DroppedConnection);
+    let aborted = served(200, T0 - 2 * S, 90 * MS).with(|r| r.status = None);
+    let scene = plain.trace(vec![reset(T0 - 2 * S), behind(0, aborted)]);
+    let finding = scene.finding();
+    assert_eq!(
+        (finding.cause, finding.certainty),
+        (KeepAliveRace, Certainty::Likely)
+    );
+}

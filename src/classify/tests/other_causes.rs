@@ -116,3 +116,16 @@ fn an_app_that_answered_200_is_not_the_issuer_of_a_502() {
     let links = vec![first(edge, vec![]), behind(0, served(200, T0, 20 * MS))];
     assert_eq!(Scene::new().trace(links).finding().issuer.hop, "edge");
 }
+
+#[test]
+fn a_502_received_from_a_hop_whose_record_was_not_found_is_not_proven_to_be_its_own() {
+    let edge = quick(Product::Nginx).with(|r| r.attempts[0].header_us = Some(25_000));
+    let finding = Scene::of(Product::Nginx, Product::EdgeMicro)
+        .trace(vec![first(edge, vec![])])
+        .finding();
+    assert_eq!(
+        (finding.cause, finding.certainty),
+        (Upstream502, Certainty::Likely)
+    );
+    assert!(misses(&finding, "the record of this request in the log of app"));
+}

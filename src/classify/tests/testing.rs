@@ -201,7 +201,7 @@ pub(crate) struct Scene {
     pub(crate) stats: Stats,
     pub(crate) limits: Known,
     pub(crate) events: Vec<Record>,
-    pub(crate) last_use: BTreeMap<Place, i64>,
+    pub(crate) idle_us: BTreeMap<Place, i64>,
     pub(crate) traces: Vec<Trace>,
 }
 
@@ -248,7 +248,7 @@ impl Scene {
             stats: Stats::default(),
             limits: Known::default(),
             events: Vec::new(),
-            last_use: BTreeMap::new(),
+            idle_us: BTreeMap::new(),
             traces: Vec::new(),
         }
     }
@@ -269,8 +269,7 @@ impl Scene {
     /// A trace whose first hop's upstream had been idle for `idle_us`.
     pub(crate) fn trace_after(mut self, idle_us: i64, links: Vec<Link>) -> Self {
         let outcome = links[0].outcome.as_ref().unwrap();
-        self.last_use
-            .insert(outcome.place, outcome.start_us.unwrap() - idle_us);
+        self.idle_us.insert(outcome.place, idle_us);
         self.trace(links)
     }
 
@@ -318,7 +317,7 @@ impl Scene {
             stats: &self.stats,
             limits: &self.limits,
             events: &self.events,
-            last_use: &self.last_use,
+            idle_us: &self.idle_us,
             traces: &self.traces,
             wanted: &|status| status >= 500 || status == 499 || status == 9,
         })

@@ -91,3 +91,21 @@ fn ten_thousand_failures_on_one_upstream_are_judged_in_no_time() {
     assert_eq!(scene.run().findings.len(), 10_000);
     assert!(before.elapsed().as_secs() < 20, "{:?}", before.elapsed());
 }
+
+#[test]
+fn a_hop_without_a_known_address_is_named_by_the_requests_that_reached_it() {
+    let edge = |end: i64| record(EDGE, Product::Nginx).status(502).ended(end, 9 * MS);
+    let answered = edge(T0 + 5 * S).tried(ADDR, 502, Some(0), Some(8_000), 8_000);
+    let mut scene = Scene::new()
+        .trace(vec![first(
+            post_cut(T0),
+            vec![error_line(EDGE, Phase::Header, Fault::Closed)],
+        )])
+        .trace(vec![
+            first(answered, vec![]),
+            behind(0, served(502, T0 + 5 * S, 5 * MS)),
+        ]);
+    scene.hops[1].addresses.clear();
+    scene.hops[0].upstreams.clear();
+    assert_eq!(scene.finding().issuer.upstream_hop.as_deref(), Some("app"));
+}
