@@ -17,6 +17,8 @@ const REFUSED_AFTER_US: i64 = 10_000_000;
 const EVENT_BEFORE_US: i64 = 2_000_000;
 /// ... to this long after it: a start-up takes time.
 const EVENT_AFTER_US: i64 = 30_000_000;
+/// A death is noticed and logged sooner than that: a later one is another one.
+const NOTICED_AFTER_US: i64 = 3_000_000;
 /// Ages that differ by more than this are not those of requests sent together.
 const AGES_APART_US: u64 = 50_000;
 
@@ -86,8 +88,12 @@ pub(crate) fn upset<'a>(survey: &Survey<'a>, hops: &[HopId], end_us: i64) -> Opt
         .filter(|e| hops.contains(&e.hop))
         .filter_map(|e| {
             let at = e.end_us.or(e.start_us)?;
-            let near = at - end_us >= -EVENT_BEFORE_US - i64::from(e.resolution_us);
-            let upset = kind(e).filter(|_| near)?;
+            let upset = kind(e)?;
+            let after = if upset == Upset::Crash { NOTICED_AFTER_US } else { EVENT_AFTER_US };
+            let resolution = i64::from(e.resolution_us);
+            if at - end_us < -EVENT_BEFORE_US - resolution || at - end_us > after {
+                return None;
+            }
             Some((upset, (at - end_us).abs(), e))
         })
         .min_by_key(|&(upset, distance, e)| (upset, distance, e.place))

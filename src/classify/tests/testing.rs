@@ -62,6 +62,7 @@ pub(crate) fn record(hop: u16, product: Product) -> Record {
         path: "/orders".into(),
         client: "192.0.2.7".into(),
         client_port: None,
+        forwarded_for: "".into(),
         server: "".into(),
         status: None,
         substatus: 0,
@@ -79,6 +80,7 @@ pub(crate) fn record(hop: u16, product: Product) -> Record {
         connection: None,
         connection_requests: None,
         pid: None,
+        thread: None,
     }
 }
 
