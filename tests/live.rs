@@ -3,6 +3,8 @@
 //! Runs `tests/live/capture.py`, which needs the servers that its README names. An incident whose servers
 //! are not installed is left out with a reason; with `WHY502_LIVE=required` that is a failure instead.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests are tests too.
+
 #[path = "common/score.rs"]
 mod score;
 
