@@ -14,13 +14,42 @@ pub enum Product {
     Haproxy,
     Apache,
     Caddy,
+    Envoy,
+    Traefik,
+    Kong,
+    Squid,
+    Varnish,
+    Lighttpd,
+    LiteSpeed,
+    TrafficServer,
+    Yarp,
+    AwsAlb,
+    AwsElb,
+    AwsNlb,
+    CloudFront,
+    ApiGateway,
+    GcpLb,
+    AzureAppGateway,
+    AzureFrontDoor,
+    AzureAppService,
+    Cloudflare,
+    Fastly,
+    OpenIg,
+    ApigeeMp,
+    ApigeeRouter,
+    EdgeMicro,
     Iis,
     HttpSys,
-    EdgeMicro,
     Gunicorn,
     Uvicorn,
+    Uwsgi,
+    PhpFpm,
     Node,
+    Tomcat,
+    Jetty,
+    Undertow,
     Java,
+    DotNet,
     Application,
     /// The lines do not say who wrote them (a bare common log format).
     Unknown,
@@ -34,13 +63,42 @@ impl Product {
             Self::Haproxy => "haproxy",
             Self::Apache => "apache",
             Self::Caddy => "caddy",
+            Self::Envoy => "envoy",
+            Self::Traefik => "traefik",
+            Self::Kong => "kong",
+            Self::Squid => "squid",
+            Self::Varnish => "varnish",
+            Self::Lighttpd => "lighttpd",
+            Self::LiteSpeed => "litespeed",
+            Self::TrafficServer => "trafficserver",
+            Self::Yarp => "yarp",
+            Self::AwsAlb => "aws-alb",
+            Self::AwsElb => "aws-elb",
+            Self::AwsNlb => "aws-nlb",
+            Self::CloudFront => "cloudfront",
+            Self::ApiGateway => "aws-apigateway",
+            Self::GcpLb => "gcp-lb",
+            Self::AzureAppGateway => "azure-appgw",
+            Self::AzureFrontDoor => "azure-frontdoor",
+            Self::AzureAppService => "azure-appservice",
+            Self::Cloudflare => "cloudflare",
+            Self::Fastly => "fastly",
+            Self::OpenIg => "openig",
+            Self::ApigeeMp => "apigee-mp",
+            Self::ApigeeRouter => "apigee-router",
+            Self::EdgeMicro => "edgemicro",
             Self::Iis => "iis",
             Self::HttpSys => "http.sys",
-            Self::EdgeMicro => "edgemicro",
             Self::Gunicorn => "gunicorn",
             Self::Uvicorn => "uvicorn",
+            Self::Uwsgi => "uwsgi",
+            Self::PhpFpm => "php-fpm",
             Self::Node => "node",
+            Self::Tomcat => "tomcat",
+            Self::Jetty => "jetty",
+            Self::Undertow => "undertow",
             Self::Java => "java",
+            Self::DotNet => "dotnet",
             Self::Application => "application",
             Self::Unknown => "unknown",
         }
@@ -50,7 +108,33 @@ impl Product {
     pub const fn is_proxy(self) -> bool {
         matches!(
             self,
-            Self::Nginx | Self::Haproxy | Self::Apache | Self::Caddy | Self::EdgeMicro
+            Self::Nginx
+                | Self::Haproxy
+                | Self::Apache
+                | Self::Caddy
+                | Self::Envoy
+                | Self::Traefik
+                | Self::Kong
+                | Self::Squid
+                | Self::Varnish
+                | Self::Lighttpd
+                | Self::LiteSpeed
+                | Self::TrafficServer
+                | Self::Yarp
+                | Self::AwsAlb
+                | Self::AwsElb
+                | Self::AwsNlb
+                | Self::CloudFront
+                | Self::ApiGateway
+                | Self::GcpLb
+                | Self::AzureAppGateway
+                | Self::AzureFrontDoor
+                | Self::Cloudflare
+                | Self::Fastly
+                | Self::OpenIg
+                | Self::ApigeeMp
+                | Self::ApigeeRouter
+                | Self::EdgeMicro
         )
     }
 }

@@ -71,10 +71,7 @@ fn longer(outer: &BTreeMap<u64, Group>, inner: &BTreeMap<u64, Group>) -> i32 {
 }
 
 /// One interval of allowed offsets per pair of samples with the same key, and the number of inner samples compared.
-fn intervals(
-    outer: &BTreeMap<u64, Group>,
-    inner: &BTreeMap<u64, Group>,
-) -> (Vec<(i64, i64)>, u32) {
+fn intervals(outer: &BTreeMap<u64, Group>, inner: &BTreeMap<u64, Group>) -> (Vec<(i64, i64)>, u32) {
     let mut all = Vec::new();
     let mut compared = 0;
     for (key, inside) in inner {
@@ -108,7 +105,12 @@ fn best((intervals, compared): (Vec<(i64, i64)>, u32), by_id: bool) -> Option<Fi
     if pairs < FEWEST.max(needed) {
         return None;
     }
-    let contain = |offset: i64| intervals.iter().filter(|(low, high)| *low <= offset && offset <= *high).count() as u32;
+    let contain = |offset: i64| {
+        intervals
+            .iter()
+            .filter(|(low, high)| *low <= offset && offset <= *high)
+            .count() as u32
+    };
     // Clocks are right until the logs say otherwise: a whole zone that nearly all pairs allow is preferred.
     let middle = low.midpoint(high);
     let zone = zone_and_skew(middle).0;
@@ -158,7 +160,10 @@ mod tests {
     use crate::model::ids::mix;
     use crate::select::sketch::Told;
 
-    const TOLD: Told<'_> = Told { path: b"/a", upstream: b"" };
+    const TOLD: Told<'_> = Told {
+        path: b"/a",
+        upstream: b"",
+    };
 
     fn traffic(shift_us: i64, resolution_us: u32) -> (Sketch, Sketch) {
         let (mut outer, mut inner) = (Sketch::default(), Sketch::default());

@@ -159,7 +159,9 @@ fn put_between(all: &[Visit], hops: &[Hop], parents: &mut [Option<Parent>]) {
         }
     }
     for (at, visit) in all.iter().enumerate() {
-        let Some(parent) = parents[at].filter(|parent| !leads_to(all[parent.at].hop(), visit.hop())) else { continue };
+        let Some(parent) = parents[at].filter(|parent| !leads_to(all[parent.at].hop(), visit.hop())) else {
+            continue;
+        };
         let between = children[&parent.at].iter().copied().filter(|&sibling| {
             sibling != at
                 && leads_to(all[sibling].hop(), visit.hop())
@@ -167,7 +169,10 @@ fn put_between(all: &[Visit], hops: &[Hop], parents: &mut [Option<Parent>]) {
                 && same_request(&all[sibling], visit)
         });
         if let Some(between) = between.min_by_key(|&sibling| (misfit(&all[sibling], visit), sibling)) {
-            parents[at] = Some(Parent { at: between, ..parent });
+            parents[at] = Some(Parent {
+                at: between,
+                ..parent
+            });
         }
     }
 }
@@ -276,7 +281,9 @@ fn assign(all: &[Visit], outer: &[usize], inner: &[usize], parents: &mut [Option
 
 /// How many exchanges with upstreams a visit was.
 fn tries(visit: &Visit) -> usize {
-    visit.outcome.as_ref().map_or(1, |record| record.attempts.len().max(1 + usize::from(record.retries)))
+    visit.outcome.as_ref().map_or(1, |record| {
+        record.attempts.len().max(1 + usize::from(record.retries))
+    })
 }
 
 /// When an inner visit of this outer one can have started; `None` if the request never left this hop.
@@ -332,7 +339,11 @@ fn cost(outer: &Visit, inner: &Visit) -> Option<i64> {
     let ((a_start, a_end), (b_start, b_end)) = (outer.interval()?, inner.interval()?);
     let tolerance = TOLERANCE_US + outer.resolution_us().max(inner.resolution_us());
     let ending = Ending::of(outer);
-    let latest_start = if ending == Ending::GaveUp { i64::MAX } else { a_end + tolerance };
+    let latest_start = if ending == Ending::GaveUp {
+        i64::MAX
+    } else {
+        a_end + tolerance
+    };
     if b_start < a_start - tolerance || b_start > latest_start {
         return None;
     }
@@ -340,7 +351,12 @@ fn cost(outer: &Visit, inner: &Visit) -> Option<i64> {
         return None;
     }
     let begun = beyond(a_start, outer.resolution_us(), b_start, inner.resolution_us());
-    Some(begun + length_cost(outer, inner, ending) + status_cost(outer, inner, ending, b_end < a_end - tolerance)? + client_cost(outer, inner))
+    Some(
+        begun
+            + length_cost(outer, inner, ending)
+            + status_cost(outer, inner, ending, b_end < a_end - tolerance)?
+            + client_cost(outer, inner),
+    )
 }
 
 /// How the outer side of an exchange ended, as far as that binds the inner one.
@@ -358,12 +374,21 @@ enum Ending {
 
 impl Ending {
     fn of(outer: &Visit) -> Self {
-        let Some(outcome) = &outer.outcome else { return Self::Unknown };
-        let faults = || outer.records().filter_map(|record| record.signal).map(|signal| signal.fault);
+        let Some(outcome) = &outer.outcome else {
+            return Self::Unknown;
+        };
+        let faults = || {
+            outer
+                .records()
+                .filter_map(|record| record.signal)
+                .map(|signal| signal.fault)
+        };
         if faults().any(|fault| matches!(fault, Fault::TimedOut | Fault::ClientGone)) {
             return Self::GaveUp;
         }
-        let header_came = outcome.last_attempt().is_some_and(|attempt| attempt.header_us.is_some());
+        let header_came = outcome
+            .last_attempt()
+            .is_some_and(|attempt| attempt.header_us.is_some());
         if header_came || faults().any(|fault| fault == Fault::UpstreamStatus) {
             return Self::Answered;
         }
@@ -388,20 +413,33 @@ fn beyond(a: i64, a_resolution: i64, b: i64, b_resolution: i64) -> i64 {
 const LENGTH_CAP_US: i64 = 400_000;
 
 fn length_cost(outer: &Visit, inner: &Visit, ending: Ending) -> i64 {
-    let (Some(a), Some(b)) = (&outer.outcome, &inner.outcome) else { return 0 };
+    let (Some(a), Some(b)) = (&outer.outcome, &inner.outcome) else {
+        return 0;
+    };
     let waited = a.queue_us.unwrap_or(0) + a.connect_us.filter(|_| a.queue_us.is_some()).unwrap_or(0);
     let whole = a.duration_us.map(|us| us.saturating_sub(waited));
-    let (Some(a), Some(b)) = (a.last_attempt().and_then(|attempt| attempt.response_us).or(whole), b.duration_us) else {
+    let (Some(a), Some(b)) = (
+        a.last_attempt().and_then(|attempt| attempt.response_us).or(whole),
+        b.duration_us,
+    ) else {
         return LENGTH_CAP_US / 4;
     };
-    let difference = i64::try_from(a.abs_diff(b)).unwrap_or(i64::MAX).min(LENGTH_CAP_US);
+    let difference = i64::try_from(a.abs_diff(b))
+        .unwrap_or(i64::MAX)
+        .min(LENGTH_CAP_US);
     // A side that gave up knows nothing of how long the other took.
-    if ending == Ending::GaveUp { difference.min(LENGTH_CAP_US / 4) } else { difference }
+    if ending == Ending::GaveUp {
+        difference.min(LENGTH_CAP_US / 4)
+    } else {
+        difference
+    }
 }
 
 /// Extra cost where the two sides' outcomes do not go together; `None` where they cannot.
 fn status_cost(outer: &Visit, inner: &Visit, ending: Ending, inner_ended_before: bool) -> Option<i64> {
-    let (Some(a), Some(b)) = (&outer.outcome, &inner.outcome) else { return Some(0) };
+    let (Some(a), Some(b)) = (&outer.outcome, &inner.outcome) else {
+        return Some(0);
+    };
     let answered = b.status.filter(|&status| status != 499 && status >= 100);
     let received = a.last_attempt().and_then(|attempt| attempt.status).or(a.status);
     match ending {
@@ -409,7 +447,9 @@ fn status_cost(outer: &Visit, inner: &Visit, ending: Ending, inner_ended_before:
         Ending::Answered if answered.is_none() => Some(PENALTY_US),
         Ending::Answered => Some(0),
         // It ended in time with an answer, and yet none was received.
-        Ending::GaveUp | Ending::Broke if answered.is_some_and(|s| s < 500) && inner_ended_before => Some(PENALTY_US),
+        Ending::GaveUp | Ending::Broke if answered.is_some_and(|s| s < 500) && inner_ended_before => {
+            Some(PENALTY_US)
+        }
         Ending::Broke if answered.is_some_and(|status| status < 400) => Some(PENALTY_US / 5),
         Ending::Unknown if answered == a.status => Some(0),
         Ending::Unknown => Some(PENALTY_US / 2),

@@ -56,7 +56,13 @@ pub fn work_out(nodes: &[Node<'_>], route_of: &RouteOf<'_>) -> Topology {
         .flat_map(|(&(a, b), _)| [(a, b), (b, a)])
         .collect();
     let addresses = addresses(nodes, &edges, &fits, route_of);
-    Topology { order, edges, clocks, by_id, addresses }
+    Topology {
+        order,
+        edges,
+        clocks,
+        by_id,
+        addresses,
+    }
 }
 
 /// How each pair of hops fits, with the first as the outer one.
@@ -164,27 +170,46 @@ fn addresses(
     fits: &BTreeMap<(HopId, HopId), Fit>,
     route_of: &RouteOf<'_>,
 ) -> BTreeMap<HopId, BTreeSet<String>> {
-    let sketch = |hop: HopId| nodes.iter().find(|node| node.hop == hop).and_then(|node| node.sketch);
+    let sketch = |hop: HopId| {
+        nodes
+            .iter()
+            .find(|node| node.hop == hop)
+            .and_then(|node| node.sketch)
+    };
     let mut votes: BTreeMap<(HopId, String), BTreeMap<HopId, u32>> = BTreeMap::new();
     for (&outer, inner) in edges {
         for &inner in inner {
-            let (Some(a), Some(b), Some(fit)) = (sketch(outer), sketch(inner), fits.get(&(outer, inner))) else {
+            let (Some(a), Some(b), Some(fit)) = (sketch(outer), sketch(inner), fits.get(&(outer, inner)))
+            else {
                 continue;
             };
-            let (a, b) = if fit.by_id { (a.ids(), b.ids()) } else { (a.requests(), b.requests()) };
+            let (a, b) = if fit.by_id {
+                (a.ids(), b.ids())
+            } else {
+                (a.requests(), b.requests())
+            };
             for (key, outside) in a {
-                let (Some(inside), Some(address)) = (b.get(key), address_of(outer, outside, route_of)) else { continue };
-                let agreeing = inside.samples.iter().filter(|&b| {
-                    outside.samples.iter().any(|a| clocks::agree(a, b, fit.offset_us))
-                });
-                *votes.entry((outer, address)).or_default().entry(inner).or_default() += agreeing.count() as u32;
+                let (Some(inside), Some(address)) = (b.get(key), address_of(outer, outside, route_of)) else {
+                    continue;
+                };
+                let agreeing = inside
+                    .samples
+                    .iter()
+                    .filter(|&b| outside.samples.iter().any(|a| clocks::agree(a, b, fit.offset_us)));
+                *votes
+                    .entry((outer, address))
+                    .or_default()
+                    .entry(inner)
+                    .or_default() += agreeing.count() as u32;
             }
         }
     }
     let mut addresses: BTreeMap<HopId, BTreeSet<String>> = BTreeMap::new();
     for ((_, address), hops) in votes {
         let all: u32 = hops.values().sum();
-        if let Some((&hop, &most)) = hops.iter().max_by_key(|(hop, count)| (**count, std::cmp::Reverse(**hop)))
+        if let Some((&hop, &most)) = hops
+            .iter()
+            .max_by_key(|(hop, count)| (**count, std::cmp::Reverse(**hop)))
             && most >= FEWEST_VOTES
             && most * 3 > all * 2
         {
@@ -289,7 +314,10 @@ mod tests {
                         resolution_us: 1,
                         whole: true,
                     }),
-                    Told { path: b"/a", upstream: if depth == 1 { b"10.0.0.7:3000" } else { b"" } },
+                    Told {
+                        path: b"/a",
+                        upstream: if depth == 1 { b"10.0.0.7:3000" } else { b"" },
+                    },
                 );
             }
         }
@@ -318,7 +346,10 @@ mod tests {
         assert!((topology.clocks[&HopId(1)].0 + 500_000).abs() < 3_000);
         assert!(topology.clocks[&HopId(2)].0.abs() < 3_000);
         assert!(topology.by_id.contains(&(HopId(2), HopId(0))));
-        assert_eq!(topology.addresses[&HopId(2)], BTreeSet::from(["10.0.0.7:3000".to_owned()]));
+        assert_eq!(
+            topology.addresses[&HopId(2)],
+            BTreeSet::from(["10.0.0.7:3000".to_owned()])
+        );
     }
 
     #[test]

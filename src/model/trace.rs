@@ -51,7 +51,11 @@ impl Link {
 
     /// Start and end of the request at this hop: the outcome's if it knows its length, else what all records span.
     pub fn interval(&self) -> Option<(i64, i64)> {
-        if let Some(outcome) = self.outcome.as_ref().filter(|outcome| outcome.duration_us.is_some()) {
+        if let Some(outcome) = self
+            .outcome
+            .as_ref()
+            .filter(|outcome| outcome.duration_us.is_some())
+        {
             return outcome.interval();
         }
         let all = || self.records().filter_map(Record::interval);

@@ -17,12 +17,20 @@ pub(super) fn gaps(traces: &[Trace], uses: &Uses, hops: &[Hop]) -> BTreeMap<Plac
     let mut all = BTreeMap::new();
     for trace in traces {
         for link in &trace.links {
-            let Some(outcome) = link.outcome.as_ref().or(link.details.first()) else { continue };
-            let Some(start) = sent_at(trace, link) else { continue };
+            let Some(outcome) = link.outcome.as_ref().or(link.details.first()) else {
+                continue;
+            };
+            let Some(start) = sent_at(trace, link) else {
+                continue;
+            };
             let own = address(link).and_then(|address| uses.before(Use::address(link.hop, address), start));
             let own_is_fine = outcome.resolution_us < FINE_US;
             let served = upstream_hop(link, hops).and_then(|hop| uses.before(Use::Served(hop), start));
-            let end = if own_is_fine { own.or(served) } else { served.or(own) };
+            let end = if own_is_fine {
+                own.or(served)
+            } else {
+                served.or(own)
+            };
             if let Some(end) = end {
                 all.insert(outcome.place, start - end);
             }
@@ -34,7 +42,9 @@ pub(super) fn gaps(traces: &[Trace], uses: &Uses, hops: &[Hop]) -> BTreeMap<Plac
 /// The address asked last.
 fn address(link: &Link) -> Option<&str> {
     let of = |record: &Record| record.last_attempt().map(|attempt| attempt.addr.len());
-    let record = link.records().find(|record| of(record).is_some_and(|len| len > 0))?;
+    let record = link
+        .records()
+        .find(|record| of(record).is_some_and(|len| len > 0))?;
     record.last_attempt().map(|attempt| &*attempt.addr)
 }
 
@@ -54,7 +64,11 @@ fn upstream_hop(link: &Link, hops: &[Hop]) -> Option<HopId> {
 fn sent_at(trace: &Trace, link: &Link) -> Option<i64> {
     let mut at = Some(link);
     while let Some(link) = at {
-        if let Some(record) = link.outcome.as_ref().filter(|record| record.resolution_us < FINE_US) {
+        if let Some(record) = link
+            .outcome
+            .as_ref()
+            .filter(|record| record.resolution_us < FINE_US)
+        {
             let (start, _) = link.interval()?;
             let waited = record.queue_us.unwrap_or(0);
             return Some(start + i64::try_from(waited).unwrap_or(0));
@@ -62,6 +76,10 @@ fn sent_at(trace: &Trace, link: &Link) -> Option<i64> {
         at = link.parent.and_then(|parent| trace.links.get(parent));
     }
     let (start, _) = link.interval()?;
-    let coarse = link.records().map(|record| i64::from(record.resolution_us)).max().unwrap_or(0);
+    let coarse = link
+        .records()
+        .map(|record| i64::from(record.resolution_us))
+        .max()
+        .unwrap_or(0);
     Some(start + coarse / 2)
 }

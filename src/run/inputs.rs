@@ -307,7 +307,9 @@ impl Sources {
             hop.addresses = limits.addresses(HopId(at as u16)).to_vec();
         }
         for (hop, addresses) in &topology.addresses {
-            hops[rank[hop].0 as usize].addresses.extend(addresses.iter().cloned());
+            hops[rank[hop].0 as usize]
+                .addresses
+                .extend(addresses.iter().cloned());
         }
         hops
     }

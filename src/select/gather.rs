@@ -106,7 +106,10 @@ impl Wanted {
                 wanted.requests.entry(key).or_default().push(seed);
             }
             let latest_start = start + resolution;
-            let addresses = record.attempts.iter().map(|attempt| Use::address(record.hop, &attempt.addr));
+            let addresses = record
+                .attempts
+                .iter()
+                .map(|attempt| Use::address(record.hop, &attempt.addr));
             for place in addresses.chain(upstreams_of(record.hop).iter().map(|&hop| Use::Served(hop))) {
                 wanted.uses.entry(place).or_default().push(latest_start);
             }
@@ -243,7 +246,11 @@ impl Uses {
         // An end is filed under the first failure after it, and that may lie after this one.
         let after = ends.range(start_us..).next().into_iter();
         let before = ends.range(..start_us).rev();
-        after.chain(before).flat_map(|(_, ends)| ends).copied().find(|&end| end <= start_us)
+        after
+            .chain(before)
+            .flat_map(|(_, ends)| ends)
+            .copied()
+            .find(|&end| end <= start_us)
     }
 }
 
@@ -349,7 +356,9 @@ fn note_use(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, end: i64, 
         return;
     }
     let mut note = |place: Use| {
-        let Some(starts) = wanted.uses.get(&place) else { return };
+        let Some(starts) = wanted.uses.get(&place) else {
+            return;
+        };
         let next = starts.partition_point(|&start| start < end);
         let Some(&start) = starts.get(next) else { return };
         let ends = found.ends.entry((place, start)).or_default();

@@ -103,7 +103,12 @@ impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
         if group.path.as_bytes() > told.path {
             group.path = String::from_utf8_lossy(told.path).into();
         }
-        if !told.upstream.is_empty() && !group.upstreams.iter().any(|known| known.as_bytes() == told.upstream) {
+        if !told.upstream.is_empty()
+            && !group
+                .upstreams
+                .iter()
+                .any(|known| known.as_bytes() == told.upstream)
+        {
             group.add_upstream(String::from_utf8_lossy(told.upstream).into());
         }
         if self.kept.len() > KEYS {
@@ -148,8 +153,14 @@ impl Group {
     }
 
     fn merge(&mut self, other: Self, each: usize) {
-        other.samples.into_iter().for_each(|sample| self.add(sample, each));
-        other.upstreams.into_iter().for_each(|address| self.add_upstream(address));
+        other
+            .samples
+            .into_iter()
+            .for_each(|sample| self.add(sample, each));
+        other
+            .upstreams
+            .into_iter()
+            .for_each(|address| self.add_upstream(address));
         if other.path < self.path {
             self.path = other.path;
         }
@@ -160,7 +171,10 @@ impl Group {
 mod tests {
     use super::*;
 
-    const TOLD: Told<'_> = Told { path: b"/a", upstream: b"10.0.0.1:80" };
+    const TOLD: Told<'_> = Told {
+        path: b"/a",
+        upstream: b"10.0.0.1:80",
+    };
 
     fn sample(at: i64) -> Sample {
         Sample {

@@ -258,7 +258,10 @@ fn count(result: &mut InputSurvey, entry: &Entry<'_>, end_us: i64) {
 
 fn sketch(sketch: &mut Sketch, entry: &Entry<'_>, sample: Option<Sample>) {
     let upstream = entry.upstream.last().map_or(&[][..], |attempt| attempt.addr);
-    let told = Told { path: entry.path, upstream };
+    let told = Told {
+        path: entry.path,
+        upstream,
+    };
     for id in entry.ids.as_slice() {
         if let Some(key) = ids::key(id) {
             sketch.offer_id(key, sample, told);
