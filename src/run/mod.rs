@@ -145,8 +145,9 @@ fn join(
         &map.hops,
         wanted_status,
     );
+    let by_id = search::by_id(&map.by_id, &map.hops);
     let failures = seeds.iter().filter(|record| record.kind != Kind::Event);
-    let mut wanted = Wanted::new(&searches, failures, search::by_id(&map.by_id, &map.hops));
+    let mut wanted = Wanted::new(&searches, failures, by_id.clone());
     let gathered = passes::gather(readings, survey, &wanted, progress)?;
     let served = gathered.served();
     let mut more = gathered.records();
@@ -155,10 +156,13 @@ fn join(
         known.extend(more.drain(..).map(|record| (record.place, record)));
         traces = correlate::join(known.values().cloned().collect(), &map.hops);
         traces.retain(|trace| is_about(trace, seeds));
+        // Between hops that write the same ids, other ids lead nowhere new.
+        let leads_on = |record: &&Record| !by_id.contains(&(record.hop, record.hop));
         let records: Vec<&Record> = traces
             .iter()
             .flat_map(|t| &t.links)
             .flat_map(|link| link.records())
+            .filter(leads_on)
             .collect();
         let Some(wider) = wanted.widened(&records).filter(|_| round < WIDENINGS) else {
             break;

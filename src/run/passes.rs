@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::model::finding::Problem;
 use crate::model::Input;
+use crate::model::finding::Problem;
 use crate::plan::Zone;
 use crate::read::{self, Span};
 use crate::report::progress::Progress;
@@ -157,7 +157,9 @@ pub(super) fn gather(
             ..reading.whence
         };
         let probe = known(task)
-            .filter(|_| !wanted.reads_all_of(whence.hop))
+            .filter(|input| {
+                !wanted.reads_all_of(whence.hop, input.span_of(task.span.offset, whence.correction_us))
+            })
             .and_then(|input| input.loci.places());
         let directive = reading
             .detected
