@@ -4,6 +4,7 @@
 //! of [`Cli`] beside it.
 
 mod deliver;
+pub mod say;
 mod values;
 
 use std::ffi::OsString;

@@ -47,12 +47,7 @@ pub fn discover(paths: &[PathBuf]) -> Result<Inputs, Error> {
     }
     let mut found = finder.found;
     if found.inputs.is_empty() {
-        let problem = found.problems.into_iter().next().unwrap_or(Problem {
-            path: String::new(),
-            message: "no path was given".to_owned(),
-            hint: "name a directory of logs, a file, or - for standard input".to_owned(),
-        });
-        return Err(Error::NothingToRead(problem));
+        return Err(nothing(found.problems));
     }
     found.inputs.sort_by(|a, b| a.shown.cmp(&b.shown));
     for (at, input) in found.inputs.iter_mut().enumerate() {
@@ -62,6 +57,23 @@ pub fn discover(paths: &[PathBuf]) -> Result<Inputs, Error> {
     found.configs.sort();
     found.problems.sort();
     Ok(found)
+}
+
+/// The error of paths that led nowhere.
+fn nothing(mut problems: Vec<Problem>) -> Error {
+    problems.sort();
+    if problems.is_empty() {
+        problems.push(Problem {
+            path: String::new(),
+            message: "no path was given".to_owned(),
+            hint: "name a directory of logs, a file, or - for standard input".to_owned(),
+        });
+    }
+    let first = problems.remove(0);
+    Error::NothingToRead {
+        first,
+        others: problems,
+    }
 }
 
 /// `path` as reports name it.

@@ -74,15 +74,7 @@ pub(super) fn open(plan: &Plan) -> Result<Sources, Error> {
         .filter_map(|(input, detected)| Some((input.id, detected?)))
         .collect();
     if detected.is_empty() {
-        let shown = found
-            .inputs
-            .first()
-            .map(|input| input.shown.clone())
-            .unwrap_or_default();
-        return Err(Error::NothingKnown {
-            shown,
-            files: found.inputs.len(),
-        });
+        return Err(nothing_known(&found.inputs, problems));
     }
     let mut sources = Sources {
         inputs: found.inputs,
@@ -95,6 +87,34 @@ pub(super) fn open(plan: &Plan) -> Result<Sources, Error> {
     };
     sources.name_hops(plan);
     Ok(sources)
+}
+
+/// The error of inputs none of which is a log that can be read. The problem of the only input says it better than
+/// a count would.
+fn nothing_known(inputs: &[Input], mut problems: Vec<Problem>) -> Error {
+    problems.sort();
+    problems.dedup();
+    let shown = inputs.first().map(|input| input.shown.clone()).unwrap_or_default();
+    if let ([input], true) = (inputs, problems.is_empty())
+        && input.bytes_on_disk == 0
+    {
+        problems.push(Problem {
+            message: format!("{shown} is empty"),
+            hint: "name the logs of the time in question, rotated ones too".to_owned(),
+            path: shown.clone(),
+        });
+    }
+    match (inputs, problems.as_slice()) {
+        ([input], [problem]) if problem.path == input.shown => Error::NothingToRead {
+            first: problems.remove(0),
+            others: Vec::new(),
+        },
+        _ => Error::NothingKnown {
+            shown,
+            files: inputs.len(),
+            problems,
+        },
+    }
 }
 
 /// Configurations beside the logs and those that the user named.
@@ -367,13 +387,19 @@ impl Sources {
     }
 }
 
-/// The path of `stream` below the path that the user gave for it.
+/// The path of `stream` below the directory that the user gave for it.
 fn relative(stream: &str, plan: &Plan) -> String {
-    let below = |path: &std::path::PathBuf| {
+    let below = |path: &PathBuf| {
         let root = discover::shown(path);
-        let rest = stream.strip_prefix(&root)?;
-        let is_below = rest.starts_with('/') || root.ends_with('/') || root == ".";
-        (is_below && path.is_dir()).then(|| rest.trim_start_matches('/').to_owned())
+        let is_outside = stream.starts_with('/') || stream.starts_with("../");
+        let rest = match root.as_str() {
+            "" | "." => (!is_outside).then_some(stream)?,
+            root => {
+                let rest = stream.strip_prefix(root)?;
+                (rest.starts_with('/') || root.ends_with('/')).then_some(rest)?
+            }
+        };
+        path.is_dir().then(|| rest.trim_start_matches('/').to_owned())
     };
     let shortest = plan.paths.iter().filter_map(below).min_by_key(String::len);
     shortest.unwrap_or_else(|| stream.rsplit('/').next().unwrap_or(stream).to_owned())

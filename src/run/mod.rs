@@ -402,21 +402,22 @@ fn sketches(sources: &Sources, survey: &Survey) -> BTreeMap<HopId, Sketch> {
     sketches
 }
 
-/// What the caller of a finished run is told besides the report: whether coverage fell short.
-pub fn is_incomplete(report: &Report) -> Option<Problem> {
-    let unread = report
-        .inputs
-        .iter()
-        .find(|input| input.unparsed > 0 || input.format.is_none());
-    let path = unread.map(|input| input.path.clone());
-    if path.is_none() && report.problems.is_empty() {
-        return None;
-    }
-    report.problems.first().cloned().or_else(|| {
-        Some(Problem {
-            path: path.unwrap_or_default(),
-            message: "not every line was read".to_owned(),
-            hint: "see the coverage table".to_owned(),
-        })
-    })
+/// What a run that had to be complete lacks: files that could not be used, then lines that were not understood.
+pub fn shortfalls(report: &Report) -> Vec<Problem> {
+    let unparsed = report.inputs.iter().filter(|input| input.unparsed > 0).map(|input| {
+        let noun = if input.lines == 1 { "line" } else { "lines" };
+        let first = input.unparsed_lines.first();
+        Problem {
+            path: input.path.clone(),
+            message: format!(
+                "{} of {} {noun} of {} not understood{}",
+                input.unparsed,
+                input.lines,
+                input.path,
+                first.map_or_else(String::new, |first| format!(", the first is line {}", first.line))
+            ),
+            hint: "give the file's format with --log-format or --input-format, or leave the file out".to_owned(),
+        }
+    });
+    report.problems.iter().cloned().chain(unparsed).collect()
 }
