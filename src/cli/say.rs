@@ -29,7 +29,11 @@ pub(super) fn warnings(problems: &[Problem]) {
         say("warning", &problem.message, &problem.hint);
     }
     if let Some(more) = problems.len().checked_sub(TOLD).filter(|more| *more > 0) {
-        say("warning", &format!("{more} more such files"), "-o - shows them all");
+        say(
+            "warning",
+            &format!("{more} more such files"),
+            "-o - shows them all",
+        );
     }
 }
 

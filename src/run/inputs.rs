@@ -94,7 +94,10 @@ pub(super) fn open(plan: &Plan) -> Result<Sources, Error> {
 fn nothing_known(inputs: &[Input], mut problems: Vec<Problem>) -> Error {
     problems.sort();
     problems.dedup();
-    let shown = inputs.first().map(|input| input.shown.clone()).unwrap_or_default();
+    let shown = inputs
+        .first()
+        .map(|input| input.shown.clone())
+        .unwrap_or_default();
     if let ([input], true) = (inputs, problems.is_empty())
         && input.bytes_on_disk == 0
     {
