@@ -222,7 +222,13 @@ impl Sources {
                 correction_us: corrections.get(&input.id).map_or(0, |correction| correction.us),
                 lines_before: 0,
             };
-            match Reading::new(input, detected, plan.zone_of(&input.shown), whence) {
+            match Reading::new(
+                input,
+                detected,
+                plan.zone_of(&input.shown),
+                whence,
+                plan.block_bytes,
+            ) {
                 Ok(reading) => readings.list.push(reading),
                 Err(error) => readings.problems.push(error.problem(&input.shown)),
             }

@@ -42,6 +42,15 @@ const WIDENINGS: usize = 2;
 /// # Errors
 /// What ends a run: nothing to read, no known format anywhere, an empty window.
 pub fn diagnose(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report, Error> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(plan.threads).build();
+    match pool {
+        Ok(pool) => pool.install(|| on_this_pool(plan, now_us, progress)),
+        // The system gives no more threads: the answer is the same on fewer.
+        Err(_) => on_this_pool(plan, now_us, progress),
+    }
+}
+
+fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report, Error> {
     let mut sources = inputs::open(plan)?;
     let wanted = |status: u16| plan.statuses.contains(status);
     progress.restart(
