@@ -37,7 +37,7 @@ const WRITTEN_BY: &[(&str, &str)] = &[
     ("data/edgemicro.log", "edgemicro"),
     ("data/bunyan.log", "node-json"),
     ("data/pino-http.log", "node-json"),
-    ("data/winston.log", "node-json"),
+    ("data/winston.log", "app-json"),
     ("data/caddy.log", "caddy"),
     ("data/caddy-console.log", "caddy"),
     ("data/gunicorn-error.log", "gunicorn-error"),
@@ -47,6 +47,9 @@ const WRITTEN_BY: &[(&str, &str)] = &[
     ("data/node-crash.log", "node-text"),
     ("data/node-heap.log", "node-text"),
 ];
+
+/// Formats without a real log so far: what writes them needs libraries that no package of a distribution has.
+const UNTRIED: &[&str] = &["java-json"];
 
 /// A log with what it was recognised as.
 struct Recognised {
@@ -134,10 +137,15 @@ fn a_format_that_would_have_done_as_well_is_named() {
             continue; // What the formats see is inside; `claims` looks at the outside.
         }
         let claims = claims(&log);
-        let own = claims
-            .iter()
-            .find(|claim| claim.2 == detected.format_name)
-            .unwrap();
+        let Some(own) = claims.iter().find(|claim| claim.2 == detected.format_name) else {
+            // A format that claims nothing unless it is hinted at, as the reason says.
+            assert!(
+                detected.reason.contains("taken for"),
+                "{}: {detected:?}",
+                log.input.shown
+            );
+            continue;
+        };
         for (score, parsed, rival) in &claims {
             let is_equal = (*score, *parsed) >= (own.0, own.1) && *rival != own.2;
             // A shape that several products share is told by its surroundings, and the reason says by which.
@@ -166,9 +174,11 @@ fn every_format_is_tried_on_real_lines() {
         .collect();
     for format in registry::builtin() {
         let name = format.name();
-        assert!(
-            recognised.contains(name) || tests.contains(&format!("\"{name}\"")),
-            "no sample and no test has a log of the format {name}"
+        let is_tried = recognised.contains(name) || tests.contains(&format!("\"{name}\""));
+        assert_eq!(
+            is_tried,
+            !UNTRIED.contains(&name),
+            "{name}: is there a log of this format?"
         );
     }
     println!("with a captured log: {recognised:?}");

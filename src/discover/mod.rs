@@ -27,7 +27,8 @@ const CONFIG_MOST: u64 = 4 * 1024 * 1024;
 /// What the paths led to.
 #[derive(Debug, Default)]
 pub struct Inputs {
-    /// Text files, compressed or not, in the order of their shown paths; [`SourceId`] is the index.
+    /// Text files, compressed or not, in the order of their streams, the oldest part of each first: a log that was
+    /// rotated is then read in the order in which it was written. [`SourceId`] is the index.
     pub inputs: Vec<Input>,
     /// Those of them that may be server configuration, as paths to open; their content decides.
     pub configs: Vec<PathBuf>,
@@ -49,11 +50,13 @@ pub fn discover(paths: &[PathBuf]) -> Result<Inputs, Error> {
     if found.inputs.is_empty() {
         return Err(nothing(found.problems));
     }
-    found.inputs.sort_by(|a, b| a.shown.cmp(&b.shown));
+    stream::merge_numbered(&mut found.inputs);
+    found
+        .inputs
+        .sort_by_cached_key(|input| (input.stream.clone(), stream::age(input), input.shown.clone()));
     for (at, input) in found.inputs.iter_mut().enumerate() {
         input.id = SourceId(u32::try_from(at).unwrap_or(u32::MAX));
     }
-    stream::merge_numbered(&mut found.inputs);
     found.configs.sort();
     found.problems.sort();
     Ok(found)
