@@ -1,5 +1,7 @@
 //! Data flows one way: no stage imports a later one, and no stage imports another's insides except as listed.
 
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests too.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -6,10 +6,11 @@ mod hops;
 mod idle;
 mod inputs;
 mod passes;
+mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 use why502_parsers::entry::Kind;
 
 use crate::classify::{self, World};
@@ -24,7 +25,6 @@ use crate::plan::{Plan, Window};
 use crate::report::progress::Progress;
 use crate::report::summary;
 use crate::select::gather::Wanted;
-use crate::select::survey::Part;
 use crate::select::{Sketch, Survey};
 use clocks::Correction;
 use inputs::Sources;
@@ -69,7 +69,7 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
     sources.problems.extend(map.outside(plan, &survey, &window));
     let seeds = map.seeds(&survey, &window);
     let readings = sources.readings(plan, &map.corrections);
-    let joined = join(&readings.list, &survey, &seeds, &map, progress)?;
+    let joined = join(&readings.list, &survey, &seeds, &map, &wanted, progress)?;
     progress.phase("explaining");
     let stats = map.stats(&survey);
     let events: Vec<Record> = seeds
@@ -142,21 +142,25 @@ fn join(
     survey: &Survey,
     seeds: &[Record],
     map: &Map,
+    wanted_status: &dyn Fn(u16) -> bool,
     progress: &Progress,
 ) -> Result<Joined, Error> {
-    let parts: FxHashMap<SourceId, BTreeMap<u64, Part>> = survey
-        .inputs
-        .iter()
-        .map(|(&source, input)| (source, input.parts.clone()))
-        .collect();
     let mut known: BTreeMap<Place, Record> = seeds
         .iter()
         .map(|record| (record.place, record.clone()))
         .collect();
-    let upstreams_of = |hop: HopId| map.hops[hop.0 as usize].upstreams.clone();
-    let mut wanted = Wanted::new(seeds, map.by_id.clone(), &upstreams_of);
-    let gathered = passes::gather(readings, &parts, &wanted, progress)?;
-    let uses = gathered.uses();
+    let prior = map.prior(survey);
+    let searches = search::searches(
+        seeds,
+        &prior,
+        &|hop| map.known(survey, hop),
+        &map.hops,
+        wanted_status,
+    );
+    let failures = seeds.iter().filter(|record| record.kind != Kind::Event);
+    let mut wanted = Wanted::new(&searches, failures, search::by_id(&map.by_id, &map.hops));
+    let gathered = passes::gather(readings, survey, &wanted, progress)?;
+    let served = gathered.served();
     let mut more = gathered.records();
     let mut traces = Vec::new();
     for round in 0..=WIDENINGS {
@@ -171,14 +175,14 @@ fn join(
         let Some(wider) = wanted.widened(&records).filter(|_| round < WIDENINGS) else {
             break;
         };
-        more = passes::gather(readings, &parts, &wider, progress)?.records();
+        more = passes::gather(readings, survey, &wider, progress)?.records();
         more.retain(|record| !known.contains_key(&record.place));
         if more.is_empty() {
             break;
         }
         wanted.take_ids(wider);
     }
-    let idle_us = idle::gaps(&traces, &uses, &map.hops);
+    let idle_us = idle::gaps(&traces, &prior, &served, &map.hops);
     Ok(Joined { traces, idle_us })
 }
 
@@ -331,6 +335,37 @@ impl Map {
         }
         seeds.sort_unstable_by_key(|record| record.place);
         seeds
+    }
+
+    /// By the place of a failure's record: the ends of exchanges with its upstream before it, on the common clock.
+    fn prior(&self, survey: &Survey) -> BTreeMap<Place, Vec<i64>> {
+        let mut all = BTreeMap::new();
+        for (&source, input) in &survey.inputs {
+            let correction = self.correction_us(source);
+            for record in &input.kept {
+                if let Some(prior) = input.prior.get(&record.place.offset) {
+                    all.insert(
+                        record.place,
+                        prior.ends.iter().map(|end| end + correction).collect(),
+                    );
+                }
+            }
+        }
+        all
+    }
+
+    /// What is known of the logs of `hop`.
+    fn known(&self, survey: &Survey, hop: HopId) -> search::Known {
+        let mut known = search::Known::default();
+        let of_hop = survey
+            .inputs
+            .iter()
+            .filter(|(source, _)| self.hop_of.get(source) == Some(&hop));
+        for (_, input) in of_hop {
+            known.logs_requests |= input.requests > 0;
+            known.names_upstreams |= input.names_upstreams;
+        }
+        known
     }
 
     /// The counts of all inputs, by hop, on the common clock.
