@@ -1,7 +1,7 @@
 //! From paths to inputs with formats, hops and configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use why502_parsers::Product;
 use why502_parsers::engine::paste::{self, Dialect};
@@ -130,7 +130,20 @@ fn read_configs(plan: &Plan, beside: &[PathBuf]) -> (Vec<ServerConfig>, Vec<Prob
         .into_iter()
         .map(|path| (path.clone(), discover::shown(&path)))
         .collect();
-    limits::read_all(&files)
+    let (configs, mut problems) = limits::read_all(&files);
+    problems.extend(plan.server_configs.iter().filter_map(|path| missing(path)));
+    (configs, problems)
+}
+
+/// The problem of a configuration that the user named and that is not there.
+fn missing(path: &Path) -> Option<Problem> {
+    let source = std::fs::metadata(path).err()?;
+    let shown = discover::shown(path);
+    let error = Error::Read {
+        path: PathBuf::from(&shown),
+        source,
+    };
+    Some(error.problem(&shown))
 }
 
 /// The access-log formats that the configurations declare, and those that do not compile.

@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::model::finding::Problem;
 use crate::model::Input;
+use crate::model::finding::Problem;
 use crate::plan::Zone;
 use crate::read::{self, Span};
 use crate::report::progress::Progress;

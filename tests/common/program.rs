@@ -48,6 +48,7 @@ pub(crate) fn report(directory: &Path, args: &[&str]) -> Value {
 }
 
 /// The directories of `samples/`, by name, in order.
+#[allow(dead_code)] // Not every test that shares this file reads the samples.
 pub(crate) fn samples() -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(root().join("samples"))
         .unwrap()
