@@ -7,7 +7,7 @@ fn plan(args: &[&str]) -> Result<Plan, String> {
     let args = std::iter::once("why502").chain(args.iter().copied());
     match read(args.map(OsString::from)) {
         Ok(plan) => Ok(plan),
-        Err(Stop::Error(error)) => Err(error.lines()),
+        Err(Stop::Error(error)) => Err(format!("error: {error}\nhint: {}\n", error.hint())),
         Err(Stop::Clap(error)) => Err(error.to_string()),
     }
 }

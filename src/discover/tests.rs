@@ -190,3 +190,38 @@ proptest::proptest! {
         proptest::prop_assert_eq!(stream_name(&stream), stream);
     }
 }
+
+#[test]
+fn the_parts_of_a_log_come_in_the_order_in_which_they_were_written() {
+    let root = tempfile::tempdir().unwrap();
+    let oldest_first = [
+        "a/access.log-20261118.gz",
+        "a/access.log-20261119",
+        "a/access.log.10",
+        "a/access.log.2.gz",
+        "a/access.log.1",
+        "a/access.log",
+        "a/app.2.log",
+        "a/app.1.log",
+        "a/app.log",
+        "a/error.log.old",
+        "a/error.log",
+    ];
+    std::fs::create_dir(root.path().join("a")).unwrap();
+    for name in oldest_first {
+        let bytes: &[u8] = if name.ends_with(".gz") {
+            b"\x1f\x8b\x08"
+        } else {
+            b"x\n"
+        };
+        std::fs::write(root.path().join(name), bytes).unwrap();
+    }
+    let found = discover(&[root.path().to_owned()]).unwrap();
+    let prefix = format!("{}/", shown(root.path()));
+    let names: Vec<String> = found
+        .inputs
+        .iter()
+        .map(|input| input.shown.replace(&prefix, ""))
+        .collect();
+    assert_eq!(names, oldest_first);
+}

@@ -15,6 +15,7 @@ use why502_parsers::entry::Kind;
 
 use crate::classify::{self, World};
 use crate::correlate::{self, topology};
+use crate::discover;
 use crate::error::Error;
 use crate::limits::{Limits, Scope};
 use crate::model::finding::{HopInfo, Inference, Problem, Report};
@@ -41,6 +42,15 @@ const WIDENINGS: usize = 2;
 /// # Errors
 /// What ends a run: nothing to read, no known format anywhere, an empty window.
 pub fn diagnose(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report, Error> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(plan.threads).build();
+    match pool {
+        Ok(pool) => pool.install(|| on_this_pool(plan, now_us, progress)),
+        // The system gives no more threads: the answer is the same on fewer.
+        Err(_) => on_this_pool(plan, now_us, progress),
+    }
+}
+
+fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report, Error> {
     let mut sources = inputs::open(plan)?;
     let wanted = |status: u16| plan.statuses.contains(status);
     progress.restart(
@@ -54,7 +64,9 @@ pub fn diagnose(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
     sources.problems.append(&mut problems);
     progress.phase("joining");
     let map = Map::draw(plan, &mut sources, &survey);
+    map.check_names(plan)?;
     let window = map.window(plan, &survey, now_us)?;
+    sources.problems.extend(map.outside(plan, &survey, &window));
     let seeds = map.seeds(&survey, &window);
     let readings = sources.readings(plan, &map.corrections);
     let joined = join(&readings.list, &survey, &seeds, &map, &wanted, progress)?;
@@ -257,6 +269,59 @@ impl Map {
             .map_err(|what| Error::usage("--since/--until", what, "name a later end"))
     }
 
+    /// Says so if `--hop` names a hop that is not there.
+    fn check_names(&self, plan: &Plan) -> Result<(), Error> {
+        let is_known = |name: &String| self.hops.iter().any(|hop| hop.name == *name);
+        let Some(unknown) = plan.hops.iter().find(|name| !is_known(name)) else {
+            return Ok(());
+        };
+        let names: Vec<&str> = self.hops.iter().map(|hop| hop.name.as_str()).collect();
+        let what = format!("no hop is called '{unknown}'");
+        Err(Error::usage(
+            "--hop",
+            what,
+            format!("there are {}", names.join(", ")),
+        ))
+    }
+
+    /// The problem of logs that all lie outside the window, which looks like good news otherwise.
+    fn outside(&self, plan: &Plan, survey: &Survey, window: &Window) -> Option<Problem> {
+        let spans = || {
+            survey.inputs.iter().filter_map(|(&source, input)| {
+                let correction = self.correction_us(source);
+                Some((
+                    input.coverage.first_us? + correction,
+                    input.coverage.last_us? + correction,
+                ))
+            })
+        };
+        let (first, last) = (
+            spans().map(|span| span.0).min()?,
+            spans().map(|span| span.1).max()?,
+        );
+        let overlaps = |(first, last): (i64, i64)| {
+            window.since.is_none_or(|since| last >= since) && window.until.is_none_or(|until| first < until)
+        };
+        if spans().any(overlaps) {
+            return None;
+        }
+        let shown = plan
+            .paths
+            .first()
+            .map(|path| discover::shown(path))
+            .unwrap_or_default();
+        Some(Problem {
+            message: format!(
+                "nothing in {shown} lies in the time window: its entries go from {} to {}",
+                Micros(first),
+                Micros(last)
+            ),
+            hint: "move --since and --until there, or count back from the last entry with --relative-to-end"
+                .to_owned(),
+            path: shown,
+        })
+    }
+
     /// The kept records on the common clock and under their final hops, by place; those around the window only.
     fn seeds(&self, survey: &Survey, window: &Window) -> Vec<Record> {
         let mut seeds = Vec::new();
@@ -441,21 +506,27 @@ fn sketches(sources: &Sources, survey: &Survey) -> BTreeMap<HopId, Sketch> {
     sketches
 }
 
-/// What the caller of a finished run is told besides the report: whether coverage fell short.
-pub fn is_incomplete(report: &Report) -> Option<Problem> {
-    let unread = report
+/// What a run that had to be complete lacks: files that could not be used, then lines that were not understood.
+pub fn shortfalls(report: &Report) -> Vec<Problem> {
+    let unparsed = report
         .inputs
         .iter()
-        .find(|input| input.unparsed > 0 || input.format.is_none());
-    let path = unread.map(|input| input.path.clone());
-    if path.is_none() && report.problems.is_empty() {
-        return None;
-    }
-    report.problems.first().cloned().or_else(|| {
-        Some(Problem {
-            path: path.unwrap_or_default(),
-            message: "not every line was read".to_owned(),
-            hint: "see the coverage table".to_owned(),
-        })
-    })
+        .filter(|input| input.unparsed > 0)
+        .map(|input| {
+            let noun = if input.lines == 1 { "line" } else { "lines" };
+            let first = input.unparsed_lines.first();
+            Problem {
+                path: input.path.clone(),
+                message: format!(
+                    "{} of {} {noun} of {} not understood{}",
+                    input.unparsed,
+                    input.lines,
+                    input.path,
+                    first.map_or_else(String::new, |first| format!(", the first is line {}", first.line))
+                ),
+                hint: "give the file's format with --log-format or --input-format, or leave the file out"
+                    .to_owned(),
+            }
+        });
+    report.problems.iter().cloned().chain(unparsed).collect()
 }

@@ -15,9 +15,6 @@ use crate::select::scan::Scanned;
 use crate::select::survey::{Survey, Surveyor};
 use crate::sniff::Detected;
 
-/// Bytes per span of a plain file.
-const BLOCK: u64 = 4 << 20;
-
 /// One input that is read, with everything needed to read it.
 pub(super) struct Reading<'a> {
     /// The file.
@@ -32,6 +29,8 @@ pub(super) struct Reading<'a> {
     pub directives: Vec<(u64, Vec<u8>)>,
     /// About when the file was written, for stamps without year.
     pub written_us: i64,
+    /// Bytes per span, if the file is plain.
+    pub block_bytes: u64,
 }
 
 impl<'a> Reading<'a> {
@@ -44,6 +43,7 @@ impl<'a> Reading<'a> {
         detected: &'a Detected,
         zone: Option<Zone>,
         whence: Whence,
+        block_bytes: u64,
     ) -> Result<Self, Error> {
         let directives = match detected.prepared.directive() {
             Some(mark) => read::directives(input, mark)?,
@@ -57,6 +57,7 @@ impl<'a> Reading<'a> {
             whence,
             directives,
             written_us,
+            block_bytes,
         })
     }
 
@@ -104,7 +105,7 @@ fn tasks<'r, 'a>(readings: &'r [Reading<'a>]) -> Result<Vec<Task<'r, 'a>>, Error
     let mut tasks = Vec::new();
     for reading in readings {
         tasks.extend(
-            read::spans(reading.input, BLOCK)?
+            read::spans(reading.input, reading.block_bytes)?
                 .into_iter()
                 .map(|span| Task { reading, span }),
         );
