@@ -72,11 +72,12 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
     let joined = join(&readings.list, &survey, &seeds, &map, &wanted, progress)?;
     progress.phase("explaining");
     let stats = map.stats(&survey);
-    let events: Vec<Record> = seeds
+    let mut events: Vec<Record> = seeds
         .iter()
         .filter(|record| record.kind == Kind::Event)
         .cloned()
         .collect();
+    events.sort_by_key(|event| (event.end_us.or(event.start_us), event.place));
     let outcome = classify::classify(&World {
         hops: &map.hops,
         stats: &stats,

@@ -285,6 +285,7 @@ fn observe(
                 end_us: last,
                 resolution_us: stamp.resolution_us,
                 whole: start.is_some() && end.is_some(),
+                upstream: 0,
             };
             sketch(&mut result.sketch, entry, Some(sample));
         } else if !entry.upstream.addr.is_empty() {
