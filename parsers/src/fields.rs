@@ -149,29 +149,54 @@ macro_rules! field {
 
 /// Every field, in the order in which they are written.
 pub const FIELDS: &[FieldDef] = &[
-    field!("kind", "request, failure, event or note", "what the record tells of", |e| {
-        Value::Word(e.kind.name())
-    }),
+    field!(
+        "kind",
+        "request, failure, event or note",
+        "what the record tells of",
+        |e| { Value::Word(e.kind.name()) }
+    ),
     field!("time", "instant, RFC 3339", "the line's stamp", |e| {
         e.time.map_or(Value::None, |stamp| Value::Time(stamp.us))
     }),
-    field!("time_resolution_us", "microseconds", "how far the true time may lie after the stamp", |e| {
-        number(e.time.map(|stamp| stamp.resolution_us))
+    field!(
+        "time_resolution_us",
+        "microseconds",
+        "how far the true time may lie after the stamp",
+        |e| { number(e.time.map(|stamp| stamp.resolution_us)) }
+    ),
+    field!(
+        "time_marks",
+        "start, end or event",
+        "which instant of the request the stamp is",
+        |e| {
+            e.time
+                .map_or(Value::None, |stamp| Value::Word(stamp.marks.name()))
+        }
+    ),
+    field!(
+        "time_zone",
+        "logged, local or local-no-year",
+        "what the line says of the stamp's zone",
+        |e| { e.time.map_or(Value::None, |stamp| Value::Word(stamp.zone.name())) }
+    ),
+    field!(
+        "duration_us",
+        "microseconds",
+        "the whole request, as this hop measured it",
+        |e| { number(e.duration_us) }
+    ),
+    field!("queue_us", "microseconds", "waiting for a connection slot", |e| {
+        number(e.queue_us)
     }),
-    field!("time_marks", "start, end or event", "which instant of the request the stamp is", |e| {
-        e.time.map_or(Value::None, |stamp| Value::Word(stamp.marks.name()))
-    }),
-    field!("time_zone", "logged, local or local-no-year", "what the line says of the stamp's zone", |e| {
-        e.time.map_or(Value::None, |stamp| Value::Word(stamp.zone.name()))
-    }),
-    field!("duration_us", "microseconds", "the whole request, as this hop measured it", |e| {
-        number(e.duration_us)
-    }),
-    field!("queue_us", "microseconds", "waiting for a connection slot", |e| number(e.queue_us)),
-    field!("ids", "list of texts", "request, trace and message ids", |e| match e.ids.as_slice() {
-        [] => Value::None,
-        _ => Value::Ids(e.ids),
-    }),
+    field!(
+        "ids",
+        "list of texts",
+        "request, trace and message ids",
+        |e| match e.ids.as_slice() {
+            [] => Value::None,
+            _ => Value::Ids(e.ids),
+        }
+    ),
     field!("method", "text", "request method", |e| text(e.method)),
     field!("host", "text", "Host header or server name", |e| text(e.host)),
     field!("path", "text", "request target, query included if logged", |e| {
@@ -180,58 +205,119 @@ pub const FIELDS: &[FieldDef] = &[
         }
         Value::Text(e.target())
     }),
-    field!("client", "text", "address the request came from", |e| text(e.client)),
-    field!("client_port", "number", "port the request came from", |e| number(e.client_port)),
-    field!("forwarded_for", "text", "X-Forwarded-For", |e| text(e.forwarded_for)),
-    field!("server", "text", "address the request came in on", |e| text(e.server)),
-    field!("status", "number", "status sent to the peer", |e| number(e.status)),
-    field!("substatus", "number", "IIS substatus", |e| above_zero(e.substatus)),
-    field!("win32_status", "number", "IIS Windows status", |e| above_zero(e.win32_status)),
-    field!("bytes_sent", "bytes", "sent to the peer", |e| number(e.bytes_sent)),
-    field!("upstream_addr", "list of texts", "address or name of the upstream, per attempt", |e| {
-        attempts(e, AttemptPart::Addr)
-    }),
-    field!("upstream_status", "list of numbers", "status of each attempt", |e| {
-        attempts(e, AttemptPart::Status)
-    }),
-    field!("upstream_connect_us", "list of microseconds", "connecting, per attempt", |e| {
-        attempt_time(e, AttemptPart::Connect, e.connect_us)
-    }),
-    field!("upstream_header_us", "list of microseconds", "to the response header, per attempt", |e| {
-        attempt_time(e, AttemptPart::Header, e.header_us)
-    }),
-    field!("upstream_response_us", "list of microseconds", "to the end of the response, per attempt", |e| {
-        attempt_time(e, AttemptPart::Response, e.response_us)
-    }),
-    field!("upstream_bytes_received", "list of bytes", "received from the upstream, per attempt", |e| {
-        attempts(e, AttemptPart::BytesReceived)
-    }),
-    field!("upstream_group", "text", "backend or upstream group", |e| text(e.upstream.group)),
-    field!("upstream_local", "text", "local address of the upstream connection", |e| text(e.upstream.local)),
-    field!("upstream_reused", "true or false", "whether that connection had been used before", |e| {
-        e.upstream.reused.map_or(Value::None, Value::Flag)
-    }),
-    field!("retries", "number", "retries, where they are counted and not listed", |e| {
-        above_zero(e.upstream.retries)
-    }),
-    field!("termination", "text", "termination state or response flags, as written", |e| text(e.termination)),
+    field!("client", "text", "address the request came from", |e| text(
+        e.client
+    )),
+    field!("client_port", "number", "port the request came from", |e| number(
+        e.client_port
+    )),
+    field!("forwarded_for", "text", "X-Forwarded-For", |e| text(
+        e.forwarded_for
+    )),
+    field!("server", "text", "address the request came in on", |e| text(
+        e.server
+    )),
+    field!("status", "number", "status sent to the peer", |e| number(
+        e.status
+    )),
+    field!("substatus", "number", "IIS substatus", |e| above_zero(
+        e.substatus
+    )),
+    field!("win32_status", "number", "IIS Windows status", |e| above_zero(
+        e.win32_status
+    )),
+    field!("bytes_sent", "bytes", "sent to the peer", |e| number(
+        e.bytes_sent
+    )),
+    field!(
+        "upstream_addr",
+        "list of texts",
+        "address or name of the upstream, per attempt",
+        |e| { attempts(e, AttemptPart::Addr) }
+    ),
+    field!(
+        "upstream_status",
+        "list of numbers",
+        "status of each attempt",
+        |e| { attempts(e, AttemptPart::Status) }
+    ),
+    field!(
+        "upstream_connect_us",
+        "list of microseconds",
+        "connecting, per attempt",
+        |e| { attempt_time(e, AttemptPart::Connect, e.connect_us) }
+    ),
+    field!(
+        "upstream_header_us",
+        "list of microseconds",
+        "to the response header, per attempt",
+        |e| { attempt_time(e, AttemptPart::Header, e.header_us) }
+    ),
+    field!(
+        "upstream_response_us",
+        "list of microseconds",
+        "to the end of the response, per attempt",
+        |e| { attempt_time(e, AttemptPart::Response, e.response_us) }
+    ),
+    field!(
+        "upstream_bytes_received",
+        "list of bytes",
+        "received from the upstream, per attempt",
+        |e| { attempts(e, AttemptPart::BytesReceived) }
+    ),
+    field!("upstream_group", "text", "backend or upstream group", |e| text(
+        e.upstream.group
+    )),
+    field!(
+        "upstream_local",
+        "text",
+        "local address of the upstream connection",
+        |e| text(e.upstream.local)
+    ),
+    field!(
+        "upstream_reused",
+        "true or false",
+        "whether that connection had been used before",
+        |e| { e.upstream.reused.map_or(Value::None, Value::Flag) }
+    ),
+    field!(
+        "retries",
+        "number",
+        "retries, where they are counted and not listed",
+        |e| { above_zero(e.upstream.retries) }
+    ),
+    field!(
+        "termination",
+        "text",
+        "termination state or response flags, as written",
+        |e| text(e.termination)
+    ),
     field!("phase", "word", "part of the exchange in which it failed", |e| {
-        e.signal.map_or(Value::None, |signal| Value::Word(signal.phase.name()))
+        e.signal
+            .map_or(Value::None, |signal| Value::Word(signal.phase.name()))
     }),
     field!("fault", "word", "what failed", |e| {
-        e.signal.map_or(Value::None, |signal| Value::Word(signal.fault.name()))
+        e.signal
+            .map_or(Value::None, |signal| Value::Word(signal.fault.name()))
     }),
     field!("error", "text", "error text as written", |e| text(e.error)),
     field!("level", "word", "severity", |e| match e.level {
         Level::None => Value::None,
         level => Value::Word(level.name()),
     }),
-    field!("connection", "number", "serial of the client connection", |e| number(e.connection)),
-    field!("connection_requests", "number", "requests it had carried, this one included", |e| {
-        number(e.connection_requests)
+    field!("connection", "number", "serial of the client connection", |e| {
+        number(e.connection)
     }),
+    field!(
+        "connection_requests",
+        "number",
+        "requests it had carried, this one included",
+        |e| { number(e.connection_requests) }
+    ),
     field!("pid", "number", "process that wrote the line", |e| number(e.pid)),
-    field!("thread", "number", "thread that wrote the line", |e| number(e.thread)),
+    field!("thread", "number", "thread that wrote the line", |e| number(
+        e.thread
+    )),
 ];
 
 /// The place of the field called `name` in [`FIELDS`].
@@ -386,15 +472,13 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
     let month = (month_from_march + 2) % 12 + 1;
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -403,7 +487,13 @@ mod tests {
 
     #[test]
     fn instants_are_written_as_they_are_read() {
-        for us in [0, 1_795_168_805_123_456, -1, 951_782_400_000_000, 4_102_444_799_999_999] {
+        for us in [
+            0,
+            1_795_168_805_123_456,
+            -1,
+            951_782_400_000_000,
+            4_102_444_799_999_999,
+        ] {
             let mut out = Vec::new();
             write_rfc3339(us, &mut out);
             let stamp = time::iso(&out, &mut time::DayCache::default()).unwrap();
