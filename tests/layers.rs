@@ -45,9 +45,13 @@ const PARSERS_MAY_IMPORT: &[(&str, &[&str])] = &[
     ("time", &["bytes", "entry"]),
     ("entry", &["bytes"]),
     ("error", &[]),
+    ("fields", &["bytes", "entry"]),
     ("format", &["bytes", "entry", "error"]),
     ("wrap", &["bytes", "entry", "error", "format", "time"]),
-    ("engine", &["bytes", "entry", "error", "format", "time"]),
+    (
+        "engine",
+        &["bytes", "entry", "error", "fields", "format", "time"],
+    ),
     (
         "products",
         &["bytes", "engine", "entry", "error", "format", "time", "wrap"],

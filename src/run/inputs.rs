@@ -291,7 +291,7 @@ impl Sources {
 
     /// The hops for working out the topology.
     pub(super) fn nodes<'a>(
-        &self,
+        &'a self,
         limits: &Limits,
         sketches: &'a BTreeMap<HopId, Sketch>,
         survey: &Survey,
@@ -311,6 +311,7 @@ impl Sources {
             .map(HopId)
             .map(|hop| Node {
                 hop,
+                name: &self.names[hop.0 as usize].0,
                 sketch: sketches.get(&hop),
                 zone_unknown: zone_unknown(hop),
                 is_proxy: self.names[hop.0 as usize].1.is_proxy(),

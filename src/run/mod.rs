@@ -72,11 +72,12 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
     let joined = join(&readings.list, &survey, &seeds, &map, &wanted, progress)?;
     progress.phase("explaining");
     let stats = map.stats(&survey);
-    let events: Vec<Record> = seeds
+    let mut events: Vec<Record> = seeds
         .iter()
         .filter(|record| record.kind == Kind::Event)
         .cloned()
         .collect();
+    events.sort_by_key(|event| (event.end_us.or(event.start_us), event.place));
     let outcome = classify::classify(&World {
         hops: &map.hops,
         stats: &stats,
@@ -157,8 +158,9 @@ fn join(
         &map.hops,
         wanted_status,
     );
+    let by_id = search::by_id(&map.by_id, &map.hops);
     let failures = seeds.iter().filter(|record| record.kind != Kind::Event);
-    let mut wanted = Wanted::new(&searches, failures, search::by_id(&map.by_id, &map.hops));
+    let mut wanted = Wanted::new(&searches, failures, by_id.clone());
     let gathered = passes::gather(readings, survey, &wanted, progress)?;
     let served = gathered.served();
     let mut more = gathered.records();
@@ -167,10 +169,13 @@ fn join(
         known.extend(more.drain(..).map(|record| (record.place, record)));
         traces = correlate::join(known.values().cloned().collect(), &map.hops);
         traces.retain(|trace| is_about(trace, seeds));
+        // Between hops that write the same ids, other ids lead nowhere new.
+        let leads_on = |record: &&Record| !by_id.contains(&(record.hop, record.hop));
         let records: Vec<&Record> = traces
             .iter()
             .flat_map(|t| &t.links)
             .flat_map(|link| link.records())
+            .filter(leads_on)
             .collect();
         let Some(wider) = wanted.widened(&records).filter(|_| round < WIDENINGS) else {
             break;

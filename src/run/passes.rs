@@ -158,7 +158,9 @@ pub(super) fn gather(
             ..reading.whence
         };
         let probe = known(task)
-            .filter(|_| !wanted.reads_all_of(whence.hop))
+            .filter(|input| {
+                !wanted.reads_all_of(whence.hop, input.span_of(task.span.offset, whence.correction_us))
+            })
             .and_then(|input| input.loci.places());
         let directive = reading
             .detected

@@ -24,6 +24,9 @@ const CONSTANT: usize = 48;
 /// A queued request may reach the application long after the proxy gave up on it.
 const LATE_US: i64 = 60_000_000;
 
+/// Idle gaps are looked up as far back as the longest keep-alive that is usual.
+const LONGEST_IDLE_US: i64 = 660_000_000;
+
 /// Beyond this, a stamp's resolution and the clocks' uncertainty are not the reason for a misfit.
 const SLACK_US: i64 = 1_500_000;
 
@@ -123,12 +126,20 @@ impl Wanted {
         });
     }
 
-    /// Whether every line of `hop` must be read, not only those with an id that is wanted.
-    pub fn reads_all_of(&self, hop: HopId) -> bool {
-        self.served.contains_key(&hop)
+    /// Whether every line that `hop` wrote within `span` must be read, not only those with an id that is wanted.
+    pub fn reads_all_of(&self, hop: HopId, span: (i64, i64)) -> bool {
+        let meets = |from: i64, to: i64| from <= span.1 && to >= span.0;
+        let is_served = self.served.get(&hop).is_some_and(|starts| {
+            let after = starts.partition_point(|&start| start < span.0);
+            starts
+                .get(after)
+                .is_some_and(|&start| start - LONGEST_IDLE_US <= span.1)
+        });
+        is_served
             || self.requests.values().flatten().any(|seed| {
                 let by_id = seed.has_ids && self.by_id.contains(&(seed.hop, hop));
-                if seed.everywhere { !by_id } else { seed.hop == hop }
+                let concerns = if seed.everywhere { !by_id } else { seed.hop == hop };
+                concerns && meets(seed.start_us, seed.end_us)
             })
     }
 
@@ -160,8 +171,6 @@ impl Wanted {
 
     /// Whether a part whose entries lie in `[first_us, last_us]` (corrected clock) can hold anything wanted.
     pub fn may_be_in(&self, first_us: i64, last_us: i64) -> bool {
-        // Idle gaps are looked up as far back as the longest keep-alive that is usual.
-        const LONGEST_IDLE_US: i64 = 660_000_000;
         self.reach
             .is_some_and(|(from, to)| last_us >= from - LONGEST_IDLE_US && first_us <= to)
     }

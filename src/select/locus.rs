@@ -14,6 +14,9 @@ const PLACES: usize = 3;
 /// Bytes that stand before an id and lead to it.
 const LEAD: usize = 8;
 
+/// Fewer bytes than this occur everywhere.
+const SHORTEST_LEAD: usize = 4;
+
 /// A place in a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Locus {
@@ -26,8 +29,8 @@ pub enum Locus {
         /// Bytes of the word after the id.
         keep: u8,
     },
-    /// After the first occurrence of these bytes, up to the next quote or space.
-    After([u8; LEAD]),
+    /// After the first occurrence of these bytes (the first `usize` of them), up to the next quote or space.
+    After([u8; LEAD], u8),
 }
 
 /// What was seen of the places of ids.
@@ -70,7 +73,10 @@ impl Loci {
             return None;
         }
         let places = self.seen.keys().map(|locus| match locus {
-            Locus::After(lead) => (*locus, Some(memmem::Finder::new(lead).into_owned())),
+            Locus::After(lead, len) => (
+                *locus,
+                Some(memmem::Finder::new(&lead[..usize::from(*len)]).into_owned()),
+            ),
             Locus::Word { .. } => (*locus, None),
         });
         Some(Probe {
@@ -115,9 +121,21 @@ fn locate(line: &[u8], id: &[u8]) -> Option<Locus> {
         };
         return Some(word);
     }
-    let lead: [u8; LEAD] = line.get(start.checked_sub(LEAD)?..start)?.try_into().ok()?;
-    let after = Locus::After(lead);
-    let finder = memmem::Finder::new(&lead);
+    // What leads to an id begins where the field before it ends.
+    let near = &line[start.saturating_sub(LEAD)..start];
+    let is_edge = |byte: &u8| matches!(byte, b' ' | b'\t' | b',' | b'{' | b'[' | b';');
+    let len = near
+        .iter()
+        .rev()
+        .position(is_edge)
+        .map_or(near.len(), |back| back + 1);
+    if len < SHORTEST_LEAD {
+        return None;
+    }
+    let mut lead = [0; LEAD];
+    lead[..len].copy_from_slice(&line[start - len..start]);
+    let after = Locus::After(lead, len as u8);
+    let finder = memmem::Finder::new(&lead[..len]);
     (at(line, &after, Some(&finder)) == Some(id)).then_some(after)
 }
 
@@ -132,8 +150,8 @@ fn at<'a>(line: &'a [u8], locus: &Locus, finder: Option<&memmem::Finder<'_>>) ->
             let start = memchr::memrchr(b' ', &line[..end]).map_or(0, |at| at + 1);
             line.get(start + usize::from(skip)..end.checked_sub(usize::from(keep))?)
         }
-        Locus::After(_) => {
-            let start = finder?.find(line)? + LEAD;
+        Locus::After(_, len) => {
+            let start = finder?.find(line)? + usize::from(len);
             let rest = &line[start..];
             Some(&rest[..memchr::memchr2(b'"', b' ', rest).unwrap_or(rest.len())])
         }

@@ -108,6 +108,15 @@ impl InputSurvey {
         self.requests += other.requests;
     }
 
+    /// Earliest and latest instant in the part that starts at `offset`, corrected; everything, if it has no times.
+    pub fn span_of(&self, offset: u64, correction_us: i64) -> (i64, i64) {
+        let part = self.parts.get(&offset).copied().unwrap_or_default();
+        match (part.first_us, part.last_us) {
+            (Some(first), Some(last)) => (first + correction_us, last + correction_us),
+            _ => (i64::MIN, i64::MAX),
+        }
+    }
+
     /// Lines of the input before the part that starts at `offset`.
     pub fn lines_before(&self, offset: u64) -> u64 {
         self.parts.range(..offset).map(|(_, part)| part.lines).sum()
@@ -276,6 +285,7 @@ fn observe(
                 end_us: last,
                 resolution_us: stamp.resolution_us,
                 whole: start.is_some() && end.is_some(),
+                upstream: 0,
             };
             sketch(&mut result.sketch, entry, Some(sample));
         } else if !entry.upstream.addr.is_empty() {
