@@ -2,7 +2,7 @@
 //!
 //! In a `console` block a line that begins with `$ ` is a command, and what follows it is its output; a line `[...]`
 //! stands for lines left out.
-#![allow(clippy::unwrap_used)] // Helpers of tests stand outside test functions.
+#![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests stand outside test functions.
 
 #[path = "common/program.rs"]
 mod program;

@@ -319,6 +319,12 @@ fn what_the_user_forces_goes_before_everything() {
     );
 }
 
+/// The error of what `plan` forces, and its hint.
+fn told(plan: &Plan) -> String {
+    let error = Forced::new(plan, &[]).err().unwrap();
+    format!("{error}\n{}", error.hint())
+}
+
 #[test]
 fn a_format_that_does_not_exist_is_answered_with_those_that_do() {
     let plan = Plan {
@@ -328,7 +334,7 @@ fn a_format_that_does_not_exist_is_answered_with_those_that_do() {
         }],
         ..Plan::default()
     };
-    let error = Forced::new(&plan, &[]).err().unwrap().lines();
+    let error = told(&plan);
     assert!(
         error.contains("unknown format 'nginks'") && error.contains("haproxy"),
         "{error}"
@@ -343,7 +349,7 @@ fn a_format_that_does_not_exist_is_answered_with_those_that_do() {
         }],
         ..Plan::default()
     };
-    let error = Forced::new(&plan, &[]).err().unwrap().lines();
+    let error = told(&plan);
     assert!(
         error.contains("'ngin'") && error.contains("nginx:, apache:, haproxy:"),
         "{error}"
