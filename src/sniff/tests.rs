@@ -244,9 +244,9 @@ fn rotations_share_a_format_unless_they_do_not_parse_so() {
     assert_eq!(
         tree.plain(),
         [
-            "a.log.1: nginx/nginx-error",
-            "a.log.2: haproxy/haproxy",
             "a.log.3: nginx/nginx-error",
+            "a.log.2: haproxy/haproxy",
+            "a.log.1: nginx/nginx-error",
             "a.log: passed over"
         ]
     );
