@@ -116,7 +116,8 @@ pub fn detect(inputs: &[Input], surroundings: Surroundings<'_>, forced: &Forced,
         },
     };
     let mut streams: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (at, input) in inputs.iter().enumerate() {
+    // The newest part decides what the log is: the others may be from before the format was changed.
+    for (at, input) in inputs.iter().enumerate().rev() {
         streams.entry(&input.stream).or_default().push(at);
     }
     let mut first: Vec<Stream<'_>> = Vec::new();
