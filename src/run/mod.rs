@@ -346,7 +346,11 @@ impl Map {
                 if !is_around(&record, window) {
                     continue;
                 }
-                if let Some(prior) = input.prior.get(&record.place.offset) {
+                if let Some(prior) = input
+                    .prior
+                    .get(&record.place.offset)
+                    .filter(|prior| !prior.ends.is_empty())
+                {
                     seeds.prior.insert(
                         record.place,
                         prior.ends.iter().map(|end| end + correction).collect(),

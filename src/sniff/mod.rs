@@ -193,7 +193,8 @@ impl<'a> Detector<'a> {
             return Choice::forced(format, reason, head);
         }
         let (sample, choice) = choose::best(input, head, self.surroundings.declared, hints);
-        if choice.is_some() {
+        // The middle of a document may look like a log; the document is none.
+        if choice.is_some() || document::is_json_document(&sample.raw) {
             return (sample, choice);
         }
         let middle = (self.look)(input, Part::Middle).unwrap_or_default();
