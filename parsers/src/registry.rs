@@ -2,8 +2,8 @@
 
 use crate::format::Format;
 use crate::products::{
-    apache, apache_error, app_json, caddy, clf, edgemicro, gunicorn_error, haproxy, httperr, iis, nginx,
-    nginx_error, process_text, uvicorn,
+    apache, apache_error, apigee_mp, apigee_router, app_json, caddy, clf, edgemicro, forgerock_audit, openig, gunicorn_error, haproxy, httperr, iis, java_text, nginx,
+    ncsa, nginx_error, process_text, tomcat, uvicorn,
 };
 
 /// Every built-in format, most specific first.
@@ -11,6 +11,11 @@ pub fn builtin() -> &'static [&'static dyn Format] {
     &[
         &caddy::Caddy,
         &edgemicro::EdgeMicro,
+        &openig::OpenIg,
+        &forgerock_audit::ForgeRockAudit::GATEWAY,
+        &forgerock_audit::ForgeRockAudit::PLATFORM,
+        &apigee_mp::ApigeeMp,
+        &apigee_router::ApigeeRouter,
         &httperr::HttpErr,
         &iis::Iis,
         &gunicorn_error::GunicornError,
@@ -24,8 +29,15 @@ pub fn builtin() -> &'static [&'static dyn Format] {
         &apache_error::ApacheError,
         &haproxy::Haproxy,
         &uvicorn::Uvicorn,
+        &java_text::Catalina,
+        &java_text::JavaText,
         &nginx::Nginx,
         &apache::Apache,
+        &tomcat::Tomcat,
+        &ncsa::Ncsa::JETTY,
+        &ncsa::Ncsa::UNDERTOW,
+        &ncsa::Ncsa::IIS,
+        &ncsa::Ncsa::MORGAN,
         &clf::Gunicorn,
         &clf::Clf,
     ]

@@ -2,6 +2,8 @@
 
 pub mod apache;
 pub mod apache_error;
+pub mod apigee_mp;
+pub mod apigee_router;
 pub mod app_json;
 mod app_json_keys;
 pub mod caddy;
@@ -9,13 +11,19 @@ pub mod clf;
 mod clf_tail;
 pub mod edgemicro;
 pub(crate) mod errno;
+pub mod forgerock_audit;
 pub mod gunicorn_error;
 pub mod haproxy;
 pub mod httperr;
 pub mod iis;
+pub mod java_text;
+pub(crate) mod jvm;
 pub mod nginx;
+pub mod ncsa;
 pub mod nginx_error;
+pub mod openig;
 pub mod process_text;
+pub mod tomcat;
 pub mod uvicorn;
 
 use crate::entry::Entry;
