@@ -3,7 +3,7 @@
 use crate::format::Format;
 use crate::products::{
     apache, apache_error, apigee_mp, apigee_router, app_json, caddy, clf, edgemicro, forgerock_audit, openig, gunicorn_error, haproxy, httperr, iis, java_text, nginx,
-    ncsa, nginx_error, process_text, tomcat, uvicorn,
+    dotnet, iis_fixed, linux, morgan, ncsa, nginx_error, php_fpm, process_text, ruby, tomcat, uvicorn, uwsgi,
 };
 
 /// Every built-in format, most specific first.
@@ -18,7 +18,11 @@ pub fn builtin() -> &'static [&'static dyn Format] {
         &apigee_router::ApigeeRouter,
         &httperr::HttpErr,
         &iis::Iis,
+        &iis_fixed::IisFixed,
         &gunicorn_error::GunicornError,
+        &uwsgi::Uwsgi,
+        &php_fpm::PhpFpm,
+        &ruby::RubyWorkers,
         &process_text::ProcessText,
         &app_json::AppJson::NGINX,
         &app_json::AppJson::IIS,
@@ -29,6 +33,8 @@ pub fn builtin() -> &'static [&'static dyn Format] {
         &apache_error::ApacheError,
         &haproxy::Haproxy,
         &uvicorn::Uvicorn,
+        &morgan::Morgan,
+        &dotnet::DotNet,
         &java_text::Catalina,
         &java_text::JavaText,
         &nginx::Nginx,
@@ -40,6 +46,7 @@ pub fn builtin() -> &'static [&'static dyn Format] {
         &ncsa::Ncsa::MORGAN,
         &clf::Gunicorn,
         &clf::Clf,
+        &linux::Linux,
     ]
 }
 
