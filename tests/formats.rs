@@ -118,6 +118,7 @@ fn claims(log: &Recognised) -> Vec<(Score, u32, &'static str)> {
     let head = Head {
         bytes: &bytes,
         hints: &[],
+        date_hint: None,
     };
     let sniffs = registry::builtin()
         .iter()

@@ -35,6 +35,7 @@ fn formats(criterion: &mut Criterion) {
         let head = Head {
             bytes: line.as_bytes(),
             hints: &[],
+            date_hint: None,
         };
         let mut parser = format.prepare(&head).open(b"");
         group.throughput(Throughput::Bytes(text.len() as u64));

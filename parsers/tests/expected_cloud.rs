@@ -50,7 +50,7 @@ fn unwrapped(bytes: &[u8]) -> Vec<u8> {
 
 /// The entries of every line, `None` for lines that could not be read, and why not.
 fn parse<'a>(format: &dyn Format, bytes: &'a [u8]) -> (Vec<Option<Entry<'a>>>, Vec<String>) {
-    let head = Head { bytes, hints: &[] };
+    let head = Head { bytes, hints: &[], date_hint: None };
     let mut parser = format.prepare(&head).open(b"");
     let (mut entries, mut broken) = (Vec::new(), Vec::new());
     for line in head.lines() {
@@ -121,6 +121,7 @@ fn logs_of_cloud_products_are_recognised_and_read() {
             let head = Head {
                 bytes: &bytes,
                 hints: &[],
+                date_hint: None,
             };
             let Some(format) = detect(&head) else {
                 wrong.push(format!("{file}: not recognised"));
@@ -188,6 +189,7 @@ fn no_format_of_the_cloud_claims_another_file() {
             let head = Head {
                 bytes: &bytes,
                 hints: &[],
+                date_hint: None,
             };
             for format in registry::builtin().iter().filter(|f| OURS.contains(&f.name())) {
                 let sniff = format.sniff(&head);
@@ -402,6 +404,7 @@ fn entries_agree_with_the_documents_beside_the_logs() {
         let head = Head {
             bytes: &bytes,
             hints: &[],
+            date_hint: None,
         };
         let format = detect(&head).unwrap();
         let (entries, _) = parse(format, &bytes);
@@ -451,6 +454,7 @@ fn entries_agree_with_the_assertions_beside_the_logs() {
         let head = Head {
             bytes: &bytes,
             hints: &[],
+            date_hint: None,
         };
         let (entries, _) = parse(detect(&head).unwrap(), &bytes);
         let asserted = fs::read_to_string(format!("{}.parser.assert", path.display())).unwrap();

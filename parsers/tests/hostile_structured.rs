@@ -23,7 +23,11 @@ const LINES: [&str; 14] = [
 
 /// Sniffs `bytes` with every format and reads them with every parser, twice, as the second block of a file would be.
 fn read_with_all(bytes: &[u8], preamble: &[u8]) {
-    let head = Head { bytes, hints: &[] };
+    let head = Head {
+        bytes,
+        hints: &[],
+        date_hint: None,
+    };
     for format in registry::builtin() {
         format.sniff(&head);
         let prepared = format.prepare(&head);

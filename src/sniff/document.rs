@@ -24,6 +24,7 @@ pub(super) fn looks_like_log(shown: &str, head: &[u8]) -> bool {
     let sample = Head {
         bytes: head,
         hints: &[],
+        date_hint: None,
     };
     let (mut looked_at, mut timed) = (0, 0);
     for line in sample.lines().take(Head::LINES) {

@@ -336,7 +336,11 @@ impl<'a> Detector<'a> {
 
 /// The head of a file as formats are shown it.
 fn head<'a>(bytes: &'a [u8], hints: &'a [Product]) -> Head<'a> {
-    Head { bytes, hints }
+    Head {
+        bytes,
+        hints,
+        date_hint: None,
+    }
 }
 
 #[cfg(test)]

@@ -184,6 +184,7 @@ mod tests {
         let head = Head {
             bytes: b"[\n  {\n    \"insertId\": \"x\",\n    \"httpRequest\": {\n",
             hints: &[],
+            date_hint: None,
         };
         assert_eq!(
             pretty_printed(&head, &["insertId", "httpRequest"]).score,

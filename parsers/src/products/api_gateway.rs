@@ -329,6 +329,7 @@ mod tests {
         let head = Head {
             bytes: line.as_bytes(),
             hints: &[],
+            date_hint: None,
         };
         assert_eq!(ApiGateway.sniff(&head).score, Score::Own);
         let entry = read(line);

@@ -1,7 +1,11 @@
 use super::*;
 
 fn head(bytes: &[u8]) -> Head<'_> {
-    Head { bytes, hints: &[] }
+    Head {
+        bytes,
+        hints: &[],
+        date_hint: None,
+    }
 }
 
 /// Reads `line` with the format that its own head leads to.

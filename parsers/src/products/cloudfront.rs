@@ -320,6 +320,7 @@ mod tests {
         let head = Head {
             bytes: b"",
             hints: &[],
+            date_hint: None,
         };
         let mut parser = CloudFront.prepare(&head).open(fields.as_bytes());
         let mut entry = Entry::default();
@@ -384,6 +385,7 @@ mod tests {
         let head = Head {
             bytes: b"",
             hints: &[],
+            date_hint: None,
         };
         let mut parser = CloudFront.prepare(&head).open(b"");
         let mut entry = Entry::default();

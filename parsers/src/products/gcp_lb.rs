@@ -317,6 +317,7 @@ mod tests {
         let head = Head {
             bytes: text.as_bytes(),
             hints: &[],
+            date_hint: None,
         };
         let sniff = GcpLb.sniff(&head);
         assert_eq!((sniff.score, sniff.parsed), (Score::Own, 0));
