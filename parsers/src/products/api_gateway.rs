@@ -84,7 +84,7 @@ enum Key {
     Time,
     Method,
     Path,
-    RouteKey,
+    Route,
     Host,
     Client,
     Status,
@@ -113,7 +113,7 @@ const NAMES: [(Key, &[&str]); KEY_COUNT] = [
         Key::Path,
         &["path", "rawPath", "requestPath", "resourcePath", "resource"],
     ),
-    (Key::RouteKey, &["routeKey"]),
+    (Key::Route, &["routeKey"]),
     (Key::Host, &["domainName", "host"]),
     (Key::Client, &["ip", "sourceIp", "identity.sourceIp", "clientIp"]),
     (Key::Status, &["status", "statusCode"]),
@@ -258,7 +258,7 @@ impl<'a> Fields<'_, 'a> {
     fn fill_target(&self, entry: &mut Entry<'a>) {
         entry.method = self.text(Key::Method);
         entry.path = self.text(Key::Path);
-        let mut route = self.text(Key::RouteKey).splitn(2, |byte| *byte == b' ');
+        let mut route = self.text(Key::Route).splitn(2, |byte| *byte == b' ');
         if let (Some(method), Some(path)) = (route.next(), route.next()) {
             if entry.method.is_empty() && method != b"ANY" {
                 entry.method = method;
