@@ -176,6 +176,7 @@ mod tests {
                 end_us: end,
                 resolution_us,
                 whole: true,
+                upstream: 0,
             };
             let a = whole(floor(start + length) - length, floor(start + length));
             let b_end = start + length - 900 - shift_us;

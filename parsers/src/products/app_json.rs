@@ -62,7 +62,9 @@ impl Format for AppJson {
     }
 
     fn sniff(&self, head: &Head<'_>) -> Sniff {
-        if memchr::memchr(b'{', head.bytes).is_none() || writer(head) != self.0 {
+        // One document spread over lines is no log, whatever single lines of it look like.
+        let is_document = head.lines().next().is_some_and(|line| line.trim_ascii() == b"{");
+        if is_document || memchr::memchr(b'{', head.bytes).is_none() || writer(head) != self.0 {
             return Sniff::no();
         }
         let mut parser = self.prepare(head).open(b"");
