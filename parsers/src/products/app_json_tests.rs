@@ -207,3 +207,17 @@ fn records_of_an_array_are_read_one_a_line() {
         .collect();
     assert_eq!(kinds, [Ok(Line::Directive), Ok(Line::Entry), Ok(Line::Entry)]);
 }
+
+#[test]
+fn a_document_spread_over_lines_is_no_log() {
+    for text in [
+        "{\n  \"routes\": [\n    {\"method\":\"GET\",\"path\":\"/\",\"status\":200}\n  ]\n}\n",
+        "[\n  {\n    \"last\": {\"time\":1745532517537,\"message\":\"a\"}\n  }\n]\n",
+    ] {
+        let head = Head {
+            bytes: text.as_bytes(),
+            hints: &[],
+        };
+        assert_eq!(AppJson::APPLICATION.sniff(&head).score, Score::No, "{text}");
+    }
+}
