@@ -7,6 +7,7 @@
 //! are milliseconds. A missing value is `-`. The common log format of the documentation has no space behind the time, which
 //! nobody else writes so.
 //! Source: Amazon API Gateway Developer Guide, "Set up logging", "Variables for access logging" and "Gateway response types".
+//! Key names beyond those that are `$context` variables are guesses, and so is the wording of integration errors.
 //! That `requestTime` is the start, not the end, is the natural reading of its name and not said in so many words.
 
 use std::sync::{Arc, LazyLock};

@@ -5,6 +5,8 @@
 //! to the end of the answer; the reference names both fields without saying which instant the first one is.
 //! `statusDetails` says in one word how the request ended, `proxyStatus` (balancers built on Envoy) the same in the words of
 //! RFC 9209. Numbers may be quoted.
+//! Of the words of `statusDetails` those on connecting, picking, timing out, closing and on the client were seen in published logs;
+//! the rarer ones (TLS, WebSocket, compression, configuration) are unverified.
 //! Pretty-printed exports are recognised but not read.
 //! Source: Google Cloud documentation, "Logging and monitoring" of the external Application Load Balancers, "statusDetails HTTP failure messages".
 
