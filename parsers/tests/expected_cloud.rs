@@ -270,26 +270,51 @@ fn compare_ecs(tally: &mut Tally, file: &str, number: usize, entry: &Entry<'_>, 
     let place = format!("{file}:{}", number + 1);
     let mut check =
         |field: &str, want: Option<String>, got: Option<String>| tally.check(&place, field, want, got);
-    let stamp = || entry.time.map(|stamp| (stamp.us / 1000).to_string());
+    compare_times(&mut check, entry, document);
+    compare_request(&mut check, entry, document);
+    compare_ids(&mut check, file, entry, document);
+    compare_upstream(&mut check, entry, document);
+}
+
+type Check<'c> = dyn FnMut(&str, Option<String>, Option<String>) + 'c;
+
+fn compare_times(check: &mut Check<'_>, entry: &Entry<'_>, document: &Json) {
     // The pipeline of API Gateway leaves `@timestamp` to be filled in later.
     let time = text(document, "@timestamp").or_else(|| text(document, "aws.apigateway.request_time"));
-    check("time", ms_of(time), stamp());
-    // One that equals the stamp because the pipeline knew no other says nothing of the start.
-    check(
-        "start",
-        ms_of(text(document, "event.start")),
-        edge_ms(entry, Marks::Start),
-    );
-    let status =
-        text(document, "http.response.status_code").or_else(|| text(document, "aws.apigateway.status"));
+    let start = text(document, "event.start");
+    if time.is_some() && start == time {
+        // Of two stamps the pipeline made the start its own, this crate the end.
+        let end = text(document, "event.end");
+        check("end", ms_of(end), edge_ms(entry, Marks::End));
+    } else {
+        let stamp = entry.time.map(|stamp| (stamp.us / 1000).to_string());
+        check("time", ms_of(time), stamp);
+    }
+    check("start", ms_of(start), edge_ms(entry, Marks::Start));
+    let lasted = || entry.duration_us.map(|us| us.to_string());
+    for (field, to_us) in [
+        ("event.duration", 1e-3),
+        ("aws.elb.connection_time.ms", 1e3),
+        ("azure.frontdoor.access.time_taken", 1e6),
+    ] {
+        check(field, scaled(document, field, to_us), lasted());
+    }
+}
+
+/// A number, quoted or not, times `factor`, rounded.
+fn scaled(document: &Json, field: &str, factor: f64) -> Option<String> {
+    let number: f64 = text(document, field)?.parse().ok()?;
+    Some(((number * factor).round() as i64).to_string())
+}
+
+fn compare_request(check: &mut Check<'_>, entry: &Entry<'_>, document: &Json) {
+    let either = |field: &str, other: &str| text(document, field).or_else(|| text(document, other));
     // `000`, which is no status, became 0.
-    let status = status.filter(|status| status != "0");
+    let status = either("http.response.status_code", "aws.apigateway.status").filter(|status| status != "0");
     check("status", status, entry.status.map(|status| status.to_string()));
-    let method =
-        text(document, "http.request.method").or_else(|| text(document, "aws.apigateway.http_method"));
+    let method = either("http.request.method", "aws.apigateway.http_method");
     check("method", method, show(entry.method));
-    let target = entry.target().into_owned();
-    let target = String::from_utf8_lossy(&target).into_owned();
+    let target = String::from_utf8_lossy(&entry.target()).into_owned();
     let (path, query) = match target.split_once('?') {
         Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
         None => (target, None),
@@ -300,73 +325,49 @@ fn compare_ecs(tally: &mut Tally, file: &str, number: usize, entry: &Entry<'_>, 
     for field in ["source.ip", "client.ip", "aws.apigateway.ip_address"] {
         check(field, text(document, field), show(entry.client));
     }
-    let port = entry.client_port.map(|port| port.to_string());
-    check(
-        "port",
-        text(document, "source.port").or_else(|| text(document, "client.port")),
-        port,
-    );
-    let bytes = text(document, "http.response.bytes")
-        .or_else(|| text(document, "http.response.body.bytes"))
-        .or_else(|| text(document, "aws.apigateway.response_length"))
-        .or_else(|| text(document, "destination.bytes"));
+    // A port of 0 is Cloudflare's mark for none.
+    let port = either("source.port", "client.port").filter(|port| port != "0");
+    check("port", port, entry.client_port.map(|port| port.to_string()));
+    let bytes = either("http.response.bytes", "http.response.body.bytes")
+        .or_else(|| either("aws.apigateway.response_length", "destination.bytes"));
     check("bytes", bytes, entry.bytes_sent.map(|bytes| bytes.to_string()));
+}
+
+fn compare_ids(check: &mut Check<'_>, file: &str, entry: &Entry<'_>, document: &Json) {
+    let first = entry.ids.as_slice().first().copied().unwrap_or_default();
     for field in [
         "aws.apigateway.request_id",
         "http.request.id",
         "azure.frontdoor.tracking_reference",
         "cloudflare.ray_id",
+        "trace.id",
     ] {
-        let first = entry.ids.as_slice().first().copied().unwrap_or_default();
-        check(field, text(document, field), show(first));
+        let want = text(document, field).map(|id| id.trim_start_matches("Root=").to_owned());
+        check(field, want, show(first));
     }
-    let trace = text(document, "trace.id").map(|id| id.trim_start_matches("Root=").to_owned());
-    check(
-        "trace",
-        trace,
-        show(entry.ids.as_slice().first().copied().unwrap_or_default()),
-    );
-    if let (Some(ip), Some(port)) = (
-        text(document, "aws.elb.backend.ip"),
-        text(document, "aws.elb.backend.port"),
-    ) {
-        check(
-            "upstream",
-            Some(format!("{ip}:{port}")),
-            show(entry.upstream.addr),
-        );
+    // That of a Google log is the record's, not the request's.
+    if file.starts_with("aws-cloudfront") {
+        check("event.id", text(document, "event.id"), show(first));
     }
-    let upstream_status = text(document, "aws.elb.backend.http.response.status_code")
-        .or_else(|| text(document, "cloudflare.origin.response.status_code").filter(|status| status != "0"));
-    check("upstream status", upstream_status, show(entry.upstream.status));
-    check(
-        "upstream",
-        text(document, "azure.frontdoor.access.backend_hostname"),
-        show(entry.upstream.addr),
-    );
-    for (field, got) in [
-        ("aws.elb.backend_processing_time.sec", entry.header_us),
-        ("azure.frontdoor.access.time_taken", entry.duration_us),
-    ] {
-        let want = at(document, field).and_then(|value| match value {
-            Json::Number(seconds) => seconds.as_f64(),
-            other => other.as_str()?.parse().ok(),
-        });
-        let want = want.map(|seconds| ((seconds * 1e6).round() as i64).to_string());
-        check(field, want, got.map(|us| us.to_string()));
-    }
-    let connection_ms = at(document, "aws.elb.connection_time.ms").and_then(Json::as_f64);
-    check(
-        "connection time",
-        connection_ms.map(|ms| ((ms * 1e3) as i64).to_string()),
-        entry.duration_us.map(|us| us.to_string()),
-    );
-    let lasted_ns = at(document, "event.duration").and_then(Json::as_i64);
-    check(
-        "duration",
-        lasted_ns.map(|ns| (ns / 1000).to_string()),
-        entry.duration_us.map(|us| us.to_string()),
-    );
+}
+
+fn compare_upstream(check: &mut Check<'_>, entry: &Entry<'_>, document: &Json) {
+    let ip = text(document, "aws.elb.backend.ip");
+    let port = text(document, "aws.elb.backend.port");
+    let address = ip.zip(port).map(|(ip, port)| format!("{ip}:{port}"));
+    let address = address.or_else(|| text(document, "azure.frontdoor.access.backend_hostname"));
+    check("upstream", address, show(entry.upstream.addr));
+    // A status of 0 is Cloudflare's mark for none.
+    let status = text(document, "aws.elb.backend.http.response.status_code")
+        .or_else(|| text(document, "cloudflare.origin.response.status_code"))
+        .filter(|status| status != "0");
+    check("upstream status", status, show(entry.upstream.status));
+    let group = text(document, "aws.elb.target_group.arn");
+    let group = group.and_then(|arn| arn.split('/').nth(1).map(str::to_owned));
+    check("group", group, show(entry.upstream.group));
+    let field = "aws.elb.backend_processing_time.sec";
+    let header_us = entry.header_us.map(|us| us.to_string());
+    check(field, scaled(document, field, 1e6), header_us);
 }
 
 /// The documents of an Elastic `*-expected.json`: a bare list (beats) or one under `expected` (integrations).
@@ -385,21 +386,46 @@ fn documents(path: &Path) -> Vec<Json> {
         .collect()
 }
 
-/// Disagreements in which this crate is right, as far as their text goes, and why.
-const OURS_IS_RIGHT: [(&str, &str); 0] = [];
+/// Disagreements in which this crate is right, by how they are written, and why.
+const OURS_IS_RIGHT: [(&str, &str); 3] = [
+    (
+        "aws-nlb/beats/example-nlb-tcp.log:1 upstream: \"\"",
+        "AWS calls the field the destination: the listener that the client reached, not a server behind the balancer",
+    ),
+    (
+        "cloudflare/integ/test-http-json.log:1 event.duration: \"\"",
+        "two stamps in the same whole second do not say that the request took no time",
+    ),
+    (
+        "cloudflare/integ/test-http-json.log:4 event.duration: \"\"",
+        "as above",
+    ),
+];
 
 #[test]
-fn entries_agree_with_the_documents_beside_the_logs() {
+fn entries_agree_with_the_parses_beside_the_logs() {
     let Some(root) = root() else { return };
     let mut tally = Tally::default();
-    let mut files = 0;
+    compare_documents(&root, &mut tally);
+    compare_assertions(&root, &mut tally);
+    let is_known = |wrong: &&String| OURS_IS_RIGHT.iter().any(|(part, _)| wrong.contains(part));
+    let (known, unknown): (Vec<_>, Vec<_>) = tally.wrong.iter().partition(is_known);
+    println!(
+        "{} fields compared, {} disagree: {known:#?}",
+        tally.compared,
+        tally.wrong.len()
+    );
+    assert!(unknown.is_empty(), "{unknown:#?}");
+    assert!(tally.wrong.len() as u32 * 200 <= tally.compared);
+}
+
+fn compare_documents(root: &Path, tally: &mut Tally) {
     for (file, ..) in FILES {
         let path = root.join(file);
         let beside = PathBuf::from(format!("{}-expected.json", path.display()));
         if !beside.is_file() || file.starts_with("azure-appservice") {
             continue;
         }
-        files += 1;
         let bytes = fs::read(&path).unwrap();
         let head = Head {
             bytes: &bytes,
@@ -413,22 +439,9 @@ fn entries_agree_with_the_documents_beside_the_logs() {
         let entries: Vec<_> = entries.iter().flatten().collect();
         assert_eq!(entries.len(), documents.len(), "{file}");
         for (number, (entry, document)) in entries.iter().zip(&documents).enumerate() {
-            compare_ecs(&mut tally, file, number, entry, document);
+            compare_ecs(tally, file, number, entry, document);
         }
     }
-    report(files, tally);
-}
-
-/// Fails on every disagreement that is not known, and on more than one field in two hundred.
-fn report(files: usize, tally: Tally) {
-    let is_known = |wrong: &&String| OURS_IS_RIGHT.iter().any(|(part, _)| wrong.contains(part));
-    let (known, unknown): (Vec<_>, Vec<_>) = tally.wrong.iter().partition(is_known);
-    println!(
-        "{} fields of {files} files compared, {} disagree: {known:#?}",
-        tally.compared,
-        tally.wrong.len()
-    );
-    assert!(unknown.is_empty(), "{unknown:#?}");
 }
 
 /// The value of `results["s01-parse"]["…"][n].Evt.Parsed["key"]` in an assertion of crowdsec.
@@ -440,10 +453,7 @@ fn assertion(line: &str) -> Option<(usize, &str, String)> {
     Some((number.parse().ok()?, key, serde_json::from_str(rest).ok()?))
 }
 
-#[test]
-fn entries_agree_with_the_assertions_beside_the_logs() {
-    let Some(root) = root() else { return };
-    let mut tally = Tally::default();
+fn compare_assertions(root: &Path, tally: &mut Tally) {
     let files = [
         "aws-alb/crowdsec/aws-alb-logs.log",
         "fastly/crowdsec/fastly-logs.log",
@@ -501,7 +511,6 @@ fn entries_agree_with_the_assertions_beside_the_logs() {
             tally.check(&format!("{file}:{}", number + 1), key, Some(want), got);
         }
     }
-    report(files.len(), tally);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! are milliseconds. A missing value is `-`. The common log format of the documentation has no space behind the time, which
 //! nobody else writes so.
 //! Source: Amazon API Gateway Developer Guide, "Set up logging", "Variables for access logging" and "Gateway response types".
+//! Key names beyond those that are `$context` variables are guesses, and so is the wording of integration errors.
 //! That `requestTime` is the start, not the end, is the natural reading of its name and not said in so many words.
 
 use std::sync::{Arc, LazyLock};
@@ -84,7 +85,7 @@ enum Key {
     Time,
     Method,
     Path,
-    RouteKey,
+    Route,
     Host,
     Client,
     Status,
@@ -113,7 +114,7 @@ const NAMES: [(Key, &[&str]); KEY_COUNT] = [
         Key::Path,
         &["path", "rawPath", "requestPath", "resourcePath", "resource"],
     ),
-    (Key::RouteKey, &["routeKey"]),
+    (Key::Route, &["routeKey"]),
     (Key::Host, &["domainName", "host"]),
     (Key::Client, &["ip", "sourceIp", "identity.sourceIp", "clientIp"]),
     (Key::Status, &["status", "statusCode"]),
@@ -258,7 +259,7 @@ impl<'a> Fields<'_, 'a> {
     fn fill_target(&self, entry: &mut Entry<'a>) {
         entry.method = self.text(Key::Method);
         entry.path = self.text(Key::Path);
-        let mut route = self.text(Key::RouteKey).splitn(2, |byte| *byte == b' ');
+        let mut route = self.text(Key::Route).splitn(2, |byte| *byte == b' ');
         if let (Some(method), Some(path)) = (route.next(), route.next()) {
             if entry.method.is_empty() && method != b"ANY" {
                 entry.method = method;

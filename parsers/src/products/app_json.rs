@@ -63,7 +63,11 @@ impl Format for AppJson {
 
     fn sniff(&self, head: &Head<'_>) -> Sniff {
         // One document spread over lines is no log, whatever single lines of it look like.
-        let is_document = head.lines().next().is_some_and(|line| line.trim_ascii() == b"{");
+        let mut lines = head
+            .lines()
+            .map(<[u8]>::trim_ascii)
+            .skip_while(|line| *line == b"[");
+        let is_document = lines.next() == Some(b"{");
         if is_document || memchr::memchr(b'{', head.bytes).is_none() || writer(head) != self.0 {
             return Sniff::no();
         }

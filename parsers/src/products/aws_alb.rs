@@ -186,7 +186,8 @@ fn signal(outcome: &Outcome<'_>, entry: &Entry<'_>) -> Option<Signal> {
         (500.., Some(of_target)) if of_target == u64::from(status) => (Phase::Header, Fault::UpstreamStatus),
         (503, None) if no_target => (Phase::Queue, Fault::NoLiveUpstream),
         (502, None) if no_target => return None,
-        (502, None) if in_ten_seconds => (Phase::Tls, Fault::TimedOut),
+        // Nothing was dispatched: the handshake took all the time it may.
+        (502, None) if is_silent && in_ten_seconds => (Phase::Tls, Fault::TimedOut),
         (502, None) if target_us.is_some_and(|us| us > 0) => (Phase::Header, Fault::InvalidResponse),
         (502, None) if dispatched => (Phase::Header, Fault::ResetOrClosed),
         // Refused, or closed while the request was outstanding: both are written so.
@@ -291,6 +292,10 @@ mod tests {
             Some((Phase::Unknown, Fault::ResetOrClosed))
         );
         assert_eq!(of(unset, "502 -", ten, "-"), Some((Phase::Tls, Fault::TimedOut)));
+        assert_eq!(
+            of("0.001 -1 -1", "502 -", ten, "-"),
+            Some((Phase::Header, Fault::ResetOrClosed))
+        );
         assert_eq!(
             of("0.001 0.210 -1", "502 -", soon, "-"),
             Some((Phase::Header, Fault::InvalidResponse))

@@ -5,6 +5,7 @@
 //! milliseconds and session. Both carry the same id behind the mark. The time is the server's local time. Lines of `ssh` and
 //! `grpc` are about no HTTP request: notes.
 //! Of several addresses the first ones are those of `X-Forwarded-For`, the last one is the peer's.
+//! Which of the two sizes is which, and that the address nearest is the last, is unverified beyond the document's field list.
 //! Source: Atlassian, "How to read the Bitbucket Data Center log formats".
 
 use std::sync::Arc;

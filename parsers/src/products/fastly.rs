@@ -4,7 +4,7 @@
 //! The format is the user's own; the keys are those that Fastly proposes and common additions to them. `timestamp` is
 //! `time.start`, when the request came in; an elapsed time is microseconds (`time.elapsed.usec`) unless its name says otherwise. Fastly
 //! answers what it could not get with a 503 whose reason phrase says why. The prefix is passed over: its time is that of
-//! delivery.
+//! delivery. The wording of the reasons is unverified but for that of a connection timeout; an unknown one gives no signal.
 //! Source: Fastly documentation, "Useful log formats" (keys, also seen in exported service definitions) and "Common 503 errors".
 
 use std::sync::{Arc, LazyLock};

@@ -1,10 +1,12 @@
 //! Google Cloud's Application Load Balancers: log entries as JSON, one a line, alone or in an array.
 //!
 //! `{"httpRequest":{"requestMethod":"GET","requestUrl":"https://shop.example.com/","status":502,"latency":"0.123s",…},"jsonPayload":{"statusDetails":"backend_timeout",…},"timestamp":"2026-11-20T16:23:16.078651Z","trace":"projects/p/traces/…"}`
-//! `timestamp` is UTC to the microsecond and taken for the time when the request came in, `latency` is the time from then to the
-//! end of the answer, in seconds. That it is the start is the general belief and fits `receiveTimestamp`, which is always
-//! later by more than the latency; Google's reference does not say. `statusDetails` says in one word how the request
-//! ended, `proxyStatus` (balancers built on Envoy) the same in the words of RFC 9209. Numbers may be quoted.
+//! `timestamp` is UTC to the microsecond and taken for the time when the request came in, `latency` for the seconds from then
+//! to the end of the answer; the reference names both fields without saying which instant the first one is.
+//! `statusDetails` says in one word how the request ended, `proxyStatus` (balancers built on Envoy) the same in the words of
+//! RFC 9209. Numbers may be quoted.
+//! Of the words of `statusDetails` those on connecting, picking, timing out, closing and on the client were seen in published logs;
+//! the rarer ones (TLS, WebSocket, compression, configuration) are unverified.
 //! Pretty-printed exports are recognised but not read.
 //! Source: Google Cloud documentation, "Logging and monitoring" of the external Application Load Balancers, "statusDetails HTTP failure messages".
 
