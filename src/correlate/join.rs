@@ -159,7 +159,9 @@ fn put_between(all: &[Visit], hops: &[Hop], parents: &mut [Option<Parent>]) {
         }
     }
     for (at, visit) in all.iter().enumerate() {
-        let Some(parent) = parents[at].filter(|parent| !leads_to(all[parent.at].hop(), visit.hop())) else { continue };
+        let Some(parent) = parents[at].filter(|parent| !leads_to(all[parent.at].hop(), visit.hop())) else {
+            continue;
+        };
         let between = children[&parent.at].iter().copied().filter(|&sibling| {
             sibling != at
                 && leads_to(all[sibling].hop(), visit.hop())
@@ -167,7 +169,10 @@ fn put_between(all: &[Visit], hops: &[Hop], parents: &mut [Option<Parent>]) {
                 && same_request(&all[sibling], visit)
         });
         if let Some(between) = between.min_by_key(|&sibling| (misfit(&all[sibling], visit), sibling)) {
-            parents[at] = Some(Parent { at: between, ..parent });
+            parents[at] = Some(Parent {
+                at: between,
+                ..parent
+            });
         }
     }
 }
@@ -180,7 +185,12 @@ fn join_by_time(all: &[Visit], hops: &[Hop], parents: &mut [Option<Parent>]) {
         let path = visit.text(|record| &record.path);
         if !path.is_empty() && visit.interval().is_some() {
             let key = ids::request_key(visit.text(|record| &record.method).as_bytes(), path.as_bytes());
-            by_request.entry(key).or_default().entry(visit.hop()).or_default().push(at);
+            by_request
+                .entry(key)
+                .or_default()
+                .entry(visit.hop())
+                .or_default()
+                .push(at);
         }
     }
     let linked = linked_by_id(all, parents);
@@ -189,8 +199,14 @@ fn join_by_time(all: &[Visit], hops: &[Hop], parents: &mut [Option<Parent>]) {
         let mut pairs = Vec::new();
         for (&inner_hop, inner) in of_request {
             let free = starts(all, inner.iter().copied().filter(|&at| parents[at].is_none()));
-            for outer in outer_hops(hops, inner_hop).iter().filter_map(|hop| of_request.get(hop)) {
-                let open = outer.iter().copied().filter(|at| !linked.contains(&(*at, inner_hop)));
+            for outer in outer_hops(hops, inner_hop)
+                .iter()
+                .filter_map(|hop| of_request.get(hop))
+            {
+                let open = outer
+                    .iter()
+                    .copied()
+                    .filter(|at| !linked.contains(&(*at, inner_hop)));
                 let open = open.filter(|&at| !sent_elsewhere(&all[at], inner_hop, hops));
                 open.for_each(|outer| pairs.extend(partners(all, outer, &free)));
             }
@@ -221,7 +237,9 @@ fn taken_by_id(all: &[Visit], hops: &[Hop], parents: &[Option<Parent>]) -> FxHas
     for (at, parent) in parents.iter().enumerate() {
         // An id may join hops that others stand between; those exchanges are still open.
         if let Some(parent) = parent
-            && hops[all[parent.at].hop().0 as usize].upstreams.contains(&all[at].hop())
+            && hops[all[parent.at].hop().0 as usize]
+                .upstreams
+                .contains(&all[at].hop())
         {
             *taken.entry(parent.at).or_default() += 1;
         }
@@ -233,19 +251,20 @@ fn taken_by_id(all: &[Visit], hops: &[Hop], parents: &[Option<Parent>]) -> FxHas
 fn sent_elsewhere(outer: &Visit, inner: HopId, hops: &[Hop]) -> bool {
     let attempts = || outer.records().flat_map(|record| &record.attempts);
     let leads_to = |hop: &Hop, addr: &str| hop.addresses.iter().any(|own| own == addr);
-    let elsewhere = |addr: &str| {
-        !leads_to(&hops[inner.0 as usize], addr) && hops.iter().any(|hop| leads_to(hop, addr))
-    };
+    let elsewhere =
+        |addr: &str| !leads_to(&hops[inner.0 as usize], addr) && hops.iter().any(|hop| leads_to(hop, addr));
     attempts().next().is_some() && attempts().all(|attempt| elsewhere(&attempt.addr))
 }
 
-/// The hops that send requests to `inner`; if none is known to, the one before it in order.
+/// The hops that send requests to `inner`. If nothing is known of any hop, an application is behind the one before
+/// it in order; of two proxies none is: they may as well stand side by side.
 fn outer_hops(hops: &[Hop], inner: HopId) -> Vec<HopId> {
     let known: Vec<HopId> = (0..hops.len() as u16)
         .map(HopId)
         .filter(|hop| hops[hop.0 as usize].upstreams.contains(&inner))
         .collect();
-    if !known.is_empty() || hops.iter().any(|hop| !hop.upstreams.is_empty()) {
+    let nothing_known = hops.iter().all(|hop| hop.upstreams.is_empty());
+    if !nothing_known || hops[inner.0 as usize].product.is_proxy() {
         return known;
     }
     inner.0.checked_sub(1).map(HopId).into_iter().collect()
@@ -286,14 +305,18 @@ fn assign(
         of_inner.entry(inner).or_insert_with(Vec::new).push(n);
     }
     // A request that was tried several times was several exchanges.
-    let full = |taken: &FxHashMap<usize, usize>, outer| taken.get(&outer).is_some_and(|&n| n >= tries(&all[outer]));
+    let full =
+        |taken: &FxHashMap<usize, usize>, outer| taken.get(&outer).is_some_and(|&n| n >= tries(&all[outer]));
     for (n, &(price, outer, inner)) in pairs.iter().enumerate() {
         if parents[inner].is_some() || full(taken, outer) {
             continue;
         }
         let rival = |&other: &usize| {
             let (cost, x, y) = pairs[other];
-            other != n && parents[y].is_none() && !full(taken, x) && (price..=price + MARGIN_US).contains(&cost)
+            other != n
+                && parents[y].is_none()
+                && !full(taken, x)
+                && (price..=price + MARGIN_US).contains(&cost)
         };
         let ambiguous = of_outer[&outer].iter().chain(&of_inner[&inner]).any(rival);
         *taken.entry(outer).or_default() += 1;
@@ -307,7 +330,9 @@ fn assign(
 
 /// How many exchanges with upstreams a visit was.
 fn tries(visit: &Visit) -> usize {
-    visit.outcome.as_ref().map_or(1, |record| record.attempts.len().max(1 + usize::from(record.retries)))
+    visit.outcome.as_ref().map_or(1, |record| {
+        record.attempts.len().max(1 + usize::from(record.retries))
+    })
 }
 
 /// When an inner visit of this outer one can have started; `None` if the request never left this hop.
@@ -363,7 +388,11 @@ fn cost(outer: &Visit, inner: &Visit) -> Option<i64> {
     let ((a_start, a_end), (b_start, b_end)) = (outer.interval()?, inner.interval()?);
     let tolerance = TOLERANCE_US + outer.resolution_us().max(inner.resolution_us());
     let ending = Ending::of(outer);
-    let latest_start = if ending == Ending::GaveUp { i64::MAX } else { a_end + tolerance };
+    let latest_start = if ending == Ending::GaveUp {
+        i64::MAX
+    } else {
+        a_end + tolerance
+    };
     if b_start < a_start - tolerance || b_start > latest_start {
         return None;
     }
@@ -371,7 +400,12 @@ fn cost(outer: &Visit, inner: &Visit) -> Option<i64> {
         return None;
     }
     let begun = beyond(a_start, outer.resolution_us(), b_start, inner.resolution_us());
-    Some(begun + length_cost(outer, inner, ending) + status_cost(outer, inner, ending, b_end < a_end - tolerance)? + client_cost(outer, inner))
+    Some(
+        begun
+            + length_cost(outer, inner, ending)
+            + status_cost(outer, inner, ending, b_end < a_end - tolerance)?
+            + client_cost(outer, inner),
+    )
 }
 
 /// How the outer side of an exchange ended, as far as that binds the inner one.
@@ -389,12 +423,21 @@ enum Ending {
 
 impl Ending {
     fn of(outer: &Visit) -> Self {
-        let Some(outcome) = &outer.outcome else { return Self::Unknown };
-        let faults = || outer.records().filter_map(|record| record.signal).map(|signal| signal.fault);
+        let Some(outcome) = &outer.outcome else {
+            return Self::Unknown;
+        };
+        let faults = || {
+            outer
+                .records()
+                .filter_map(|record| record.signal)
+                .map(|signal| signal.fault)
+        };
         if faults().any(|fault| matches!(fault, Fault::TimedOut | Fault::ClientGone)) {
             return Self::GaveUp;
         }
-        let header_came = outcome.last_attempt().is_some_and(|attempt| attempt.header_us.is_some());
+        let header_came = outcome
+            .last_attempt()
+            .is_some_and(|attempt| attempt.header_us.is_some());
         if header_came || faults().any(|fault| fault == Fault::UpstreamStatus) {
             return Self::Answered;
         }
@@ -419,20 +462,33 @@ fn beyond(a: i64, a_resolution: i64, b: i64, b_resolution: i64) -> i64 {
 const LENGTH_CAP_US: i64 = 400_000;
 
 fn length_cost(outer: &Visit, inner: &Visit, ending: Ending) -> i64 {
-    let (Some(a), Some(b)) = (&outer.outcome, &inner.outcome) else { return 0 };
+    let (Some(a), Some(b)) = (&outer.outcome, &inner.outcome) else {
+        return 0;
+    };
     let waited = a.queue_us.unwrap_or(0) + a.connect_us.filter(|_| a.queue_us.is_some()).unwrap_or(0);
     let whole = a.duration_us.map(|us| us.saturating_sub(waited));
-    let (Some(a), Some(b)) = (a.last_attempt().and_then(|attempt| attempt.response_us).or(whole), b.duration_us) else {
+    let (Some(a), Some(b)) = (
+        a.last_attempt().and_then(|attempt| attempt.response_us).or(whole),
+        b.duration_us,
+    ) else {
         return LENGTH_CAP_US / 4;
     };
-    let difference = i64::try_from(a.abs_diff(b)).unwrap_or(i64::MAX).min(LENGTH_CAP_US);
+    let difference = i64::try_from(a.abs_diff(b))
+        .unwrap_or(i64::MAX)
+        .min(LENGTH_CAP_US);
     // A side that gave up knows nothing of how long the other took.
-    if ending == Ending::GaveUp { difference.min(LENGTH_CAP_US / 4) } else { difference }
+    if ending == Ending::GaveUp {
+        difference.min(LENGTH_CAP_US / 4)
+    } else {
+        difference
+    }
 }
 
 /// Extra cost where the two sides' outcomes do not go together; `None` where they cannot.
 fn status_cost(outer: &Visit, inner: &Visit, ending: Ending, inner_ended_before: bool) -> Option<i64> {
-    let (Some(a), Some(b)) = (&outer.outcome, &inner.outcome) else { return Some(0) };
+    let (Some(a), Some(b)) = (&outer.outcome, &inner.outcome) else {
+        return Some(0);
+    };
     let answered = b.status.filter(|&status| status != 499 && status >= 100);
     let received = a.last_attempt().and_then(|attempt| attempt.status).or(a.status);
     match ending {
@@ -440,7 +496,9 @@ fn status_cost(outer: &Visit, inner: &Visit, ending: Ending, inner_ended_before:
         Ending::Answered if answered.is_none() => Some(PENALTY_US),
         Ending::Answered => Some(0),
         // It ended in time with an answer, and yet none was received.
-        Ending::GaveUp | Ending::Broke if answered.is_some_and(|s| s < 500) && inner_ended_before => Some(PENALTY_US),
+        Ending::GaveUp | Ending::Broke if answered.is_some_and(|s| s < 500) && inner_ended_before => {
+            Some(PENALTY_US)
+        }
         Ending::Broke if answered.is_some_and(|status| status < 400) => Some(PENALTY_US / 5),
         Ending::Unknown if answered == a.status => Some(0),
         Ending::Unknown => Some(PENALTY_US / 2),

@@ -58,7 +58,13 @@ pub fn work_out(nodes: &[Node<'_>], route_of: &RouteOf<'_>) -> Topology {
         .flat_map(|(&(a, b), _)| [(a, b), (b, a)])
         .collect();
     let addresses = addresses(nodes, &edges, &fits, route_of);
-    Topology { order, edges, clocks, by_id, addresses }
+    Topology {
+        order,
+        edges,
+        clocks,
+        by_id,
+        addresses,
+    }
 }
 
 /// How each pair of hops fits, with the first as the outer one.
@@ -167,20 +173,34 @@ fn addresses(
     fits: &BTreeMap<(HopId, HopId), Fit>,
     route_of: &RouteOf<'_>,
 ) -> BTreeMap<HopId, BTreeSet<String>> {
-    let sketch = |hop: HopId| nodes.iter().find(|node| node.hop == hop).and_then(|node| node.sketch);
+    let sketch = |hop: HopId| {
+        nodes
+            .iter()
+            .find(|node| node.hop == hop)
+            .and_then(|node| node.sketch)
+    };
     let mut votes: BTreeMap<(HopId, String), BTreeMap<HopId, u32>> = BTreeMap::new();
     for (&outer, inner) in edges {
         for &inner in inner {
-            let (Some(a), Some(b), Some(fit)) = (sketch(outer), sketch(inner), fits.get(&(outer, inner))) else {
+            let (Some(a), Some(b), Some(fit)) = (sketch(outer), sketch(inner), fits.get(&(outer, inner)))
+            else {
                 continue;
             };
-            let (a, b) = if fit.by_id { (a.ids(), b.ids()) } else { (a.requests(), b.requests()) };
+            let (a, b) = if fit.by_id {
+                (a.ids(), b.ids())
+            } else {
+                (a.requests(), b.requests())
+            };
             for (key, outside) in a {
                 let Some(inside) = b.get(key) else { continue };
                 for a in &outside.samples {
                     let agrees = inside.samples.iter().any(|b| clocks::agree(a, b, fit.offset_us));
                     if let Some(address) = address_of(outer, outside, a, route_of).filter(|_| agrees) {
-                        *votes.entry((outer, address)).or_default().entry(inner).or_default() += 1;
+                        *votes
+                            .entry((outer, address))
+                            .or_default()
+                            .entry(inner)
+                            .or_default() += 1;
                     }
                 }
             }
@@ -189,7 +209,9 @@ fn addresses(
     let mut addresses: BTreeMap<HopId, BTreeSet<String>> = BTreeMap::new();
     for ((_, address), hops) in votes {
         let all: u32 = hops.values().sum();
-        if let Some((&hop, &most)) = hops.iter().max_by_key(|(hop, count)| (**count, std::cmp::Reverse(**hop)))
+        if let Some((&hop, &most)) = hops
+            .iter()
+            .max_by_key(|(hop, count)| (**count, std::cmp::Reverse(**hop)))
             && most >= FEWEST_VOTES
             && most * 3 > all * 2
         {
@@ -216,7 +238,12 @@ fn address_of(outer: HopId, group: &Group, sample: &Sample, route_of: &RouteOf<'
         return route_of(outer, &group.path);
     }
     let its_own = |address: &&Box<str>| ids::hash(address.as_bytes()) == sample.upstream;
-    let alone = || group.upstreams.first().filter(|_| group.upstreams.len() == 1 && sample.upstream == 0);
+    let alone = || {
+        group
+            .upstreams
+            .first()
+            .filter(|_| group.upstreams.len() == 1 && sample.upstream == 0)
+    };
     let address = group.upstreams.iter().find(its_own).or_else(alone)?;
     Some(String::from(&**address))
 }
@@ -226,7 +253,12 @@ fn name_used<'a>(from: &Node<'_>, to: &Node<'a>) -> Option<&'a str> {
     let name = to.name.rsplit('/').next().filter(|name| !name.is_empty())?;
     let speaks = |group: &Group| group.upstreams.contains(name);
     let sketch = from.sketch.filter(|_| from.hop != to.hop)?;
-    sketch.requests().values().chain(sketch.ids().values()).any(speaks).then_some(name)
+    sketch
+        .requests()
+        .values()
+        .chain(sketch.ids().values())
+        .any(speaks)
+        .then_some(name)
 }
 
 /// A hop that is reached by way of another is not reached directly.
@@ -313,7 +345,10 @@ mod tests {
                         whole: true,
                         upstream: 0,
                     }),
-                    Told { path: b"/a", upstream: if depth == 1 { b"10.0.0.7:3000" } else { b"" } },
+                    Told {
+                        path: b"/a",
+                        upstream: if depth == 1 { b"10.0.0.7:3000" } else { b"" },
+                    },
                 );
             }
         }
@@ -343,7 +378,10 @@ mod tests {
         assert!((topology.clocks[&HopId(1)].0 + 500_000).abs() < 3_000);
         assert!(topology.clocks[&HopId(2)].0.abs() < 3_000);
         assert!(topology.by_id.contains(&(HopId(2), HopId(0))));
-        assert_eq!(topology.addresses[&HopId(2)], BTreeSet::from(["10.0.0.7:3000".to_owned()]));
+        assert_eq!(
+            topology.addresses[&HopId(2)],
+            BTreeSet::from(["10.0.0.7:3000".to_owned()])
+        );
     }
 
     #[test]

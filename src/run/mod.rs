@@ -197,7 +197,13 @@ impl Map {
         let sketches = sketches(sources, survey);
         let nodes: Vec<topology::Node<'_>> = sources.nodes(&limits, &sketches, survey);
         let route_of = |hop: HopId, path: &str| {
-            let route = limits.route(hop, &Scope { path, ..Scope::default() })?;
+            let route = limits.route(
+                hop,
+                &Scope {
+                    path,
+                    ..Scope::default()
+                },
+            )?;
             match route.upstreams.as_slice() {
                 [(_, address)] => Some(address.clone()),
                 _ => None,
