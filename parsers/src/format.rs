@@ -14,19 +14,94 @@ pub enum Product {
     Haproxy,
     Apache,
     Caddy,
+    Envoy,
+    Traefik,
+    Kong,
+    Squid,
+    Varnish,
+    Lighttpd,
+    LiteSpeed,
+    TrafficServer,
+    Yarp,
+    AwsAlb,
+    AwsElb,
+    AwsNlb,
+    CloudFront,
+    ApiGateway,
+    GcpLb,
+    AzureAppGateway,
+    AzureFrontDoor,
+    AzureAppService,
+    Cloudflare,
+    Fastly,
+    OpenIg,
+    ApigeeMp,
+    ApigeeRouter,
+    EdgeMicro,
     Iis,
     HttpSys,
-    EdgeMicro,
     Gunicorn,
     Uvicorn,
+    Uwsgi,
+    PhpFpm,
     Node,
+    Tomcat,
+    Jetty,
+    Undertow,
     Java,
+    DotNet,
     Application,
     /// The lines do not say who wrote them (a bare common log format).
     Unknown,
 }
 
 impl Product {
+    /// Every product, by name.
+    pub const NAMED: &'static [(&'static str, Self)] = &[
+        (Self::Nginx.name(), Self::Nginx),
+        (Self::Haproxy.name(), Self::Haproxy),
+        (Self::Apache.name(), Self::Apache),
+        (Self::Caddy.name(), Self::Caddy),
+        (Self::Envoy.name(), Self::Envoy),
+        (Self::Traefik.name(), Self::Traefik),
+        (Self::Kong.name(), Self::Kong),
+        (Self::Squid.name(), Self::Squid),
+        (Self::Varnish.name(), Self::Varnish),
+        (Self::Lighttpd.name(), Self::Lighttpd),
+        (Self::LiteSpeed.name(), Self::LiteSpeed),
+        (Self::TrafficServer.name(), Self::TrafficServer),
+        (Self::Yarp.name(), Self::Yarp),
+        (Self::AwsAlb.name(), Self::AwsAlb),
+        (Self::AwsElb.name(), Self::AwsElb),
+        (Self::AwsNlb.name(), Self::AwsNlb),
+        (Self::CloudFront.name(), Self::CloudFront),
+        (Self::ApiGateway.name(), Self::ApiGateway),
+        (Self::GcpLb.name(), Self::GcpLb),
+        (Self::AzureAppGateway.name(), Self::AzureAppGateway),
+        (Self::AzureFrontDoor.name(), Self::AzureFrontDoor),
+        (Self::AzureAppService.name(), Self::AzureAppService),
+        (Self::Cloudflare.name(), Self::Cloudflare),
+        (Self::Fastly.name(), Self::Fastly),
+        (Self::OpenIg.name(), Self::OpenIg),
+        (Self::ApigeeMp.name(), Self::ApigeeMp),
+        (Self::ApigeeRouter.name(), Self::ApigeeRouter),
+        (Self::EdgeMicro.name(), Self::EdgeMicro),
+        (Self::Iis.name(), Self::Iis),
+        (Self::HttpSys.name(), Self::HttpSys),
+        (Self::Gunicorn.name(), Self::Gunicorn),
+        (Self::Uvicorn.name(), Self::Uvicorn),
+        (Self::Uwsgi.name(), Self::Uwsgi),
+        (Self::PhpFpm.name(), Self::PhpFpm),
+        (Self::Node.name(), Self::Node),
+        (Self::Tomcat.name(), Self::Tomcat),
+        (Self::Jetty.name(), Self::Jetty),
+        (Self::Undertow.name(), Self::Undertow),
+        (Self::Java.name(), Self::Java),
+        (Self::DotNet.name(), Self::DotNet),
+        (Self::Application.name(), Self::Application),
+        (Self::Unknown.name(), Self::Unknown),
+    ];
+
     /// The name as users type it and as reports print it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -34,13 +109,42 @@ impl Product {
             Self::Haproxy => "haproxy",
             Self::Apache => "apache",
             Self::Caddy => "caddy",
+            Self::Envoy => "envoy",
+            Self::Traefik => "traefik",
+            Self::Kong => "kong",
+            Self::Squid => "squid",
+            Self::Varnish => "varnish",
+            Self::Lighttpd => "lighttpd",
+            Self::LiteSpeed => "litespeed",
+            Self::TrafficServer => "trafficserver",
+            Self::Yarp => "yarp",
+            Self::AwsAlb => "aws-alb",
+            Self::AwsElb => "aws-elb",
+            Self::AwsNlb => "aws-nlb",
+            Self::CloudFront => "cloudfront",
+            Self::ApiGateway => "aws-apigateway",
+            Self::GcpLb => "gcp-lb",
+            Self::AzureAppGateway => "azure-appgw",
+            Self::AzureFrontDoor => "azure-frontdoor",
+            Self::AzureAppService => "azure-appservice",
+            Self::Cloudflare => "cloudflare",
+            Self::Fastly => "fastly",
+            Self::OpenIg => "openig",
+            Self::ApigeeMp => "apigee-mp",
+            Self::ApigeeRouter => "apigee-router",
+            Self::EdgeMicro => "edgemicro",
             Self::Iis => "iis",
             Self::HttpSys => "http.sys",
-            Self::EdgeMicro => "edgemicro",
             Self::Gunicorn => "gunicorn",
             Self::Uvicorn => "uvicorn",
+            Self::Uwsgi => "uwsgi",
+            Self::PhpFpm => "php-fpm",
             Self::Node => "node",
+            Self::Tomcat => "tomcat",
+            Self::Jetty => "jetty",
+            Self::Undertow => "undertow",
             Self::Java => "java",
+            Self::DotNet => "dotnet",
             Self::Application => "application",
             Self::Unknown => "unknown",
         }
@@ -50,7 +154,33 @@ impl Product {
     pub const fn is_proxy(self) -> bool {
         matches!(
             self,
-            Self::Nginx | Self::Haproxy | Self::Apache | Self::Caddy | Self::EdgeMicro
+            Self::Nginx
+                | Self::Haproxy
+                | Self::Apache
+                | Self::Caddy
+                | Self::Envoy
+                | Self::Traefik
+                | Self::Kong
+                | Self::Squid
+                | Self::Varnish
+                | Self::Lighttpd
+                | Self::LiteSpeed
+                | Self::TrafficServer
+                | Self::Yarp
+                | Self::AwsAlb
+                | Self::AwsElb
+                | Self::AwsNlb
+                | Self::CloudFront
+                | Self::ApiGateway
+                | Self::GcpLb
+                | Self::AzureAppGateway
+                | Self::AzureFrontDoor
+                | Self::Cloudflare
+                | Self::Fastly
+                | Self::OpenIg
+                | Self::ApigeeMp
+                | Self::ApigeeRouter
+                | Self::EdgeMicro
         )
     }
 }
@@ -198,6 +328,19 @@ pub trait Format: Send + Sync {
 
     /// What its lines record.
     fn kind(&self) -> RecordKind;
+
+    /// What it is, in a few words.
+    fn about(&self) -> String {
+        let what = match self.kind() {
+            RecordKind::Access => "access log",
+            RecordKind::Error => "error log",
+            RecordKind::Mixed => "log of requests and errors",
+        };
+        match self.product() {
+            Product::Unknown => format!("{what} of any server"),
+            product => format!("{what} of {}", product.name()),
+        }
+    }
 
     /// Whether `head` is of this format.
     fn sniff(&self, head: &Head<'_>) -> Sniff;

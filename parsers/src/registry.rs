@@ -2,14 +2,26 @@
 
 use crate::format::Format;
 use crate::products::{
-    apache, apache_error, app_json, caddy, clf, edgemicro, gunicorn_error, haproxy, httperr, iis, nginx,
-    nginx_error, process_text, uvicorn,
+    apache, apache_error, api_gateway, app_json, aws_alb, aws_elb, aws_nlb, azure_appgw, azure_frontdoor,
+    bitbucket, caddy, clf, cloudflare, cloudfront, edgemicro, fastly, gcp_lb, gunicorn_error, haproxy,
+    httperr, iis, nginx, nginx_error, process_text, uvicorn,
 };
 
 /// Every built-in format, most specific first.
 pub fn builtin() -> &'static [&'static dyn Format] {
     &[
         &caddy::Caddy,
+        &aws_alb::AwsAlb,
+        &aws_nlb::AwsNlb,
+        &cloudfront::CloudFront,
+        &gcp_lb::GcpLb,
+        &azure_appgw::AzureAppGateway,
+        &azure_frontdoor::AzureFrontDoor,
+        &cloudflare::Cloudflare,
+        &fastly::Fastly,
+        &bitbucket::Bitbucket,
+        &api_gateway::ApiGateway,
+        &aws_elb::AwsElb,
         &edgemicro::EdgeMicro,
         &httperr::HttpErr,
         &iis::Iis,

@@ -89,7 +89,11 @@ pub(crate) fn upset<'a>(survey: &Survey<'a>, hops: &[HopId], end_us: i64) -> Opt
         .filter_map(|e| {
             let at = e.end_us.or(e.start_us)?;
             let upset = kind(e)?;
-            let after = if upset == Upset::Crash { NOTICED_AFTER_US } else { EVENT_AFTER_US };
+            let after = if upset == Upset::Crash {
+                NOTICED_AFTER_US
+            } else {
+                EVENT_AFTER_US
+            };
             let resolution = i64::from(e.resolution_us);
             if at - end_us < -EVENT_BEFORE_US - resolution || at - end_us > after {
                 return None;

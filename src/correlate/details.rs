@@ -28,6 +28,11 @@ impl Visit {
         self.outcome.iter().chain(&self.details)
     }
 
+    /// All records, given up.
+    pub fn into_records(self) -> impl Iterator<Item = Record> {
+        self.outcome.into_iter().chain(self.details)
+    }
+
     /// The hop.
     pub fn hop(&self) -> HopId {
         self.records().next().map_or(HopId(0), |record| record.hop)
@@ -35,7 +40,11 @@ impl Visit {
 
     /// Start and end, as far as known: the outcome's if it knows its length, else what all records span.
     pub fn interval(&self) -> Option<(i64, i64)> {
-        if let Some(outcome) = self.outcome.as_ref().filter(|outcome| outcome.duration_us.is_some()) {
+        if let Some(outcome) = self
+            .outcome
+            .as_ref()
+            .filter(|outcome| outcome.duration_us.is_some())
+        {
             return outcome.interval();
         }
         let all = || self.records().filter_map(Record::interval);
@@ -164,7 +173,10 @@ fn clusters(details: Vec<Record>) -> Vec<Vec<Record>> {
     for record in details {
         let keys: Vec<Common> = common(&record).collect();
         let known = keys.iter().filter_map(|key| Some((key, *open.get(key)?)));
-        let same = known.filter(|(key, at)| continues(&clusters[*at], &record, key)).map(|(_, at)| at).min();
+        let same = known
+            .filter(|(key, at)| continues(&clusters[*at], &record, key))
+            .map(|(_, at)| at)
+            .min();
         let at = same.unwrap_or(clusters.len());
         keys.into_iter().for_each(|key| {
             open.insert(key, at);
@@ -187,9 +199,17 @@ enum Common {
 }
 
 fn common(record: &Record) -> impl Iterator<Item = Common> + '_ {
-    let by_id = record.ids.iter().filter_map(|id| ids::key(id.as_bytes())).map(Common::Id);
-    let connection = record.connection.map(|serial| Common::Connection(record.pid, serial));
-    let client = record.client_port.map(|port| Common::Client(record.pid, record.client.clone(), port));
+    let by_id = record
+        .ids
+        .iter()
+        .filter_map(|id| ids::key(id.as_bytes()))
+        .map(Common::Id);
+    let connection = record
+        .connection
+        .map(|serial| Common::Connection(record.pid, serial));
+    let client = record
+        .client_port
+        .map(|port| Common::Client(record.pid, record.client.clone(), port));
     let thread = record.thread.map(|thread| Common::Thread(record.pid, thread));
     by_id.chain(connection).chain(client).chain(thread)
 }

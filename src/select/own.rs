@@ -3,8 +3,8 @@
 use why502_parsers::entry::{Entry, Upstream};
 
 use super::scan::{LineRef, interval};
-use crate::model::{HopId, ids};
 use crate::model::record::{Attempt, Place, Record, SourceId};
+use crate::model::{HopId, ids};
 use why502_parsers::Product;
 
 /// Which input and hop an entry comes from.

@@ -62,32 +62,57 @@ impl Scanner {
         self.index
     }
 
-    /// Hands every line of `chunk`, which starts at byte `offset` of the input and consists of whole lines, to `sink`.
-    pub fn scan<'a>(&mut self, chunk: &'a [u8], offset: u64, mut sink: impl FnMut(Scanned<'_, 'a>, LineRef)) {
+    /// Hands every line of `chunk`, which starts at byte `offset` of the input and consists of whole lines, to `sink`,
+    /// with the line as it stands.
+    pub fn scan<'a>(
+        &mut self,
+        chunk: &'a [u8],
+        offset: u64,
+        sink: impl FnMut(Scanned<'_, 'a>, LineRef, &'a [u8]),
+    ) {
+        self.scan_where(chunk, offset, |_| true, sink);
+    }
+
+    /// The same for the lines that `wanted` picks; the others are counted and left unread.
+    pub fn scan_where<'a>(
+        &mut self,
+        chunk: &'a [u8],
+        offset: u64,
+        wanted: impl Fn(&[u8]) -> bool,
+        mut sink: impl FnMut(Scanned<'_, 'a>, LineRef, &'a [u8]),
+    ) {
         let mut entry = Entry::default();
-        let mut rest = chunk;
-        let mut at = offset;
-        while !rest.is_empty() {
-            let end = memchr::memchr(b'\n', rest);
-            let taken = end.map_or(rest.len(), |end| end + 1);
-            let line = bytes::trim_cr(&rest[..end.unwrap_or(rest.len())]);
-            rest = &rest[taken..];
-            let place = LineRef {
-                offset: at,
-                len: u32::try_from(line.len()).unwrap_or(u32::MAX),
-                index: self.index,
-            };
-            at += taken as u64;
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', chunk).chain(std::iter::once(chunk.len())) {
+            if start >= chunk.len() {
+                break;
+            }
+            let line = bytes::trim_cr(&chunk[start..end]);
+            let at = offset + start as u64;
+            start = end + 1;
+            let index = self.index;
             self.index += 1;
-            entry.clear();
-            sink(self.line(line, &mut entry), place);
+            if wanted(line) {
+                entry.clear();
+                let len = u32::try_from(line.len()).unwrap_or(u32::MAX);
+                sink(
+                    self.line(line, &mut entry),
+                    LineRef {
+                        offset: at,
+                        len,
+                        index,
+                    },
+                    line,
+                );
+            }
         }
     }
 
     fn line<'e, 'a>(&mut self, line: &'a [u8], entry: &'e mut Entry<'a>) -> Scanned<'e, 'a> {
-        if line
-            .iter()
-            .all(|&byte| byte == b' ' || byte == b'\t' || byte == 0)
+        if line.first().is_none_or(|&byte| byte <= b' ')
+            && line
+                .iter()
+                .all(|&byte| byte == b' ' || byte == b'\t' || byte == 0)
         {
             return Scanned::Directive; // Blank, or NUL padding of a pre-allocated file.
         }

@@ -86,11 +86,13 @@ impl Sketch {
 #[derive(Debug, Clone, Default)]
 struct Lowest<const KEYS: usize, const EACH: usize> {
     kept: BTreeMap<u64, Group>,
+    /// The highest key kept once all places are taken; what is above is settled by this one look.
+    highest: Option<u64>,
 }
 
 impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
     fn wants(&self, key: u64) -> bool {
-        self.kept.len() < KEYS || self.kept.last_key_value().is_some_and(|(&last, _)| key <= last)
+        self.highest.is_none_or(|highest| key <= highest)
     }
 
     fn offer(&mut self, key: u64, sample: Option<Sample>, told: Told<'_>) {
@@ -110,11 +112,23 @@ impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
         if group.path.as_bytes() > told.path {
             group.path = String::from_utf8_lossy(told.path).into();
         }
-        if !told.upstream.is_empty() && !group.upstreams.iter().any(|known| known.as_bytes() == told.upstream) {
+        if !told.upstream.is_empty()
+            && !group
+                .upstreams
+                .iter()
+                .any(|known| known.as_bytes() == told.upstream)
+        {
             group.add_upstream(String::from_utf8_lossy(told.upstream).into());
         }
+        self.trim();
+    }
+
+    fn trim(&mut self) {
         if self.kept.len() > KEYS {
             self.kept.pop_last();
+        }
+        if self.kept.len() == KEYS {
+            self.highest = self.kept.last_key_value().map(|(&key, _)| key);
         }
     }
 
@@ -129,9 +143,7 @@ impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
                 }
                 Entry::Occupied(mut known) => known.get_mut().merge(group, EACH),
             }
-            if self.kept.len() > KEYS {
-                self.kept.pop_last();
-            }
+            self.trim();
         }
     }
 }
@@ -155,8 +167,14 @@ impl Group {
     }
 
     fn merge(&mut self, other: Self, each: usize) {
-        other.samples.into_iter().for_each(|sample| self.add(sample, each));
-        other.upstreams.into_iter().for_each(|address| self.add_upstream(address));
+        other
+            .samples
+            .into_iter()
+            .for_each(|sample| self.add(sample, each));
+        other
+            .upstreams
+            .into_iter()
+            .for_each(|address| self.add_upstream(address));
         if other.path < self.path {
             self.path = other.path;
         }
@@ -167,7 +185,10 @@ impl Group {
 mod tests {
     use super::*;
 
-    const TOLD: Told<'_> = Told { path: b"/a", upstream: b"10.0.0.1:80" };
+    const TOLD: Told<'_> = Told {
+        path: b"/a",
+        upstream: b"10.0.0.1:80",
+    };
 
     fn sample(at: i64) -> Sample {
         Sample {

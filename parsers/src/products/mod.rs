@@ -2,13 +2,25 @@
 
 pub mod apache;
 pub mod apache_error;
+pub mod api_gateway;
 pub mod app_json;
 mod app_json_keys;
+pub(crate) mod aws;
+pub mod aws_alb;
+pub mod aws_elb;
+pub mod aws_nlb;
+pub mod azure_appgw;
+pub mod azure_frontdoor;
+pub mod bitbucket;
 pub mod caddy;
 pub mod clf;
 mod clf_tail;
+pub mod cloudflare;
+pub mod cloudfront;
 pub mod edgemicro;
 pub(crate) mod errno;
+pub mod fastly;
+pub mod gcp_lb;
 pub mod gunicorn_error;
 pub mod haproxy;
 pub mod httperr;
