@@ -659,7 +659,7 @@ expect = { duration_us = 3000, time = '2026-11-20T10:00:05Z' }
         Defined::read("edge.toml", text).unwrap();
         let found = error(&text.replace("$request_time", "${request_time"));
         assert!(
-            found.contains("edge.toml:4:57: nginx format: '${' without '}'"),
+            found.contains("shop.toml:4:57: nginx format: '${' without '}'"),
             "{found}"
         );
         let found = error(&text.replace("'nginx'", "'ngnix'"));
