@@ -2,13 +2,14 @@
 
 use crate::format::Format;
 use crate::products::{
-    apache, apache_error, app_json, caddy, clf, edgemicro, gunicorn_error, haproxy, httperr, iis, nginx,
+    apache, apache_error, app_json, caddy, clf, defined, edgemicro, gunicorn_error, haproxy, httperr, iis, nginx,
     nginx_error, process_text, uvicorn,
 };
 
 /// Every built-in format, most specific first.
 pub fn builtin() -> &'static [&'static dyn Format] {
-    &[
+    static BUILTIN: &[&dyn Format] = &[
+
         &caddy::Caddy,
         &edgemicro::EdgeMicro,
         &httperr::HttpErr,
@@ -23,15 +24,25 @@ pub fn builtin() -> &'static [&'static dyn Format] {
         &nginx_error::NginxError,
         &apache_error::ApacheError,
         &haproxy::Haproxy,
+        &defined::BITBUCKET,
         &uvicorn::Uvicorn,
         &nginx::Nginx,
         &apache::Apache,
         &clf::Gunicorn,
         &clf::Clf,
-    ]
+    ];
+    BUILTIN
 }
 
 /// The built-in format called `name`.
 pub fn by_name(name: &str) -> Option<&'static dyn Format> {
     builtin().iter().copied().find(|format| format.name() == name)
+}
+
+/// The text of the built-in format called `name`, where it is a definition.
+pub fn definition_of(name: &str) -> Option<&'static str> {
+    defined::ALL
+        .iter()
+        .find(|definition| definition.name() == name)
+        .map(|definition| definition.source())
 }

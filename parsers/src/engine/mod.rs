@@ -11,6 +11,7 @@ pub mod paste;
 pub mod paste_apache;
 pub mod paste_haproxy;
 pub mod paste_nginx;
+pub mod paste_unknown;
 pub mod slot;
 pub mod template;
 mod template_build;

@@ -7,6 +7,7 @@ mod app_json_keys;
 pub mod caddy;
 pub mod clf;
 mod clf_tail;
+pub mod defined;
 pub mod edgemicro;
 pub(crate) mod errno;
 pub mod gunicorn_error;
