@@ -48,10 +48,7 @@ const PARSERS_MAY_IMPORT: &[(&str, &[&str])] = &[
     ("fields", &["bytes", "entry"]),
     ("format", &["bytes", "entry", "error"]),
     ("wrap", &["bytes", "entry", "error", "format", "time"]),
-    (
-        "engine",
-        &["bytes", "entry", "error", "fields", "format", "time"],
-    ),
+    ("engine", &["bytes", "entry", "error", "fields", "format", "time"]),
     (
         "products",
         &["bytes", "engine", "entry", "error", "format", "time", "wrap"],

@@ -2,14 +2,13 @@
 
 use crate::format::Format;
 use crate::products::{
-    apache, apache_error, app_json, caddy, clf, defined, edgemicro, gunicorn_error, haproxy, httperr, iis, nginx,
-    nginx_error, process_text, uvicorn,
+    apache, apache_error, app_json, caddy, clf, defined, edgemicro, gunicorn_error, haproxy, httperr, iis,
+    nginx, nginx_error, process_text, uvicorn,
 };
 
 /// Every built-in format, most specific first.
 pub fn builtin() -> &'static [&'static dyn Format] {
     static BUILTIN: &[&dyn Format] = &[
-
         &caddy::Caddy,
         &edgemicro::EdgeMicro,
         &httperr::HttpErr,

@@ -206,8 +206,16 @@ impl DetectArgs {
         self.look.put(&mut plan)?;
         self.source.put(&mut plan)?;
         plan.outputs = outputs(&self.output, self.format.as_deref())?;
-        if plan.outputs.iter().any(|output| !matches!(output.format, "text" | "json")) {
-            return Err(Error::usage("--format", "detect writes text and JSON only", "valid: text, json"));
+        if plan
+            .outputs
+            .iter()
+            .any(|output| !matches!(output.format, "text" | "json"))
+        {
+            return Err(Error::usage(
+                "--format",
+                "detect writes text and JSON only",
+                "valid: text, json",
+            ));
         }
         plan.threads = threads(self.threads.as_deref())?;
         plan.paths = self.paths;
@@ -229,7 +237,11 @@ impl ParseArgs {
         let named = match self.format.as_deref() {
             None => None,
             Some(name) => Some(EntryFormat::by_name(name).ok_or_else(|| {
-                Error::usage("--format", format!("unknown format '{name}'"), "valid: ndjson, csv")
+                Error::usage(
+                    "--format",
+                    format!("unknown format '{name}'"),
+                    "valid: ndjson, csv",
+                )
             })?),
         };
         let format = match (by_extension, named, &output) {
@@ -311,7 +323,10 @@ fn parse(job: &ParseJob, now_us: i64) -> Result<u8, Error> {
     let plan = &job.plan;
     warn_of_formats(plan);
     let progress = progress(plan);
-    let name = job.output.clone().unwrap_or_else(|| PathBuf::from("standard output"));
+    let name = job
+        .output
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("standard output"));
     let failed = |source| Error::Write {
         path: name.clone(),
         source,
@@ -349,7 +364,9 @@ fn man() -> Result<u8, Error> {
 /// [`Error::Write`].
 pub(super) fn to_stdout(text: &[u8]) -> Result<u8, Error> {
     let mut out = io::stdout().lock();
-    out.write_all(text).and_then(|()| out.flush()).map_err(write_failed)?;
+    out.write_all(text)
+        .and_then(|()| out.flush())
+        .map_err(write_failed)?;
     Ok(0)
 }
 

@@ -63,7 +63,9 @@ fn write(plan: &Plan, output: &Output, report: &Report) -> Result<(), Error> {
     let Some(renderer) = report::by_name(output.format) else {
         return Ok(());
     };
-    to(plan, output, &mut |style, out| renderer.render(report, style, out))?;
+    to(plan, output, &mut |style, out| {
+        renderer.render(report, style, out)
+    })?;
     if let Some(path) = output.file.as_deref().filter(|_| !plan.quiet) {
         say_written(path, report);
     }

@@ -146,7 +146,11 @@ fn show(name: &str, own: &[Defined]) -> Result<String, Error> {
             .chain(own.iter().map(|defined| defined.name()))
             .collect();
         let hint = format!("valid: {}", known.join(", "));
-        return Err(Error::usage("formats show", format!("unknown format '{name}'"), hint));
+        return Err(Error::usage(
+            "formats show",
+            format!("unknown format '{name}'"),
+            hint,
+        ));
     };
     let mut out = format!(
         "name     {}\nproduct  {}\nkind     {}\nwhat     {}\n",
@@ -168,7 +172,8 @@ fn show(name: &str, own: &[Defined]) -> Result<String, Error> {
 const EXAMPLE: &str = include_str!("../../parsers/formats/example.toml");
 
 fn fields() -> String {
-    let mut out = String::from("Fields of a record, as 'why502 parse' writes them and samples expect them:\n\n");
+    let mut out =
+        String::from("Fields of a record, as 'why502 parse' writes them and samples expect them:\n\n");
     let record: Vec<[String; 3]> = PLACE_FIELDS
         .iter()
         .map(|(name, holds, what)| [*name, *holds, *what])
@@ -198,7 +203,12 @@ fn check(places: &[PathBuf], quiet: bool) -> Result<u8, Error> {
                     if !quiet {
                         let samples = defined.samples();
                         let noun = if samples == 1 { "sample" } else { "samples" };
-                        let _ = writeln!(out, "ok  {}: {}, {samples} {noun}", path.display(), defined.name());
+                        let _ = writeln!(
+                            out,
+                            "ok  {}: {}, {samples} {noun}",
+                            path.display(),
+                            defined.name()
+                        );
                     }
                     warn(&path.display().to_string(), &defined);
                 }
@@ -216,7 +226,10 @@ fn check(places: &[PathBuf], quiet: bool) -> Result<u8, Error> {
 /// Says what is odd about a definition that is right in itself.
 fn warn(path: &str, defined: &Defined) {
     if registry::by_name(defined.name()).is_some() {
-        let message = format!("{path}: '{}' is the name of a built-in format, which goes before", defined.name());
+        let message = format!(
+            "{path}: '{}' is the name of a built-in format, which goes before",
+            defined.name()
+        );
         say::warning(&message, "choose another name");
     }
     for note in defined.unknown_variables() {
@@ -233,7 +246,10 @@ fn warn(path: &str, defined: &Defined) {
         sniff.score > own.score && sniff.score > Score::No
     });
     if let Some(format) = rival {
-        let message = format!("{path}: the built-in format {} knows these lines more surely", format.name());
+        let message = format!(
+            "{path}: the built-in format {} knows these lines more surely",
+            format.name()
+        );
         let hint = "give mark = '…', a text that every such file has, or force it with --input-format";
         say::warning(&message, hint);
     }

@@ -47,7 +47,11 @@ Every option may be set in the environment too: --time-zone as WHY502_TIME_ZONE,
 /// Says why requests ended in 502: reads the logs of every hop, joins them, names the cause.
 #[derive(Debug, Parser)]
 #[command(name = "why502", version, about, after_help = EXAMPLES, max_term_width = 110)]
-#[command(arg_required_else_help = true, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    arg_required_else_help = true,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 #[command(disable_help_subcommand = true, subcommand_help_heading = "Other jobs", override_usage = USAGE)]
 pub struct Cli {
     /// Another job than the main one.

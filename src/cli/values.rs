@@ -119,13 +119,18 @@ pub(super) fn statuses(text: &str) -> Result<Statuses, Error> {
 
 /// The directory of the user's own format definitions, if there is one.
 pub(super) fn user_formats() -> Option<PathBuf> {
-    let set = |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |variable: &str| {
+        std::env::var_os(variable)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let base = if cfg!(windows) {
         set("APPDATA")
     } else {
         set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")))
     };
-    base.map(|base| base.join("why502").join("formats")).filter(|directory| directory.is_dir())
+    base.map(|base| base.join("why502").join("formats"))
+        .filter(|directory| directory.is_dir())
 }
 
 /// `CAUSE|any[:N]`.

@@ -185,7 +185,12 @@ fn join_by_time(all: &[Visit], hops: &[Hop], parents: &mut [Option<Parent>]) {
         let path = visit.text(|record| &record.path);
         if !path.is_empty() && visit.interval().is_some() {
             let key = ids::request_key(visit.text(|record| &record.method).as_bytes(), path.as_bytes());
-            by_request.entry(key).or_default().entry(visit.hop()).or_default().push(at);
+            by_request
+                .entry(key)
+                .or_default()
+                .entry(visit.hop())
+                .or_default()
+                .push(at);
         }
     }
     let linked = linked_by_id(all, parents);
@@ -194,8 +199,14 @@ fn join_by_time(all: &[Visit], hops: &[Hop], parents: &mut [Option<Parent>]) {
         let mut pairs = Vec::new();
         for (&inner_hop, inner) in of_request {
             let free = starts(all, inner.iter().copied().filter(|&at| parents[at].is_none()));
-            for outer in outer_hops(hops, inner_hop).iter().filter_map(|hop| of_request.get(hop)) {
-                let open = outer.iter().copied().filter(|at| !linked.contains(&(*at, inner_hop)));
+            for outer in outer_hops(hops, inner_hop)
+                .iter()
+                .filter_map(|hop| of_request.get(hop))
+            {
+                let open = outer
+                    .iter()
+                    .copied()
+                    .filter(|at| !linked.contains(&(*at, inner_hop)));
                 let open = open.filter(|&at| !sent_elsewhere(&all[at], inner_hop, hops));
                 open.for_each(|outer| pairs.extend(partners(all, outer, &free)));
             }
@@ -226,7 +237,9 @@ fn taken_by_id(all: &[Visit], hops: &[Hop], parents: &[Option<Parent>]) -> FxHas
     for (at, parent) in parents.iter().enumerate() {
         // An id may join hops that others stand between; those exchanges are still open.
         if let Some(parent) = parent
-            && hops[all[parent.at].hop().0 as usize].upstreams.contains(&all[at].hop())
+            && hops[all[parent.at].hop().0 as usize]
+                .upstreams
+                .contains(&all[at].hop())
         {
             *taken.entry(parent.at).or_default() += 1;
         }
@@ -238,9 +251,8 @@ fn taken_by_id(all: &[Visit], hops: &[Hop], parents: &[Option<Parent>]) -> FxHas
 fn sent_elsewhere(outer: &Visit, inner: HopId, hops: &[Hop]) -> bool {
     let attempts = || outer.records().flat_map(|record| &record.attempts);
     let leads_to = |hop: &Hop, addr: &str| hop.addresses.iter().any(|own| own == addr);
-    let elsewhere = |addr: &str| {
-        !leads_to(&hops[inner.0 as usize], addr) && hops.iter().any(|hop| leads_to(hop, addr))
-    };
+    let elsewhere =
+        |addr: &str| !leads_to(&hops[inner.0 as usize], addr) && hops.iter().any(|hop| leads_to(hop, addr));
     attempts().next().is_some() && attempts().all(|attempt| elsewhere(&attempt.addr))
 }
 
@@ -291,14 +303,18 @@ fn assign(
         of_inner.entry(inner).or_insert_with(Vec::new).push(n);
     }
     // A request that was tried several times was several exchanges.
-    let full = |taken: &FxHashMap<usize, usize>, outer| taken.get(&outer).is_some_and(|&n| n >= tries(&all[outer]));
+    let full =
+        |taken: &FxHashMap<usize, usize>, outer| taken.get(&outer).is_some_and(|&n| n >= tries(&all[outer]));
     for (n, &(price, outer, inner)) in pairs.iter().enumerate() {
         if parents[inner].is_some() || full(taken, outer) {
             continue;
         }
         let rival = |&other: &usize| {
             let (cost, x, y) = pairs[other];
-            other != n && parents[y].is_none() && !full(taken, x) && (price..=price + MARGIN_US).contains(&cost)
+            other != n
+                && parents[y].is_none()
+                && !full(taken, x)
+                && (price..=price + MARGIN_US).contains(&cost)
         };
         let ambiguous = of_outer[&outer].iter().chain(&of_inner[&inner]).any(rival);
         *taken.entry(outer).or_default() += 1;

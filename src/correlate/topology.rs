@@ -196,7 +196,11 @@ fn addresses(
                 for a in &outside.samples {
                     let agrees = inside.samples.iter().any(|b| clocks::agree(a, b, fit.offset_us));
                     if let Some(address) = address_of(outer, outside, a, route_of).filter(|_| agrees) {
-                        *votes.entry((outer, address)).or_default().entry(inner).or_default() += 1;
+                        *votes
+                            .entry((outer, address))
+                            .or_default()
+                            .entry(inner)
+                            .or_default() += 1;
                     }
                 }
             }
@@ -234,7 +238,12 @@ fn address_of(outer: HopId, group: &Group, sample: &Sample, route_of: &RouteOf<'
         return route_of(outer, &group.path);
     }
     let its_own = |address: &&Box<str>| ids::hash(address.as_bytes()) == sample.upstream;
-    let alone = || group.upstreams.first().filter(|_| group.upstreams.len() == 1 && sample.upstream == 0);
+    let alone = || {
+        group
+            .upstreams
+            .first()
+            .filter(|_| group.upstreams.len() == 1 && sample.upstream == 0)
+    };
     let address = group.upstreams.iter().find(its_own).or_else(alone)?;
     Some(String::from(&**address))
 }
@@ -244,7 +253,12 @@ fn name_used<'a>(from: &Node<'_>, to: &Node<'a>) -> Option<&'a str> {
     let name = to.name.rsplit('/').next().filter(|name| !name.is_empty())?;
     let speaks = |group: &Group| group.upstreams.contains(name);
     let sketch = from.sketch.filter(|_| from.hop != to.hop)?;
-    sketch.requests().values().chain(sketch.ids().values()).any(speaks).then_some(name)
+    sketch
+        .requests()
+        .values()
+        .chain(sketch.ids().values())
+        .any(speaks)
+        .then_some(name)
 }
 
 /// A hop that is reached by way of another is not reached directly.

@@ -13,7 +13,11 @@ use super::json;
 pub const PLACE_FIELDS: &[(&str, &str, &str)] = &[
     ("file", "text", "path of the file, as reports name it"),
     ("line", "number", "line of the record, from 1"),
-    ("offset", "bytes", "where that line begins, in the decompressed file"),
+    (
+        "offset",
+        "bytes",
+        "where that line begins, in the decompressed file",
+    ),
     ("hop", "text", "name of the hop"),
     ("format", "text", "format that the file was read as"),
     ("product", "text", "program that wrote it"),
@@ -129,7 +133,9 @@ fn json_value(value: &Value<'_>, entry: &Entry<'_>, out: &mut Vec<u8>) {
             list(texts, out, |text, out| json::write_text(&text, out));
         }
         Value::Attempts(upstream, AttemptPart::Addr) => {
-            let texts = upstream.attempts().map(|attempt| entry.escape.decode(attempt.addr));
+            let texts = upstream
+                .attempts()
+                .map(|attempt| entry.escape.decode(attempt.addr));
             list(texts, out, |text, out| json::write_text(&text, out));
         }
         Value::Attempts(upstream, part) => list(part.numbers(upstream), out, |n, out| match n {
@@ -202,7 +208,10 @@ fn csv_value(value: &Value<'_>, entry: &Entry<'_>, out: &mut Vec<u8>) {
 
 /// Text as a cell: in quotes where it holds what parts cells.
 fn cell(text: &str, out: &mut Vec<u8>) {
-    if !text.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n')) {
+    if !text
+        .bytes()
+        .any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n'))
+    {
         out.extend_from_slice(text.as_bytes());
         return;
     }

@@ -216,6 +216,22 @@ impl Sources {
         }
     }
 
+    /// Every input that is read, in order, and what it was recognised as.
+    pub(super) fn detected(&self) -> impl Iterator<Item = (SourceId, &Detected)> {
+        self.inputs
+            .iter()
+            .filter_map(|input| Some((input.id, self.detected.get(&input.id)?)))
+    }
+
+    /// The name of the hop of every input that is read.
+    pub(super) fn names_by_input(&self) -> BTreeMap<SourceId, String> {
+        let name = |hop: &HopId| self.names[hop.0 as usize].0.clone();
+        self.hop_of
+            .iter()
+            .map(|(source, hop)| (*source, name(hop)))
+            .collect()
+    }
+
     /// The hop of every input that is read.
     pub(super) fn hop_of(&self) -> BTreeMap<SourceId, HopId> {
         self.hop_of.clone()

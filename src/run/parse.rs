@@ -103,7 +103,11 @@ pub fn parse(
     let window = window(plan, &readings.list, now_us, progress)?;
     progress.restart(
         "writing",
-        readings.list.iter().map(|reading| reading.input.bytes_on_disk).sum(),
+        readings
+            .list
+            .iter()
+            .map(|reading| reading.input.bytes_on_disk)
+            .sum(),
     );
     let mut writer = Writer {
         out,
@@ -151,14 +155,22 @@ fn given(plan: &Plan, sources: &Sources) -> BTreeMap<SourceId, Correction> {
 }
 
 fn known_hops(plan: &Plan, names: &BTreeMap<SourceId, String>) -> Result<(), Error> {
-    let Some(unknown) = plan.hops.iter().find(|hop| !names.values().any(|name| name == *hop)) else {
+    let Some(unknown) = plan
+        .hops
+        .iter()
+        .find(|hop| !names.values().any(|name| name == *hop))
+    else {
         return Ok(());
     };
     let mut known: Vec<&str> = names.values().map(String::as_str).collect();
     known.sort_unstable();
     known.dedup();
     let hint = format!("hops found: {}", known.join(", "));
-    Err(Error::usage("--hop", format!("no hop is called '{unknown}'"), hint))
+    Err(Error::usage(
+        "--hop",
+        format!("no hop is called '{unknown}'"),
+        hint,
+    ))
 }
 
 /// The window; the last entry is looked for only if times count back from it.
@@ -223,7 +235,7 @@ impl Writer<'_> {
             ..
         } = self;
         let mut corrected = Entry::default();
-        scanner.scan(chunk.bytes, chunk.offset, |scanned, line| match scanned {
+        scanner.scan(chunk.bytes, chunk.offset, |scanned, line, _| match scanned {
             Scanned::Entry(entry) => {
                 corrected.clone_from(entry);
                 if let Some(stamp) = &mut corrected.time {

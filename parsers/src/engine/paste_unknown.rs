@@ -39,15 +39,29 @@ pub fn unknown(dialect: Dialect, text: &str) -> Vec<String> {
 
 /// Prefixes of nginx's variables whose rest is a name of the user's.
 const NGINX_FAMILIES: [&str; 13] = [
-    "http_", "sent_http_", "sent_trailer_", "upstream_http_", "upstream_trailer_", "upstream_cookie_", "cookie_", "arg_",
-    "jwt_", "date_", "geoip_", "geoip2_", "ssl_",
+    "http_",
+    "sent_http_",
+    "sent_trailer_",
+    "upstream_http_",
+    "upstream_trailer_",
+    "upstream_cookie_",
+    "cookie_",
+    "arg_",
+    "jwt_",
+    "date_",
+    "geoip_",
+    "geoip2_",
+    "ssl_",
 ];
 
 fn nginx(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     for (at, _) in text.match_indices('$') {
         let rest = text[at + 1..].trim_start_matches('{');
-        let len = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+        let len = rest
+            .bytes()
+            .take_while(|b| b.is_ascii_alphanumeric() || *b == b'_')
+            .count();
         let name = &rest[..len];
         let header_id = crate::engine::id::header(name.as_bytes()) != crate::engine::id::Header::Other;
         let in_family = NGINX_FAMILIES.iter().any(|family| name.starts_with(family));
@@ -60,25 +74,114 @@ fn nginx(text: &str) -> Vec<String> {
 }
 
 const NGINX: &[&str] = &[
-    "args", "binary_remote_addr", "body_bytes_sent", "bytes_received", "bytes_sent", "connection", "connection_requests",
-    "connection_time", "connections_active", "connections_reading", "connections_waiting", "connections_writing",
-    "content_length", "content_type", "document_root", "document_uri", "fastcgi_path_info", "fastcgi_script_name",
-    "gzip_ratio", "host", "hostname", "http2", "http3", "https", "invalid_referer", "is_args", "limit_conn_status",
-    "limit_rate", "limit_req_status", "memcached_key", "modern_browser", "msec", "nginx_version", "pid", "pipe",
-    "protocol", "proxy_add_x_forwarded_for", "proxy_host", "proxy_port", "proxy_protocol_addr", "proxy_protocol_port",
-    "proxy_protocol_server_addr", "proxy_protocol_server_port", "query_string", "quic", "realip_remote_addr",
-    "realip_remote_port", "realpath_root", "remote_addr", "remote_port", "remote_user", "request", "request_body",
-    "request_body_file", "request_completion", "request_filename", "request_id", "request_length", "request_method",
-    "request_port", "request_time", "request_uri", "scheme", "secure_link", "secure_link_expires", "server_addr",
-    "server_name", "server_port", "server_protocol", "session_time", "slice_range", "spdy", "status", "tcpinfo_rtt",
-    "tcpinfo_rttvar", "tcpinfo_snd_cwnd", "tcpinfo_rcv_space", "time_iso8601", "time_local", "uid_got", "uid_reset",
-    "uid_set", "upstream_addr", "upstream_bytes_received", "upstream_bytes_sent", "upstream_cache_last_modified",
-    "upstream_cache_status", "upstream_connect_time", "upstream_first_byte_time", "upstream_header_time",
-    "upstream_last_addr", "upstream_last_server_name", "upstream_queue_time", "upstream_response_length",
-    "upstream_response_time", "upstream_session_time", "upstream_status", "uri",
+    "args",
+    "binary_remote_addr",
+    "body_bytes_sent",
+    "bytes_received",
+    "bytes_sent",
+    "connection",
+    "connection_requests",
+    "connection_time",
+    "connections_active",
+    "connections_reading",
+    "connections_waiting",
+    "connections_writing",
+    "content_length",
+    "content_type",
+    "document_root",
+    "document_uri",
+    "fastcgi_path_info",
+    "fastcgi_script_name",
+    "gzip_ratio",
+    "host",
+    "hostname",
+    "http2",
+    "http3",
+    "https",
+    "invalid_referer",
+    "is_args",
+    "limit_conn_status",
+    "limit_rate",
+    "limit_req_status",
+    "memcached_key",
+    "modern_browser",
+    "msec",
+    "nginx_version",
+    "pid",
+    "pipe",
+    "protocol",
+    "proxy_add_x_forwarded_for",
+    "proxy_host",
+    "proxy_port",
+    "proxy_protocol_addr",
+    "proxy_protocol_port",
+    "proxy_protocol_server_addr",
+    "proxy_protocol_server_port",
+    "query_string",
+    "quic",
+    "realip_remote_addr",
+    "realip_remote_port",
+    "realpath_root",
+    "remote_addr",
+    "remote_port",
+    "remote_user",
+    "request",
+    "request_body",
+    "request_body_file",
+    "request_completion",
+    "request_filename",
+    "request_id",
+    "request_length",
+    "request_method",
+    "request_port",
+    "request_time",
+    "request_uri",
+    "scheme",
+    "secure_link",
+    "secure_link_expires",
+    "server_addr",
+    "server_name",
+    "server_port",
+    "server_protocol",
+    "session_time",
+    "slice_range",
+    "spdy",
+    "status",
+    "tcpinfo_rtt",
+    "tcpinfo_rttvar",
+    "tcpinfo_snd_cwnd",
+    "tcpinfo_rcv_space",
+    "time_iso8601",
+    "time_local",
+    "uid_got",
+    "uid_reset",
+    "uid_set",
+    "upstream_addr",
+    "upstream_bytes_received",
+    "upstream_bytes_sent",
+    "upstream_cache_last_modified",
+    "upstream_cache_status",
+    "upstream_connect_time",
+    "upstream_first_byte_time",
+    "upstream_header_time",
+    "upstream_last_addr",
+    "upstream_last_server_name",
+    "upstream_queue_time",
+    "upstream_response_length",
+    "upstream_response_time",
+    "upstream_session_time",
+    "upstream_status",
+    "uri",
     // Set by ingress-nginx and Kong.
-    "proxy_upstream_name", "proxy_alternative_upstream_name", "req_id", "kong_request_id", "namespace", "ingress_name",
-    "service_name", "service_port", "the_real_ip",
+    "proxy_upstream_name",
+    "proxy_alternative_upstream_name",
+    "req_id",
+    "kong_request_id",
+    "namespace",
+    "ingress_name",
+    "service_name",
+    "service_port",
+    "the_real_ip",
 ];
 
 /// The letters after `%`, modifiers and parameters taken off.
@@ -94,7 +197,10 @@ fn apache(text: &str) -> Vec<String> {
         let modifier = |c: char| matches!(c, '!' | '<' | '>' | ',') || c.is_ascii_digit();
         rest = rest.trim_start_matches(modifier);
         if rest.starts_with('{') {
-            rest = rest.find('}').map_or("", |end| &rest[end + 1..]).trim_start_matches(modifier);
+            rest = rest
+                .find('}')
+                .map_or("", |end| &rest[end + 1..])
+                .trim_start_matches(modifier);
         }
         let len = if rest.starts_with('^') { 3 } else { 1 };
         if let Some(name) = rest.get(..len) {
@@ -105,8 +211,8 @@ fn apache(text: &str) -> Vec<String> {
 }
 
 const APACHE: &[&str] = &[
-    "a", "A", "b", "B", "C", "D", "e", "f", "h", "H", "i", "k", "l", "L", "m", "n", "o", "p", "P", "q", "r", "R", "s", "t",
-    "T", "u", "U", "v", "V", "X", "c", "x", "I", "O", "S", "^ti", "^to", "^FB", "^FU",
+    "a", "A", "b", "B", "C", "D", "e", "f", "h", "H", "i", "k", "l", "L", "m", "n", "o", "p", "P", "q", "r",
+    "R", "s", "t", "T", "u", "U", "v", "V", "X", "c", "x", "I", "O", "S", "^ti", "^to", "^FB", "^FU",
 ];
 
 /// The aliases after `%`, flags and names taken off.
@@ -133,10 +239,10 @@ fn haproxy(text: &str) -> Vec<String> {
 }
 
 const HAPROXY: &[&str] = &[
-    "o", "B", "CC", "CS", "H", "HM", "HP", "HPO", "HQ", "HU", "HV", "HUPATH", "ID", "OG", "ST", "T", "Ta", "Tc", "Td", "Th",
-    "Ti", "Tl", "Tq", "Tr", "TR", "Ts", "Tt", "Tu", "Tw", "U", "ac", "b", "bc", "bi", "bp", "bq", "ci", "cp", "f", "fc", "fi",
-    "fp", "ft", "hr", "hrl", "hs", "hsl", "lc", "ms", "pid", "r", "rc", "rt", "s", "sc", "si", "sp", "sq", "sslc", "sslv",
-    "t", "tr", "trg", "trl", "ts", "tsc", "E",
+    "o", "B", "CC", "CS", "H", "HM", "HP", "HPO", "HQ", "HU", "HV", "HUPATH", "ID", "OG", "ST", "T", "Ta",
+    "Tc", "Td", "Th", "Ti", "Tl", "Tq", "Tr", "TR", "Ts", "Tt", "Tu", "Tw", "U", "ac", "b", "bc", "bi", "bp",
+    "bq", "ci", "cp", "f", "fc", "fi", "fp", "ft", "hr", "hrl", "hs", "hsl", "lc", "ms", "pid", "r", "rc",
+    "rt", "s", "sc", "si", "sp", "sq", "sslc", "sslv", "t", "tr", "trg", "trl", "ts", "tsc", "E",
 ];
 
 #[cfg(test)]
@@ -145,7 +251,10 @@ mod tests {
 
     #[test]
     fn a_misspelt_variable_is_named_with_what_it_was_meant_to_be() {
-        let notes = unknown(Dialect::Nginx, "$remote_addr [$time_local] ${upstream_adr} $upstream_adr $trace $http_x");
+        let notes = unknown(
+            Dialect::Nginx,
+            "$remote_addr [$time_local] ${upstream_adr} $upstream_adr $trace $http_x",
+        );
         assert_eq!(
             notes,
             [
@@ -153,17 +262,29 @@ mod tests {
                 "nginx has no variable $trace of its own: its value is read over"
             ]
         );
-        assert_eq!(unknown(Dialect::Apache, r#"%h %>s %{X}i %200{ms}T %Q %% %^ti"#).len(), 1);
-        assert_eq!(unknown(Dialect::Haproxy, "%ci:%cp %{+Q}r %[src] %(x)ST %zz").len(), 1);
+        assert_eq!(
+            unknown(Dialect::Apache, r#"%h %>s %{X}i %200{ms}T %Q %% %^ti"#).len(),
+            1
+        );
+        assert_eq!(
+            unknown(Dialect::Haproxy, "%ci:%cp %{+Q}r %[src] %(x)ST %zz").len(),
+            1
+        );
     }
 
     #[test]
     fn the_formats_that_servers_ship_have_only_variables_they_know() {
         use crate::engine::{paste_apache, paste_haproxy, paste_nginx};
-        assert_eq!(unknown(Dialect::Nginx, paste_nginx::COMBINED), Vec::<String>::new());
+        assert_eq!(
+            unknown(Dialect::Nginx, paste_nginx::COMBINED),
+            Vec::<String>::new()
+        );
         for (_, text) in paste_apache::NAMED {
             assert_eq!(unknown(Dialect::Apache, text), Vec::<String>::new());
         }
-        assert_eq!(unknown(Dialect::Haproxy, paste_haproxy::HTTPLOG), Vec::<String>::new());
+        assert_eq!(
+            unknown(Dialect::Haproxy, paste_haproxy::HTTPLOG),
+            Vec::<String>::new()
+        );
     }
 }
