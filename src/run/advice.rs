@@ -174,7 +174,7 @@ access_log /var/log/nginx/access.log why502;"#,
         place: "haproxy.cfg, in the frontend",
         line: r#"unique-id-format %{+X}o\ %ci:%cp_%fi:%fp_%Ts_%rt:%pid
 unique-id-header X-Request-ID
-log-format "%ci:%cp [%trl] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r %ID %si:%sp %bi:%bp""#,
+log-format "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r %ID %si:%sp %bi:%bp""#,
         gives: &[
             (Need::Id, "%ID"),
             (Need::Termination, "%tsc"),
@@ -183,11 +183,11 @@ log-format "%ci:%cp [%trl] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac
             (Need::UpstreamAddr, "%b/%s %si:%sp"),
             (Need::Duration, "%Ta"),
             (Need::Queue, "%Tw"),
-            (Need::FineTime, "%trl"),
+            (Need::FineTime, "%tr"),
             (Need::UpstreamLocal, "%bi:%bp"),
         ],
-        note: "an id that a client or an outer hop sends is kept with 'http-request set-var' or captured instead: \
-               'http-request capture req.hdr(X-Request-ID) len 64'",
+        note: "%tr is local time without its zone: run HAProxy with TZ=UTC, or give --tz; %trl says the zone but has whole \
+               seconds only",
     },
     Setting {
         product: Product::Apache,
@@ -214,7 +214,8 @@ CustomLog logs/access_log why502"#,
             (Need::Duration, "format json"),
             (Need::FineTime, "format json"),
         ],
-        note: "give requests an id with 'request_header X-Request-Id {http.request.uuid}'; the error log then names it too",
+        note: "log_append needs Caddy 2.8; give requests an id with 'request_header X-Request-Id {http.request.uuid}', and the \
+               error log names it too",
     },
     Setting {
         product: Product::Envoy,

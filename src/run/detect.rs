@@ -28,6 +28,8 @@ pub(super) struct Tally {
     /// Per field of [`FIELDS`].
     filled: Vec<u64>,
     shapes: BTreeMap<&'static str, u64>,
+    /// Whether a list of the upstream's times was logged at all, be it of dashes: connecting, header, response.
+    lists: [bool; 3],
 }
 
 /// A tally per input.
@@ -42,6 +44,9 @@ pub(super) fn merge(sum: &mut Tallies, other: Tallies) {
         tally.failures += more.failures;
         tally.requests_with_id += more.requests_with_id;
         tally.fine += more.fine;
+        for (to, from) in tally.lists.iter_mut().zip(more.lists) {
+            *to |= from;
+        }
         tally.filled.resize(FIELDS.len(), 0);
         for (to, from) in tally.filled.iter_mut().zip(more.filled) {
             *to += from;
@@ -57,6 +62,14 @@ impl Tally {
     pub(super) fn add(&mut self, entry: &Entry<'_>) {
         self.filled.resize(FIELDS.len(), 0);
         self.entries += 1;
+        let upstream = &entry.upstream;
+        for (logged, list) in
+            self.lists
+                .iter_mut()
+                .zip([upstream.connect, upstream.header, upstream.response])
+        {
+            *logged |= !list.is_empty();
+        }
         for (count, field) in self.filled.iter_mut().zip(FIELDS) {
             *count += u64::from((field.get)(entry).is_filled());
         }
@@ -81,6 +94,8 @@ impl Tally {
     fn meets(&self, question: &advice::Question) -> bool {
         match question.need {
             Need::FineTime => self.fine > 0,
+            Need::ConnectTime if self.lists[0] => true,
+            Need::HeaderTime if self.lists[1] || self.lists[2] => true,
             _ => question.fields.iter().any(|field| self.has(field)),
         }
     }

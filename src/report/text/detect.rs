@@ -39,7 +39,7 @@ pub(in crate::report) fn write(detection: &Detection, style: &Style, out: &mut d
     }
     page.table(2, &table)?;
     for file in &detection.files {
-        details(&mut page, file, style)?;
+        details(&mut page, file, detection.hops.len(), style)?;
     }
     advice(&mut page, detection)?;
     coverage::problems(&mut page, &detection.problems)?;
@@ -62,7 +62,7 @@ fn ids(file: &DetectedFile) -> String {
     }
 }
 
-fn details(page: &mut Page<'_>, file: &DetectedFile, style: &Style) -> io::Result<()> {
+fn details(page: &mut Page<'_>, file: &DetectedFile, hops: usize, style: &Style) -> io::Result<()> {
     page.title(&file.input.path)?;
     let certainty = match file.certainty.as_str() {
         "mark" => "certain",
@@ -105,6 +105,8 @@ fn details(page: &mut Page<'_>, file: &DetectedFile, style: &Style) -> io::Resul
         );
         if !file.ids.shared_with.is_empty() {
             text.push_str(&format!("; also logged by {}", file.ids.shared_with.join(", ")));
+        } else if hops > 1 {
+            text.push_str("; logged by no other hop");
         }
         page.block(2, (Role::Dim, "ids      "), &[(Role::Plain, &text)])?;
     }
@@ -127,7 +129,10 @@ fn details(page: &mut Page<'_>, file: &DetectedFile, style: &Style) -> io::Resul
     }
     for (at, field) in file.missing.iter().enumerate() {
         let label = if at == 0 { "lacks    " } else { "         " };
-        let what = format!("{}:", field.what);
+        let what = match field.written.as_str() {
+            "" => format!("{}:", field.what),
+            written => format!("{} ({written}):", field.what),
+        };
         page.block(
             2,
             (Role::Dim, label),
@@ -165,6 +170,12 @@ fn advice(page: &mut Page<'_>, detection: &Detection) -> io::Result<()> {
         if !advice.note.is_empty() {
             page.blank()?;
             page.block(2, (Role::Good, "hint: "), &[(Role::Plain, &advice.note)])?;
+        }
+        if matches!(product, "nginx" | "apache" | "haproxy") {
+            let how = format!(
+                "the new lines are read by the server's configuration beside the logs, or with --log-format '{product}:...'"
+            );
+            page.block(2, (Role::Good, "hint: "), &[(Role::Plain, &how)])?;
         }
     }
     Ok(())
