@@ -148,7 +148,7 @@ fn a_link_to_nowhere_and_a_file_that_may_not_be_read_are_named() {
     assert_error(&place.run(&["dangling.log"]), &[], "cannot read dangling.log");
     place.write("secret.log", b"x\n");
     let secret = place.path().join("secret.log");
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::File::open(&secret).is_ok() {
         return println!("left out: this user may read everything");
     }

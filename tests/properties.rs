@@ -1,6 +1,6 @@
 //! What must not change the answer: threads, the order of the paths, compression, rotation, block size, and lines
 //! that are no log lines.
-#![allow(clippy::unwrap_used)] // Helpers of tests stand outside test functions.
+#![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests stand outside test functions.
 
 #[path = "common/program.rs"]
 mod program;

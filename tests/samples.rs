@@ -3,7 +3,7 @@
 //!
 //! `WHY502_BLESS=1 cargo test --test samples` rewrites the accepted reports, `samples/<incident>/expected.json`.
 //! Each of them is the whole report, less what can be had from elsewhere (see [`reduced`]).
-#![allow(clippy::unwrap_used)] // Helpers of tests stand outside test functions.
+#![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests stand outside test functions.
 
 #[path = "common/program.rs"]
 mod program;
@@ -270,7 +270,7 @@ fn differences(before: &Value, after: &Value) -> String {
     let more = all.len().saturating_sub(SHOWN);
     all.truncate(SHOWN);
     if all.is_empty() {
-        all.push("  the same content, written differently".to_owned());
+        all.push("  the same content in another order".to_owned());
     }
     if more > 0 {
         all.push(format!("  and {more} more differences"));

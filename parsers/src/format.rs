@@ -50,7 +50,10 @@ pub enum Product {
     Undertow,
     Java,
     DotNet,
+    Ruby,
     Application,
+    /// The operating system's own messages.
+    Linux,
     /// The lines do not say who wrote them (a bare common log format).
     Unknown,
 }
@@ -145,7 +148,9 @@ impl Product {
             Self::Undertow => "undertow",
             Self::Java => "java",
             Self::DotNet => "dotnet",
+            Self::Ruby => "ruby",
             Self::Application => "application",
+            Self::Linux => "linux",
             Self::Unknown => "unknown",
         }
     }
@@ -273,6 +278,9 @@ pub struct Head<'a> {
     /// Products that the surroundings suggest (an error log or configuration in the same
     /// directory, a word in the path). Only ever used to break a tie between formats whose lines look alike.
     pub hints: &'a [Product],
+    /// The day the file was written on (`2026-11-20`), from its name or its last change: for formats whose lines carry
+    /// a time of day only. `None` if it is not known; such lines then have no time.
+    pub date_hint: Option<[u8; 10]>,
 }
 
 impl<'a> Head<'a> {
@@ -304,6 +312,17 @@ pub trait LineParser: Send {
     /// # Errors
     /// [`LineError`] names the byte and the field at which reading stopped; the line then counts as unparsed.
     fn parse<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError>;
+
+    /// Whether `line` begins a record, for formats whose records go on over several lines (stack traces, captured
+    /// responses); `None` where every line is read for itself.
+    ///
+    /// A reader that has the following lines at hand gives such a record to [`LineParser::parse`] whole, its lines
+    /// parted by `\n`; the entry then tells what only a later line says. A parser must do with single lines as well:
+    /// the later ones are then continuations.
+    fn begins(&self, line: &[u8]) -> Option<bool> {
+        let _ = line;
+        None
+    }
 }
 
 /// A format made ready for one file: whatever had to be learnt from its head has been learnt.

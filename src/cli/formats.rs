@@ -152,20 +152,14 @@ fn show(name: &str, own: &[Defined]) -> Result<String, Error> {
             hint,
         ));
     };
-    let mut out = format!(
-        "name     {}\nproduct  {}\nkind     {}\nwhat     {}\n",
+    Ok(format!(
+        "name     {}\nproduct  {}\nkind     {}\nwhat     {}\n\n\
+         It is built in. A definition of one's own starts from this:\n\n{EXAMPLE}",
         format.name(),
         format.product().name(),
         kind(format.kind()),
         format.about()
-    );
-    if let Some(source) = registry::definition_of(name) {
-        let _ = write!(out, "\n{source}");
-    } else {
-        out.push_str("read by   code of its own; a definition in TOML starts from this:\n\n");
-        out.push_str(EXAMPLE);
-    }
-    Ok(out)
+    ))
 }
 
 /// A definition to start from.

@@ -180,7 +180,7 @@ fn a_wrong_value_is_one_line_that_names_the_option_and_one_with_what_is_valid() 
         ),
         (
             vec!["--fail-on", "any:x"],
-            "error: --fail-on: 'any:x' has no number",
+            "error: --fail-on: what follows the colon in 'any:x'",
             "any:5",
         ),
         (

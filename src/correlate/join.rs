@@ -256,13 +256,15 @@ fn sent_elsewhere(outer: &Visit, inner: HopId, hops: &[Hop]) -> bool {
     attempts().next().is_some() && attempts().all(|attempt| elsewhere(&attempt.addr))
 }
 
-/// The hops that send requests to `inner`; if none is known to, the one before it in order.
+/// The hops that send requests to `inner`. If nothing is known of any hop, an application is behind the one before
+/// it in order; of two proxies none is: they may as well stand side by side.
 fn outer_hops(hops: &[Hop], inner: HopId) -> Vec<HopId> {
     let known: Vec<HopId> = (0..hops.len() as u16)
         .map(HopId)
         .filter(|hop| hops[hop.0 as usize].upstreams.contains(&inner))
         .collect();
-    if !known.is_empty() || hops.iter().any(|hop| !hop.upstreams.is_empty()) {
+    let nothing_known = hops.iter().all(|hop| hop.upstreams.is_empty());
+    if !nothing_known || hops[inner.0 as usize].product.is_proxy() {
         return known;
     }
     inner.0.checked_sub(1).map(HopId).into_iter().collect()

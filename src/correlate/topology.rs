@@ -237,15 +237,14 @@ fn address_of(outer: HopId, group: &Group, sample: &Sample, route_of: &RouteOf<'
     if group.upstreams.is_empty() {
         return route_of(outer, &group.path);
     }
-    let its_own = |address: &&Box<str>| ids::hash(address.as_bytes()) == sample.upstream;
+    let addresses = || group.upstreams.iter().map(|address| &**address);
+    let its_own = |address: &&str| ids::hash(address.as_bytes()) == sample.upstream;
     let alone = || {
-        group
-            .upstreams
-            .first()
+        addresses()
+            .next()
             .filter(|_| group.upstreams.len() == 1 && sample.upstream == 0)
     };
-    let address = group.upstreams.iter().find(its_own).or_else(alone)?;
-    Some(String::from(&**address))
+    addresses().find(its_own).or_else(alone).map(str::to_owned)
 }
 
 /// The name under which the lines of `from` speak of `to`: a proxy's name of a server is often the name of its log.

@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::limits::{Limits, Scope};
 use crate::model::finding::{HopInfo, Inference, Problem, Report};
 use crate::model::stats::{Second, Stats};
-use crate::model::{Hop, HopId, Micros, Place, Record, SourceId, Trace, finding};
+use crate::model::{Hop, HopId, Link, Micros, Place, Record, SourceId, Trace, finding};
 use crate::plan::{Plan, Window};
 use crate::report::progress::Progress;
 use crate::report::summary;
@@ -65,7 +65,7 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
         sources.inputs.iter().map(|input| input.bytes_on_disk).sum(),
     );
     let mut readings = sources.readings(plan, &BTreeMap::new());
-    let (survey, mut problems) = passes::survey(&readings.list, &wanted, progress)?;
+    let (mut survey, mut problems) = passes::survey(&readings.list, &wanted, progress)?;
     problems.append(&mut readings.problems);
     drop(readings);
     sources.problems.append(&mut problems);
@@ -74,17 +74,12 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
     map.check_names(plan)?;
     let window = map.window(plan, &survey, now_us)?;
     sources.problems.extend(map.outside(plan, &survey, &window));
-    let seeds = map.seeds(&survey, &window);
+    let mut seeds = map.seeds(&mut survey, &window);
+    let events = std::mem::take(&mut seeds.events);
     let readings = sources.readings(plan, &map.corrections);
-    let joined = join(&readings.list, &survey, &seeds, &map, &wanted, progress)?;
+    let joined = join(&readings.list, &survey, seeds, &map, &wanted, progress)?;
     progress.phase("explaining");
     let stats = map.stats(&survey);
-    let mut events: Vec<Record> = seeds
-        .iter()
-        .filter(|record| record.kind == Kind::Event)
-        .cloned()
-        .collect();
-    events.sort_by_key(|event| (event.end_us.or(event.start_us), event.place));
     let outcome = classify::classify(&World {
         hops: &map.hops,
         stats: &stats,
@@ -148,63 +143,75 @@ struct Joined {
 fn join(
     readings: &[Reading<'_>],
     survey: &Survey,
-    seeds: &[Record],
+    seeds: Seeds,
     map: &Map,
     wanted_status: &dyn Fn(u16) -> bool,
     progress: &Progress,
 ) -> Result<Joined, Error> {
-    let mut known: BTreeMap<Place, Record> = seeds
-        .iter()
-        .map(|record| (record.place, record.clone()))
-        .collect();
-    let prior = map.prior(survey);
-    let searches = search::searches(
-        seeds,
-        &prior,
-        &|hop| map.known(survey, hop),
-        &map.hops,
-        wanted_status,
-    );
+    let Seeds { failures, prior, .. } = seeds;
+    let own: FxHashSet<Place> = failures.iter().map(|record| record.place).collect();
+    let known = |hop| map.known(survey, hop);
+    let (searches, mut records) = search::searches(failures, &prior, &known, &map.hops, wanted_status);
     let by_id = search::by_id(&map.by_id, &map.hops);
-    let failures = seeds.iter().filter(|record| record.kind != Kind::Event);
-    let mut wanted = Wanted::new(&searches, failures, by_id.clone());
-    let gathered = passes::gather(readings, survey, &wanted, progress)?;
-    let served = gathered.served();
-    let mut more = gathered.records();
+    let mut wanted = Wanted::new(&searches, &records, by_id.clone());
+    let mut gathered = passes::gather(readings, survey, &wanted, progress)?;
+    let served = gathered.take_served();
+    let mut more = gathered.into_records();
     let mut traces = Vec::new();
     for round in 0..=WIDENINGS {
-        known.extend(more.drain(..).map(|record| (record.place, record)));
-        traces = correlate::join(known.values().cloned().collect(), &map.hops);
-        traces.retain(|trace| is_about(trace, seeds));
+        records.append(&mut more);
+        traces = correlate::join(records, &map.hops);
         // Between hops that write the same ids, other ids lead nowhere new.
-        let leads_on = |record: &&Record| !by_id.contains(&(record.hop, record.hop));
-        let records: Vec<&Record> = traces
+        let about = traces
             .iter()
-            .flat_map(|t| &t.links)
-            .flat_map(|link| link.records())
-            .filter(leads_on)
-            .collect();
-        let Some(wider) = wanted.widened(&records).filter(|_| round < WIDENINGS) else {
+            .filter(|trace| is_about(trace, &own))
+            .flat_map(|trace| &trace.links);
+        let leading = about
+            .flat_map(Link::records)
+            .filter(|r| !by_id.contains(&(r.hop, r.hop)));
+        let Some(wider) = wanted.widened(leading).filter(|_| round < WIDENINGS) else {
             break;
         };
-        more = passes::gather(readings, survey, &wider, progress)?.records();
-        more.retain(|record| !known.contains_key(&record.place));
+        more = passes::gather(readings, survey, &wider, progress)?.into_records();
+        let known: FxHashSet<Place> = traces
+            .iter()
+            .flat_map(|t| &t.links)
+            .flat_map(Link::records)
+            .map(|record| record.place)
+            .collect();
+        more.retain(|record| !known.contains(&record.place));
         if more.is_empty() {
             break;
         }
         wanted.take_ids(wider);
+        records = traces
+            .drain(..)
+            .flat_map(|trace| trace.links)
+            .flat_map(Link::into_records)
+            .collect();
     }
+    traces.retain(|trace| is_about(trace, &own));
     let idle_us = idle::gaps(&traces, &prior, &served, &map.hops);
     Ok(Joined { traces, idle_us })
 }
 
 /// Whether a trace has a failure in it, and not only its neighbours.
-fn is_about(trace: &Trace, seeds: &[Record]) -> bool {
-    trace.links.iter().flat_map(|link| link.records()).any(|record| {
-        seeds
-            .binary_search_by_key(&record.place, |seed| seed.place)
-            .is_ok()
-    })
+fn is_about(trace: &Trace, own: &FxHashSet<Place>) -> bool {
+    trace
+        .links
+        .iter()
+        .flat_map(Link::records)
+        .any(|record| own.contains(&record.place))
+}
+
+/// What the first pass kept, on the common clock and under its final hops.
+struct Seeds {
+    /// Failures, hidden failures and error lines, by place.
+    failures: Vec<Record>,
+    /// Server events, by time.
+    events: Vec<Record>,
+    /// By the place of a failure's record: the ends of exchanges with its upstream before it.
+    prior: BTreeMap<Place, Vec<i64>>,
 }
 
 /// Everything that holds for the run as a whole.
@@ -330,40 +337,45 @@ impl Map {
         })
     }
 
-    /// The kept records on the common clock and under their final hops, by place; those around the window only.
-    fn seeds(&self, survey: &Survey, window: &Window) -> Vec<Record> {
-        let mut seeds = Vec::new();
-        for (&source, input) in &survey.inputs {
+    /// Takes the kept records out of `survey`: those around the window only.
+    fn seeds(&self, survey: &mut Survey, window: &Window) -> Seeds {
+        let mut seeds = Seeds {
+            failures: Vec::new(),
+            events: Vec::new(),
+            prior: BTreeMap::new(),
+        };
+        for (&source, input) in &mut survey.inputs {
             let correction = self.correction_us(source);
-            for record in &input.kept {
-                let mut record = record.clone();
+            for mut record in std::mem::take(&mut input.kept) {
                 record.hop = self.hop_of.get(&source).copied().unwrap_or(record.hop);
                 record.start_us = record.start_us.map(|us| us + correction);
                 record.end_us = record.end_us.map(|us| us + correction);
-                if is_around(&record, window) {
-                    seeds.push(record);
+                if !is_around(&record, window) {
+                    continue;
                 }
-            }
-        }
-        seeds.sort_unstable_by_key(|record| record.place);
-        seeds
-    }
-
-    /// By the place of a failure's record: the ends of exchanges with its upstream before it, on the common clock.
-    fn prior(&self, survey: &Survey) -> BTreeMap<Place, Vec<i64>> {
-        let mut all = BTreeMap::new();
-        for (&source, input) in &survey.inputs {
-            let correction = self.correction_us(source);
-            for record in &input.kept {
-                if let Some(prior) = input.prior.get(&record.place.offset) {
-                    all.insert(
+                if let Some(prior) = input
+                    .prior
+                    .get(&record.place.offset)
+                    .filter(|prior| !prior.ends.is_empty())
+                {
+                    seeds.prior.insert(
                         record.place,
                         prior.ends.iter().map(|end| end + correction).collect(),
                     );
                 }
+                let list = if record.kind == Kind::Event {
+                    &mut seeds.events
+                } else {
+                    &mut seeds.failures
+                };
+                list.push(record);
             }
         }
-        all
+        seeds.failures.sort_unstable_by_key(|record| record.place);
+        seeds
+            .events
+            .sort_unstable_by_key(|record| (record.end_us.or(record.start_us), record.place));
+        seeds
     }
 
     /// What is known of the logs of `hop`.

@@ -211,11 +211,14 @@ pub(super) fn tally(readings: &[Reading<'_>], progress: &Progress) -> Result<Tal
     Ok(each(readings, &|_| true, &run, super::detect::merge)?.0)
 }
 
+/// What is done with one task, the buffer being scratch space: its result, and what was wrong with its input.
+type Run<'f, T> = dyn Fn(&mut Vec<u8>, &Task<'_, '_>) -> (T, Option<Problem>) + Sync + 'f;
+
 /// Runs every task that `holds` and merges the results.
 fn each<T: Default + Send>(
     readings: &[Reading<'_>],
     holds: &(dyn Fn(&Task<'_, '_>) -> bool + Sync),
-    run: &(dyn Fn(&mut Vec<u8>, &Task<'_, '_>) -> (T, Option<Problem>) + Sync),
+    run: &Run<'_, T>,
     merge: fn(&mut T, T),
 ) -> Result<(T, Vec<Problem>), Error> {
     let tasks = tasks(readings)?;

@@ -19,21 +19,25 @@ pub(super) struct Known {
     pub(super) names_upstreams: bool,
 }
 
-/// One search per failure of `seeds`. Error lines that belong to a failure already found need none of their own.
+/// One search per failure of `seeds`, and the seeds again. Error lines that belong to a failure already found need
+/// none of their own.
 pub(super) fn searches(
-    seeds: &[Record],
+    seeds: Vec<Record>,
     prior: &BTreeMap<Place, Vec<i64>>,
     known: &dyn Fn(HopId) -> Known,
     hops: &[Hop],
     is_wanted: &dyn Fn(u16) -> bool,
-) -> Vec<Search> {
+) -> (Vec<Search>, Vec<Record>) {
     let mut by_hop: BTreeMap<HopId, Vec<Record>> = BTreeMap::new();
     for record in seeds {
-        by_hop.entry(record.hop).or_default().push(record.clone());
+        by_hop.entry(record.hop).or_default().push(record);
     }
-    let all = by_hop.into_values().flat_map(visits);
-    all.filter_map(|visit| search(&visit, prior, known(visit.hop()), hops, is_wanted))
-        .collect()
+    let (mut searches, mut records) = (Vec::new(), Vec::new());
+    for visit in by_hop.into_values().flat_map(visits) {
+        searches.extend(search(&visit, prior, known(visit.hop()), hops, is_wanted));
+        records.extend(visit.into_records());
+    }
+    (searches, records)
 }
 
 fn search(

@@ -12,7 +12,7 @@ use why502_parsers::entry::{Entry, Kind};
 use super::locus::Probe;
 use super::own::{self, Whence};
 use super::scan::{LineRef, Scanned, Scanner, interval};
-use crate::model::record::{Place, Record};
+use crate::model::record::{Place, Record, SourceId};
 use crate::model::{HopId, ids};
 
 /// How many records of one hop are kept per failure when only method, path and time speak for them.
@@ -40,6 +40,8 @@ pub struct Wanted {
     served: FxHashMap<HopId, Vec<i64>>,
     /// Pairs of hops whose records are joined by id, so that look-alikes need not be gathered.
     by_id: FxHashSet<(HopId, HopId)>,
+    /// The failures' own records, which are not gathered again: input and offset.
+    own: FxHashSet<(SourceId, u64)>,
     /// Earliest and latest instant at which anything is wanted.
     reach: Option<(i64, i64)>,
 }
@@ -92,7 +94,10 @@ impl Wanted {
             by_id,
             ..Self::default()
         };
-        records.into_iter().for_each(|record| wanted.add_ids(record));
+        for record in records {
+            wanted.add_ids(record);
+            wanted.own.insert((record.place.source, record.place.offset));
+        }
         for search in searches {
             wanted.add(search);
         }
@@ -149,12 +154,12 @@ impl Wanted {
     }
 
     /// Wants only the ids of `records` that were not wanted before. `None` if there are none.
-    pub fn widened(&self, records: &[&Record]) -> Option<Self> {
+    pub fn widened<'r>(&self, records: impl IntoIterator<Item = &'r Record>) -> Option<Self> {
         let mut wider = Self {
             reach: self.reach,
             ..Self::default()
         };
-        records.iter().for_each(|record| wider.add_ids(record));
+        records.into_iter().for_each(|record| wider.add_ids(record));
         wider.ids.retain(|id| !self.ids.contains(id));
         (!wider.ids.is_empty()).then_some(wider)
     }
@@ -200,7 +205,10 @@ impl Wanted {
 /// What the second pass found.
 #[derive(Debug, Default)]
 pub struct Gathered {
-    by_id: FxHashMap<u64, Vec<Record>>,
+    /// Per id, where it was found; more often than [`CONSTANT`] times counts as once more.
+    by_id: FxHashMap<u64, Vec<Place>>,
+    /// The records found by id.
+    records: FxHashMap<Place, Record>,
     by_time: BTreeMap<(Place, HopId), Vec<(i64, Record)>>,
     /// Per hop and start of a failure: the latest few ends of requests it served since the failure before, descending.
     served: FxHashMap<(HopId, i64), Vec<i64>>,
@@ -209,11 +217,12 @@ pub struct Gathered {
 impl Gathered {
     /// Takes in what another task found.
     pub fn merge(&mut self, other: Self) {
-        for (key, records) in other.by_id {
+        for (key, places) in other.by_id {
             let all = self.by_id.entry(key).or_default();
-            all.extend(records);
+            all.extend(places);
             all.truncate(CONSTANT + 1);
         }
+        self.records.extend(other.records);
         for (key, records) in other.by_time {
             let all = self.by_time.entry(key).or_default();
             all.extend(records);
@@ -227,23 +236,34 @@ impl Gathered {
     }
 
     /// The records, each once, by place.
-    pub fn records(&self) -> Vec<Record> {
-        let usable = |records: &&Vec<Record>| records.len() <= CONSTANT;
-        let mut all: BTreeMap<Place, &Record> = BTreeMap::new();
-        for record in self.by_id.values().filter(usable).flatten() {
-            all.insert(record.place, record);
-        }
-        for (_, record) in self.by_time.values().flatten() {
-            all.insert(record.place, record);
-        }
-        all.into_values().cloned().collect()
+    pub fn into_records(self) -> Vec<Record> {
+        let Self {
+            by_id,
+            mut records,
+            by_time,
+            ..
+        } = self;
+        let usable = by_id
+            .into_values()
+            .filter(|places| places.len() <= CONSTANT)
+            .flatten();
+        let mut all: BTreeMap<Place, Record> = usable
+            .filter_map(|place| Some((place, records.remove(&place)?)))
+            .collect();
+        all.extend(
+            by_time
+                .into_values()
+                .flatten()
+                .map(|(_, record)| (record.place, record)),
+        );
+        all.into_values().collect()
     }
 
     /// The ends of served requests before failures, for look-ups by hop and time.
-    pub fn served(&self) -> Served {
+    pub fn take_served(&mut self) -> Served {
         let mut served = Served::default();
-        for (&(hop, start), ends) in &self.served {
-            served.ends.entry(hop).or_default().insert(start, ends.clone());
+        for ((hop, start), ends) in std::mem::take(&mut self.served) {
+            served.ends.entry(hop).or_default().insert(start, ends);
         }
         served
     }
@@ -359,16 +379,11 @@ fn consider(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, line: Line
     if let Some((_, _, end)) = times {
         note_served(found, wanted, entry, end, whence.hop);
     }
+    if wanted.own.contains(&(whence.source, line.offset)) {
+        return;
+    }
     if wanted.has_id(entry) {
-        let record = own::record(entry, line, whence);
-        for key in entry.ids.as_slice().iter().filter_map(|id| ids::key(id)) {
-            if wanted.ids.contains(&key) {
-                let all = found.by_id.entry(key).or_default();
-                if all.len() <= CONSTANT {
-                    all.push(record.clone());
-                }
-            }
-        }
+        take_by_id(found, wanted, entry, own::record(entry, line, whence));
     }
     let Some((start, latest, _)) = times else { return };
     if entry.path.is_empty() || entry.kind == Kind::Event {
@@ -387,6 +402,22 @@ fn consider(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, line: Line
         all.push((distance, record.clone()));
         nearest(all);
     }
+}
+
+fn take_by_id(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, record: Record) {
+    let place = record.place;
+    for key in entry.ids.as_slice().iter().filter_map(|id| ids::key(id)) {
+        if wanted.ids.contains(&key) {
+            let all = found.by_id.entry(key).or_default();
+            if all.len() <= CONSTANT {
+                all.push(place);
+            }
+            if all.len() > CONSTANT {
+                return;
+            }
+        }
+    }
+    found.records.insert(place, record);
 }
 
 /// Remembers the end of a served request for the failures that come after it.

@@ -86,11 +86,13 @@ impl Sketch {
 #[derive(Debug, Clone, Default)]
 struct Lowest<const KEYS: usize, const EACH: usize> {
     kept: BTreeMap<u64, Group>,
+    /// The highest key kept once all places are taken; what is above is settled by this one look.
+    highest: Option<u64>,
 }
 
 impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
     fn wants(&self, key: u64) -> bool {
-        self.kept.len() < KEYS || self.kept.last_key_value().is_some_and(|(&last, _)| key <= last)
+        self.highest.is_none_or(|highest| key <= highest)
     }
 
     fn offer(&mut self, key: u64, sample: Option<Sample>, told: Told<'_>) {
@@ -118,8 +120,15 @@ impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
         {
             group.add_upstream(String::from_utf8_lossy(told.upstream).into());
         }
+        self.trim();
+    }
+
+    fn trim(&mut self) {
         if self.kept.len() > KEYS {
             self.kept.pop_last();
+        }
+        if self.kept.len() == KEYS {
+            self.highest = self.kept.last_key_value().map(|(&key, _)| key);
         }
     }
 
@@ -134,9 +143,7 @@ impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
                 }
                 Entry::Occupied(mut known) => known.get_mut().merge(group, EACH),
             }
-            if self.kept.len() > KEYS {
-                self.kept.pop_last();
-            }
+            self.trim();
         }
     }
 }

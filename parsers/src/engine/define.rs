@@ -589,6 +589,11 @@ expect = { time = 2026-11-20T09:00:05.123Z, time_marks = 'start', path = '/a?b=1
 line = '10.0.0.1 - - [20/Nov/2026:10:00:05 +0000] "GET / HTTP/1.1" 200 5'
 "#;
 
+    #[test]
+    fn the_example_to_start_from_is_right() {
+        Defined::read("example.toml", include_str!("../../formats/example.toml")).unwrap();
+    }
+
     fn error(text: &str) -> String {
         let error = Defined::read("shop.toml", text).unwrap_err();
         assert!(!error.hint.is_empty(), "{error}");

@@ -13,6 +13,7 @@ pub(super) fn reads(defined: &Defined, line: &[u8]) -> bool {
     let head = Head {
         bytes: line,
         hints: &[],
+        date_hint: None,
     };
     let mut entry = Entry::default();
     let mut parser = defined.prepare(&head).open(b"");
@@ -29,6 +30,7 @@ pub(super) fn sample(
     let head = Head {
         bytes: line,
         hints: &[],
+        date_hint: None,
     };
     let mut parser = defined.prepare(&head).open(b"");
     let mut entry = Entry::default();

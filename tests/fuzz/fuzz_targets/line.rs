@@ -8,6 +8,7 @@ fuzz_target!(|data: &[u8]| {
     let head = Head {
         bytes: data,
         hints: &[],
+        date_hint: None,
     };
     for wrapper in wrap::all() {
         for line in bytes::lines(data) {
