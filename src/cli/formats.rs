@@ -233,6 +233,7 @@ fn warn(path: &str, defined: &Defined) {
     let head = Head {
         bytes: lines.as_bytes(),
         hints: &[],
+        date_hint: None,
     };
     let own = defined.sniff(&head);
     let rival = registry::builtin().iter().find(|format| {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::Cause;
-use crate::plan::{FailOn, Output, rule};
+use crate::plan::{FailOn, Moment, Output, Zone, rule};
 use clap::CommandFactory;
 
 fn plan(args: &[&str]) -> Result<Plan, String> {

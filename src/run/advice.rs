@@ -373,17 +373,19 @@ mod tests {
             (Dialect::Nginx, "log_format"),
             (Dialect::Apache, "LogFormat"),
             (Dialect::Haproxy, "log-format"),
+            (Dialect::Gunicorn, "access_log_format = "),
+            (Dialect::Envoy, ""),
         ] {
-            let product = why502_parsers::Product::NAMED
-                .iter()
-                .find(|(name, _)| *name == dialect.name())
-                .unwrap()
-                .1;
+            let product = why502_parsers::Product::by_name(dialect.name()).unwrap();
             let line = setting(product).unwrap().line;
             let line = line.lines().find(|line| line.starts_with(directive)).unwrap();
             let line = line.strip_suffix(" why502").unwrap_or(line);
-            paste::compile(dialect, "advice", line).unwrap_or_else(|error| panic!("{error}: {line}"));
-            let quoted = line.split_once(['"', '\'']).unwrap().1;
+            let text = match dialect {
+                Dialect::Gunicorn => line[directive.len()..].trim_matches('\''),
+                _ => line,
+            };
+            paste::compile(dialect, "advice", text).unwrap_or_else(|error| panic!("{error}: {line}"));
+            let quoted = text.split_once(['"', '\'']).unwrap().1;
             assert_eq!(paste_unknown::unknown(dialect, quoted), Vec::<String>::new());
         }
     }

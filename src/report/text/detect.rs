@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use why502_parsers::engine::paste::Dialect;
+
 use super::coverage;
 use super::page::{Page, Role, Table};
 use super::words::{Clock, counted, grouped, percent};
@@ -171,7 +173,7 @@ fn advice(page: &mut Page<'_>, detection: &Detection) -> io::Result<()> {
             page.blank()?;
             page.block(2, (Role::Good, "hint: "), &[(Role::Plain, &advice.note)])?;
         }
-        if matches!(product, "nginx" | "apache" | "haproxy") {
+        if Dialect::by_name(product).is_ok() {
             let how = format!(
                 "the new lines are read by the server's configuration beside the logs, or with --log-format '{product}:...'"
             );
