@@ -305,6 +305,10 @@ impl<'a> First<'a> {
                     if !timed && brackets == 0 && time::iso_prefix(inner, &mut DayCache::default()).is_some() {
                         return None;
                     }
+                    if bytes::number(inner).is_some() {
+                        // A process in brackets: servers of other kinds write it so.
+                        return None;
+                    }
                     brackets += 1;
                     match jvm::level(inner) {
                         Some(level) => (self.level, has_level) = (level, true),
