@@ -2,8 +2,9 @@
 
 use crate::format::Format;
 use crate::products::{
-    apache, apache_error, apigee_mp, apigee_router, app_json, caddy, clf, edgemicro, forgerock_audit, openig, gunicorn_error, haproxy, httperr, iis, java_text, nginx,
-    dotnet, iis_fixed, linux, morgan, ncsa, nginx_error, php_fpm, process_text, ruby, tomcat, uvicorn, uwsgi,
+    apache, apache_error, apigee_mp, apigee_router, app_json, caddy, clf, dotnet, edgemicro, forgerock_audit,
+    gunicorn_error, haproxy, httperr, iis, iis_fixed, java_text, linux, morgan, ncsa, nginx, nginx_error,
+    openig, php_fpm, process_text, ruby, tomcat, uvicorn, uwsgi,
 };
 
 /// Every built-in format, most specific first.

@@ -562,11 +562,22 @@ mod tests {
         assert_eq!((stamp.us, stamp.zone, used), (WHEN, Zone::Known, 24));
         let (stamp, used) = java_prefix(b"Nov 20, 2026 4:23:16 PM org.apache").unwrap();
         assert_eq!((stamp.us, used), (WHEN, 23));
-        assert_eq!(java_prefix(b"Nov 20, 2026 12:23:16 AM x").unwrap().0.us, WHEN - 16 * 3_600 * SECOND_US);
-        for wrong in ["Nov 20 2026 4:23:16 PM", "Nov 20, 2026 4:23:16", "Nov 31, 2026 4:23:16 PM", "Nov 20, 2026 13:23:16 PM"] {
+        assert_eq!(
+            java_prefix(b"Nov 20, 2026 12:23:16 AM x").unwrap().0.us,
+            WHEN - 16 * 3_600 * SECOND_US
+        );
+        for wrong in [
+            "Nov 20 2026 4:23:16 PM",
+            "Nov 20, 2026 4:23:16",
+            "Nov 31, 2026 4:23:16 PM",
+            "Nov 20, 2026 13:23:16 PM",
+        ] {
             assert_eq!(java_prefix(wrong.as_bytes()), None, "{wrong}");
         }
-        assert_eq!(clock_prefix(b"14:38:59:667 | WARN"), Some((52_739_667_000, 1000, 12)));
+        assert_eq!(
+            clock_prefix(b"14:38:59:667 | WARN"),
+            Some((52_739_667_000, 1000, 12))
+        );
         assert_eq!(midnight_us(b"2026-11-20"), Some(WHEN - 58_996 * SECOND_US));
     }
 

@@ -28,7 +28,8 @@ fn detect(head: &Head<'_>) -> Option<&'static dyn Format> {
     for &format in registry::builtin() {
         let sniff = format.sniff(head);
         let share = (sniff.parsed * 1000).checked_div(sniff.looked_at).unwrap_or(0);
-        if sniff.score > Score::No && best.is_none_or(|(score, most, _)| (sniff.score, share) > (score, most)) {
+        if sniff.score > Score::No && best.is_none_or(|(score, most, _)| (sniff.score, share) > (score, most))
+        {
             best = Some((sniff.score, share, format));
         }
     }
@@ -39,15 +40,30 @@ fn detect(head: &Head<'_>) -> Option<&'static dyn Format> {
 const FILES: [(&str, &[Product], &str, usize); 11] = [
     ("openig/openig-docs/route_relative_time.log", &[], "openig", 6),
     ("openig/public-docs/ig_console_502.log", &[], "openig", 10),
-    ("forgerock-audit/integ/test-am-access.log", &[], "forgerock-audit", 14),
-    ("apigee-edge/public-docs/mp_system_handshake.log", &[], "apigee-mp", 1),
+    (
+        "forgerock-audit/integ/test-am-access.log",
+        &[],
+        "forgerock-audit",
+        14,
+    ),
+    (
+        "apigee-edge/public-docs/mp_system_handshake.log",
+        &[],
+        "apigee-mp",
+        1,
+    ),
     ("tomcat/integ/test-access.log", &[Product::Tomcat], "tomcat", 8),
     ("tomcat/integ/test-catalina.log", &[], "catalina", 3),
     ("java-app/lnav/logfile_java.0", &[], "java-text", 20),
     ("uwsgi/lnav/logfile_uwsgi.0", &[], "uwsgi", 19),
     ("uvicorn/crowdsec/litellm-logs.log", &[], "uvicorn", 6),
     ("iis-fixed/logjoint/iis_fixed_1.log", &[], "iis-fixed", 6),
-    ("edgemicro/public-docs/edgemicro_econnreset.log", &[], "edgemicro", 2),
+    (
+        "edgemicro/public-docs/edgemicro_econnreset.log",
+        &[],
+        "edgemicro",
+        2,
+    ),
 ];
 
 #[test]
@@ -75,7 +91,10 @@ fn every_line_of_these_logs_is_read_by_the_right_format() {
             }
         }
         if (format.name(), found, unread) != (want, entries, 0) {
-            wrong.push(format!("{file}: {} with {found} entries, {unread} lines unread", format.name()));
+            wrong.push(format!(
+                "{file}: {} with {found} entries, {unread} lines unread",
+                format.name()
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -178,49 +197,95 @@ fn compare(file: &str, hints: &[Product], check: impl Fn(&mut Comparison, &Entry
     };
     for (record, document) in records.iter().zip(&documents) {
         let mut entry = Entry::default();
-        assert_eq!(parser.parse(record, &mut entry), Ok(Line::Entry), "{}", show(record));
-        all.field("time", ms_of(document), &number(entry.time.map(|stamp| stamp.us / 1000)));
+        assert_eq!(
+            parser.parse(record, &mut entry),
+            Ok(Line::Entry),
+            "{}",
+            show(record)
+        );
+        all.field(
+            "time",
+            ms_of(document),
+            &number(entry.time.map(|stamp| stamp.us / 1000)),
+        );
         check(&mut all, &entry, document);
     }
-    println!("{file}: {} fields compared, {} differ", all.compared, all.wrong.len());
+    println!(
+        "{file}: {} fields compared, {} differ",
+        all.compared,
+        all.wrong.len()
+    );
     assert!(all.wrong.is_empty(), "{}", all.wrong.join("\n"));
 }
 
 #[test]
 fn audit_events_agree() {
-    compare("forgerock-audit/integ/test-am-access.log", &[], |all, entry, document| {
-        all.field("method", text(document, "/http/request/method"), &show(entry.method));
-        let uri = format!("https://{}{}", show(entry.host), show(entry.path));
-        all.field("path", text(document, "/http/request/Path"), &uri);
-        all.field("status", text(document, "/http/response/status_code"), &number(entry.status));
-        all.field("client", text(document, "/client/ip"), &show(entry.client));
-        all.field("port", text(document, "/client/port"), &number(entry.client_port));
-        let id = entry.ids.as_slice().first().copied().unwrap_or_default();
-        all.field("id", text(document, "/transaction/id"), &show(id));
-        let ns = number(entry.duration_us.map(|us| us * 1000));
-        all.field("duration", text(document, "/event/duration"), &ns);
-    });
+    compare(
+        "forgerock-audit/integ/test-am-access.log",
+        &[],
+        |all, entry, document| {
+            all.field(
+                "method",
+                text(document, "/http/request/method"),
+                &show(entry.method),
+            );
+            let uri = format!("https://{}{}", show(entry.host), show(entry.path));
+            all.field("path", text(document, "/http/request/Path"), &uri);
+            all.field(
+                "status",
+                text(document, "/http/response/status_code"),
+                &number(entry.status),
+            );
+            all.field("client", text(document, "/client/ip"), &show(entry.client));
+            all.field("port", text(document, "/client/port"), &number(entry.client_port));
+            let id = entry.ids.as_slice().first().copied().unwrap_or_default();
+            all.field("id", text(document, "/transaction/id"), &show(id));
+            let ns = number(entry.duration_us.map(|us| us * 1000));
+            all.field("duration", text(document, "/event/duration"), &ns);
+        },
+    );
 }
 
 #[test]
 fn tomcats_access_lines_agree() {
     let hints = &[Product::Tomcat];
     compare("tomcat/integ/test-access.log", hints, |all, entry, document| {
-        all.field("method", text(document, "/http/request/method"), &show(entry.method));
+        all.field(
+            "method",
+            text(document, "/http/request/method"),
+            &show(entry.method),
+        );
         all.field("path", text(document, "/url/original"), &show(entry.path));
-        all.field("status", text(document, "/http/response/status_code"), &number(entry.status));
+        all.field(
+            "status",
+            text(document, "/http/response/status_code"),
+            &number(entry.status),
+        );
         all.field("client", text(document, "/source/ip"), &show(entry.client));
-        all.field("bytes", text(document, "/destination/bytes"), &number(entry.bytes_sent));
-        all.field("server", text(document, "/apache_tomcat/access/ip/local"), &show(entry.server));
+        all.field(
+            "bytes",
+            text(document, "/destination/bytes"),
+            &number(entry.bytes_sent),
+        );
+        all.field(
+            "server",
+            text(document, "/apache_tomcat/access/ip/local"),
+            &show(entry.server),
+        );
         let state = text(document, "/apache_tomcat/access/connection_status").filter(|state| state != "-");
         all.field("connection", state, &show(entry.termination));
-        let ms = document.pointer("/apache_tomcat/access/response_time").and_then(Value::as_f64);
+        let ms = document
+            .pointer("/apache_tomcat/access/response_time")
+            .and_then(Value::as_f64);
         let ms = ms.map(|ms| format!("{ms}"));
         all.field("duration", ms, &number(entry.duration_us.map(|us| us / 1000)));
-        let addresses = document.pointer("/client/ip").and_then(Value::as_array).map(|list| {
-            let list: Vec<_> = list.iter().filter_map(Value::as_str).collect();
-            list.join(", ")
-        });
+        let addresses = document
+            .pointer("/client/ip")
+            .and_then(Value::as_array)
+            .map(|list| {
+                let list: Vec<_> = list.iter().filter_map(Value::as_str).collect();
+                list.join(", ")
+            });
         all.field("forwarded for", addresses, &show(entry.forwarded_for));
     });
 }
@@ -239,7 +304,9 @@ fn catalinas_records_agree() {
         // The other project leaves the logger in the message.
         let message = text(document, "/message").map(|message| {
             let first = message.split('\n').next().unwrap_or_default();
-            first.split_once(' ').map_or(String::new(), |(_, text)| text.to_owned())
+            first
+                .split_once(' ')
+                .map_or(String::new(), |(_, text)| text.to_owned())
         });
         all.field("message", message, &show(entry.error));
     });

@@ -308,8 +308,14 @@ fn tomcats_patterns_have_their_own_units_and_times() {
     let mut parser = format.prepare(&no_head()).open(b"");
     let line = "2026-11-20T16:23:16.123Z GET /a?b 502 17";
     assert_eq!(parser.parse(line.as_bytes(), &mut entry), Ok(Line::Entry));
-    assert_eq!(entry.time.map(|time| (time.us, time.marks)), Some((1_795_191_796_123_000, Marks::Start)));
-    assert_eq!((entry.duration_us, entry.path), (Some(17_000), b"/a?b".as_slice()));
+    assert_eq!(
+        entry.time.map(|time| (time.us, time.marks)),
+        Some((1_795_191_796_123_000, Marks::Start))
+    );
+    assert_eq!(
+        (entry.duration_us, entry.path),
+        (Some(17_000), b"/a?b".as_slice())
+    );
 }
 
 #[test]
@@ -320,7 +326,10 @@ fn gunicorns_atoms_are_read() {
     let mut entry = Entry::default();
     let mut parser = format.prepare(&no_head()).open(b"");
     assert_eq!(parser.parse(line.as_bytes(), &mut entry), Ok(Line::Entry));
-    assert_eq!((entry.duration_us, entry.pid, entry.status), (Some(31_000), Some(77), Some(500)));
+    assert_eq!(
+        (entry.duration_us, entry.pid, entry.status),
+        (Some(31_000), Some(77), Some(500))
+    );
     assert_eq!(entry.ids.as_slice(), [b"r-1".as_slice()]);
     for wrong in ["%(h", "%h", "%(h)", "%(h)s"] {
         assert!(compile(Dialect::Gunicorn, "g", wrong).is_err(), "{wrong}");

@@ -29,6 +29,9 @@ pub enum Scanned<'e, 'a> {
     Unparsed(LineError),
 }
 
+/// Longest record of several lines that is read whole, in bytes; what goes on beyond is read line by line.
+const RECORD_MOST: usize = 64 << 10;
+
 /// Parses the lines of consecutive chunks of one input.
 pub struct Scanner {
     parser: Box<dyn LineParser>,
@@ -36,6 +39,8 @@ pub struct Scanner {
     civil: Option<CivilClock>,
     reference_us: i64,
     index: u64,
+    /// Records may go on over several lines, which stand together in the file.
+    joins: bool,
 }
 
 impl Scanner {
@@ -49,6 +54,7 @@ impl Scanner {
         reference_us: i64,
     ) -> Self {
         Self {
+            joins: wrapper.is_none() && parser.begins(b"").is_some(),
             parser,
             wrapper,
             civil: zone.map(CivilClock::new),
@@ -80,7 +86,65 @@ impl Scanner {
             at += taken as u64;
             self.index += 1;
             entry.clear();
-            sink(self.line(line, &mut entry), place);
+            let further = self.further(line, rest);
+            if further.is_empty() {
+                sink(self.line(line, &mut entry), place);
+                continue;
+            }
+            let from = chunk.len() - rest.len() - taken;
+            let record = &chunk[from..from + taken + further.len()];
+            let scanned = self.line(record, &mut entry);
+            let is_entry = matches!(scanned, Scanned::Entry(_));
+            sink(scanned, place);
+            if is_entry {
+                self.pass_over(further, at, &mut sink);
+                at += further.len() as u64;
+                rest = &rest[further.len()..];
+            }
+        }
+    }
+
+    /// The lines at the start of `rest` that belong to the record that `line` begins.
+    fn further<'a>(&self, line: &[u8], rest: &'a [u8]) -> &'a [u8] {
+        if !self.joins || self.parser.begins(line) != Some(true) {
+            return &rest[..0];
+        }
+        let mut len = 0;
+        while let Some(end) = memchr::memchr(b'\n', &rest[len..]) {
+            let next = bytes::trim_cr(&rest[len..len + end]);
+            if self.parser.begins(next) != Some(false) || len + end + 1 > RECORD_MOST {
+                break;
+            }
+            len += end + 1;
+        }
+        &rest[..len]
+    }
+
+    /// Hands the lines of a record below its first one to `sink` as what they are.
+    fn pass_over<'a>(
+        &mut self,
+        lines: &'a [u8],
+        offset: u64,
+        sink: &mut impl FnMut(Scanned<'_, 'a>, LineRef),
+    ) {
+        let mut at = offset;
+        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+            let place = LineRef {
+                offset: at,
+                len: u32::try_from(line.len() - 1).unwrap_or(u32::MAX),
+                index: self.index,
+            };
+            at += line.len() as u64;
+            self.index += 1;
+            let is_blank = line.trim_ascii().is_empty();
+            sink(
+                if is_blank {
+                    Scanned::Directive
+                } else {
+                    Scanned::Continuation
+                },
+                place,
+            );
         }
     }
 
@@ -136,4 +200,52 @@ pub fn interval(entry: &Entry<'_>) -> Option<(Option<i64>, Option<i64>, Stamp)> 
         }
     };
     Some((start, end, stamp))
+}
+
+#[cfg(test)]
+mod tests {
+    use why502_parsers::{Head, registry};
+
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_whole_and_its_lines_are_counted() {
+        let chunk = b"2026-11-20 16:23:16.139 ERROR 1 --- [nio-1] c.e.Orders : no\n\njava.net.ConnectException: Connection refused\n\tat a.B.c(B.java:1)\n2026-11-20 16:23:17.139  INFO 1 --- [nio-1] c.e.Orders : yes\n";
+        let head = Head {
+            bytes: chunk,
+            hints: &[],
+            date_hint: None,
+        };
+        let prepared = registry::by_name("java-text").map(|format| format.prepare(&head));
+        let parser = prepared.as_ref().map(|prepared| prepared.open(b""));
+        let mut scanner = Scanner::new(parser.unwrap(), None, None, 0);
+        let mut seen = Vec::new();
+        scanner.scan(chunk, 0, |scanned, place| {
+            let what = match scanned {
+                Scanned::Entry(entry) if entry.signal.is_some() => "failure",
+                Scanned::Entry(_) => "entry",
+                Scanned::Continuation => "continuation",
+                Scanned::Directive => "blank",
+                Scanned::Unparsed(_) => "unparsed",
+            };
+            seen.push((what, place.offset, place.index));
+        });
+        let text = std::str::from_utf8(chunk).unwrap();
+        let mut offset = 0;
+        let places: Vec<_> = text
+            .split_inclusive('\n')
+            .enumerate()
+            .map(|(index, line)| {
+                let at = offset;
+                offset += line.len() as u64;
+                (at, index as u64)
+            })
+            .collect();
+        assert_eq!(seen.iter().map(|s| (s.1, s.2)).collect::<Vec<_>>(), places);
+        let what: Vec<_> = seen.iter().map(|s| s.0).collect();
+        assert_eq!(
+            what,
+            ["failure", "blank", "continuation", "continuation", "entry"]
+        );
+    }
 }

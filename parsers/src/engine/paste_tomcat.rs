@@ -23,7 +23,11 @@ const COMBINED: &str = r#"%h %l %u %t "%r" %s %b "%{Referer}i" "%{User-Agent}i""
 /// # Errors
 /// See [`crate::engine::paste::compile`].
 pub fn format(name: &str, text: &str, count_us: u32) -> Result<TemplateFormat, FormatError> {
-    Ok(TemplateFormat::new(name, Product::Tomcat, template(text, count_us)?))
+    Ok(TemplateFormat::new(
+        name,
+        Product::Tomcat,
+        template(text, count_us)?,
+    ))
 }
 
 /// The template of a pattern.
@@ -137,7 +141,10 @@ fn time(parameter: &str, written: &str, builder: &mut Builder) {
     // Brackets and quotes of the pattern are the line's; quotes around a letter only keep Java from reading it.
     let lead = pattern.len() - pattern.trim_start_matches(['[', '"']).len();
     builder.literal(&pattern.as_bytes()[..lead]);
-    builder.field(shape.map_or(Field::skip(), |shape| Field::time(shape, marks)), written);
+    builder.field(
+        shape.map_or(Field::skip(), |shape| Field::time(shape, marks)),
+        written,
+    );
     if shape.is_some() {
         let trail = pattern.len() - pattern.trim_end_matches([']', '"']).len();
         builder.literal(&pattern.as_bytes()[(pattern.len() - trail).max(lead)..]);

@@ -131,7 +131,9 @@ impl Parser {
         }
         entry.escape = Escape::Json;
         entry.level = jvm::level(values[3].text()).unwrap_or_default();
-        entry.time = values[4].stamp(&mut self.day).map(|time| time.marking(Marks::Event));
+        entry.time = values[4]
+            .stamp(&mut self.day)
+            .map(|time| time.marking(Marks::Event));
         entry.thread = jvm::thread(values[2].text());
         entry.ids.push(values[5].text());
         judge(values[1].text(), values[0].text(), b"", entry);
@@ -216,7 +218,9 @@ impl<'a> Channel<'a> {
         Some(Self {
             accepted: ends.starts_with(b"Accepted:"),
             remote: field("Remote:").or_else(|| field("C:")).unwrap_or_default(),
-            local: field("Local:").or_else(|| field("Remote host:")).unwrap_or_default(),
+            local: field("Local:")
+                .or_else(|| field("Remote host:"))
+                .unwrap_or_default(),
             uses: bytes::number(count("useCount=")),
             read: count("bytesRead="),
             written: bytes::number(count("bytesWritten=")),
@@ -348,20 +352,39 @@ mod tests {
 
     fn read(record: &str) -> Entry<'_> {
         let mut entry = Entry::default();
-        assert_eq!(Parser::default().parse(record.as_bytes(), &mut entry), Ok(Line::Entry), "{record}");
+        assert_eq!(
+            Parser::default().parse(record.as_bytes(), &mut entry),
+            Ok(Line::Entry),
+            "{record}"
+        );
         entry
     }
 
     #[test]
     fn a_handshake_timeout_tells_its_connection() {
         let entry = read(HANDSHAKE);
-        assert_eq!((entry.kind, entry.signal), (Kind::Failure, Some(Signal::new(Phase::Tls, Fault::TimedOut))));
-        assert_eq!((entry.time, entry.ids.as_slice()), (None, [b"rt-1-2-3".as_slice()].as_slice()));
+        assert_eq!(
+            (entry.kind, entry.signal),
+            (Kind::Failure, Some(Signal::new(Phase::Tls, Fault::TimedOut)))
+        );
+        assert_eq!(
+            (entry.time, entry.ids.as_slice()),
+            (None, [b"rt-1-2-3".as_slice()].as_slice())
+        );
         let upstream = &entry.upstream;
-        assert_eq!((upstream.addr, upstream.local), (b"10.0.0.3:443".as_slice(), b"10.0.0.2:40112".as_slice()));
-        assert_eq!((upstream.reused, entry.response_us), (Some(false), Some(55_221_000)));
+        assert_eq!(
+            (upstream.addr, upstream.local),
+            (b"10.0.0.3:443".as_slice(), b"10.0.0.2:40112".as_slice())
+        );
+        assert_eq!(
+            (upstream.reused, entry.response_us),
+            (Some(false), Some(55_221_000))
+        );
         let attempt = upstream.last().unwrap();
-        assert_eq!((attempt.response_us, attempt.bytes_received), (Some(55_221_000), Some(0)));
+        assert_eq!(
+            (attempt.response_us, attempt.bytes_received),
+            (Some(55_221_000), Some(0))
+        );
         let timed = format!("2026-11-20 16:23:16,123  {HANDSHAKE}");
         let entry = read(&timed);
         assert_eq!(entry.time.map(|time| time.us), Some(1_795_191_796_123_000));
@@ -373,14 +396,19 @@ mod tests {
         let record = "2026-11-20 16:23:16,123 org:acme env:prod api:orders rev:3 messageid:rt-1 NIOThread@0 ERROR HTTP.CLIENT - HTTPClient$Context$3.onException() : SSLClientChannel[C:10.0.0.3:443 Remote host:10.0.0.2:50100]@459069 useCount=6 bytesRead=0 bytesWritten=755 age=40107ms lastIO=12ms .onExceptionRead exception: {}\njava.io.EOFException: eof unexpected\n\tat com.example.A.b(A.java:45)\n";
         let entry = read(record);
         assert_eq!(entry.signal, Some(Signal::new(Phase::Header, Fault::Closed)));
-        assert_eq!((entry.upstream.reused, entry.response_us), (Some(true), Some(12_000)));
+        assert_eq!(
+            (entry.upstream.reused, entry.response_us),
+            (Some(true), Some(12_000))
+        );
         assert_eq!(entry.upstream.addr, b"10.0.0.3:443");
     }
 
     #[test]
     fn a_timer_is_placed_by_what_was_read_and_written() {
         let of = |read_bytes: u32, written: u32| {
-            let record = format!("org:a env:b api:c rev:1 messageid:m NIOThread@1 ERROR HTTP.CLIENT - HTTPClient$Context.onTimeout() : ClientChannel[Connected: Remote:10.0.0.3:80 Local:10.0.0.2:4]@7 useCount=2 bytesRead={read_bytes} bytesWritten={written} age=60000ms lastIO=55001ms isOpen=true");
+            let record = format!(
+                "org:a env:b api:c rev:1 messageid:m NIOThread@1 ERROR HTTP.CLIENT - HTTPClient$Context.onTimeout() : ClientChannel[Connected: Remote:10.0.0.3:80 Local:10.0.0.2:4]@7 useCount=2 bytesRead={read_bytes} bytesWritten={written} age=60000ms lastIO=55001ms isOpen=true"
+            );
             read(&record).signal.map(|signal| signal.phase)
         };
         assert_eq!(of(0, 400), Some(Phase::Header));
@@ -398,9 +426,13 @@ mod tests {
 
     #[test]
     fn the_hybrid_runtime_writes_json() {
-        let entry = read(r#"{"level":"ERROR","thread":"NIOThread@4","message":"Unexpected EOF at target","severity":"ERROR","logger":"ADAPTORS.HTTP.FLOW"}"#);
+        let entry = read(
+            r#"{"level":"ERROR","thread":"NIOThread@4","message":"Unexpected EOF at target","severity":"ERROR","logger":"ADAPTORS.HTTP.FLOW"}"#,
+        );
         assert_eq!(entry.signal, Some(Signal::new(Phase::Header, Fault::Closed)));
-        let note = read(r#"{"level":"INFO","thread":"NIOThread@4","message":"Keep alive is false","severity":"INFO","logger":"HTTP.SERVER"}"#);
+        let note = read(
+            r#"{"level":"INFO","thread":"NIOThread@4","message":"Keep alive is false","severity":"INFO","logger":"HTTP.SERVER"}"#,
+        );
         assert_eq!((note.kind, note.signal), (Kind::Note, None));
     }
 }

@@ -13,8 +13,8 @@ use memchr::memmem;
 
 use super::apigee_mp;
 use crate::bytes::{filled, number};
-use crate::engine::{id, paste_nginx};
 use crate::engine::slot::{Slot, looks_like_host, unit};
+use crate::engine::{id, paste_nginx};
 use crate::entry::{Entry, Escape, Kind, Marks};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
@@ -77,7 +77,10 @@ impl LineParser for Parser {
         if !is_peer(client) {
             return Err(LineError::new(at(client), "client"));
         }
-        if !upstream.split(|byte| *byte == b',').all(|one| is_peer(one.trim_ascii())) {
+        if !upstream
+            .split(|byte| *byte == b',')
+            .all(|one| is_peer(one.trim_ascii()))
+        {
             return Err(LineError::new(at(upstream), "message processor"));
         }
         entry.kind = Kind::Request;
@@ -139,7 +142,11 @@ impl Seen {
         } else if let Some(count) = number(field) {
             // Nothing but a status comes first, and the request line comes last of the numbers.
             if (100..600).contains(&count) && field.len() == 3 && self.statuses < 2 && self.sizes == 0 {
-                let slot = if self.statuses == 0 { Slot::Status } else { Slot::UpstreamStatus };
+                let slot = if self.statuses == 0 {
+                    Slot::Status
+                } else {
+                    Slot::UpstreamStatus
+                };
                 slot.write(field, entry);
                 self.statuses += 1;
             } else if entry.method.is_empty() {
@@ -180,7 +187,11 @@ fn is_seconds(field: &[u8]) -> bool {
 /// `rrt-04984fed9e5ad3551-c-wo-32168-77563-5`, `host-1-30312-13747-1`.
 fn is_message_id(field: &[u8]) -> bool {
     let mut parts = field.rsplit(|byte| *byte == b'-');
-    let numbers = parts.by_ref().take(2).filter(|part| number(part).is_some()).count();
+    let numbers = parts
+        .by_ref()
+        .take(2)
+        .filter(|part| number(part).is_some())
+        .count();
     let word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     numbers == 2 && parts.count() >= 2 && field.iter().all(word)
 }
@@ -195,16 +206,40 @@ mod tests {
     #[test]
     fn fields_are_told_by_place_and_shape() {
         let mut entry = Entry::default();
-        assert_eq!(Parser::default().parse(LINE.as_bytes(), &mut entry), Ok(Line::Entry));
-        assert_eq!((entry.status, entry.duration_us, entry.response_us), (Some(502), Some(10_034_000), Some(10_030_000)));
-        assert_eq!((entry.method, entry.path), (b"GET".as_slice(), b"/orders?id=7".as_slice()));
-        assert_eq!((entry.client, entry.client_port), (b"192.0.2.3".as_slice(), Some(38_132)));
+        assert_eq!(
+            Parser::default().parse(LINE.as_bytes(), &mut entry),
+            Ok(Line::Entry)
+        );
+        assert_eq!(
+            (entry.status, entry.duration_us, entry.response_us),
+            (Some(502), Some(10_034_000), Some(10_030_000))
+        );
+        assert_eq!(
+            (entry.method, entry.path),
+            (b"GET".as_slice(), b"/orders?id=7".as_slice())
+        );
+        assert_eq!(
+            (entry.client, entry.client_port),
+            (b"192.0.2.3".as_slice(), Some(38_132))
+        );
         let attempt = entry.upstream.last().unwrap();
-        assert_eq!((attempt.addr, attempt.status), (b"10.2.2.5:8998".as_slice(), Some(502)));
-        assert_eq!(entry.ids.as_slice(), [b"rrt-03b69eb1091c4a886-c-sy-7180-75981-1".as_slice()]);
-        assert_eq!((entry.host, entry.bytes_sent), (b"api.example.com".as_slice(), Some(310)));
+        assert_eq!(
+            (attempt.addr, attempt.status),
+            (b"10.2.2.5:8998".as_slice(), Some(502))
+        );
+        assert_eq!(
+            entry.ids.as_slice(),
+            [b"rrt-03b69eb1091c4a886-c-sy-7180-75981-1".as_slice()]
+        );
+        assert_eq!(
+            (entry.host, entry.bytes_sent),
+            (b"api.example.com".as_slice(), Some(310))
+        );
         assert_eq!(entry.signal, Some(Signal::new(Phase::Header, Fault::Closed)));
-        assert_eq!(entry.time.map(|time| (time.us, time.marks)), Some((1_795_191_796_000_000, Marks::End)));
+        assert_eq!(
+            entry.time.map(|time| (time.us, time.marks)),
+            Some((1_795_191_796_000_000, Marks::End))
+        );
     }
 
     #[test]
@@ -214,7 +249,12 @@ mod tests {
             "2026-11-20T16:23:16+00:00\ta\tb\tc\td",
             "1331901000.000000\tCHEt7z3AzG4gyCNgci\t192.168.202.79\t50465",
         ] {
-            assert!(Parser::default().parse(line.as_bytes(), &mut Entry::default()).is_err(), "{line}");
+            assert!(
+                Parser::default()
+                    .parse(line.as_bytes(), &mut Entry::default())
+                    .is_err(),
+                "{line}"
+            );
         }
     }
 }

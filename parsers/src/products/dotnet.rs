@@ -266,7 +266,11 @@ fn cause(rest: &[u8]) -> Option<faults::Found<'_>> {
 fn finished<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
     entry.kind = Kind::Request;
     entry.time = entry.time.map(|time| time.marking(Marks::End));
-    let status_of = |word: &[u8]| number(word).filter(|_| word.len() == 3).and_then(|n| u16::try_from(n).ok());
+    let status_of = |word: &[u8]| {
+        number(word)
+            .filter(|_| word.len() == 3)
+            .and_then(|n| u16::try_from(n).ok())
+    };
     if let Some(old) = text.strip_prefix(b"in ") {
         let mut words = old.split(|byte| *byte == b' ');
         entry.duration_us = words.next().and_then(milliseconds);
@@ -280,7 +284,9 @@ fn finished<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
     let last = memchr::memrchr(b' ', text).map_or(text, |at| &text[at + 1..]);
     entry.duration_us = milliseconds(last);
     // After the dash: `status length type`, before .NET 8 `type length - status length type`.
-    let Some(dash) = memmem::find(text, b" - ") else { return };
+    let Some(dash) = memmem::find(text, b" - ") else {
+        return;
+    };
     let mut tail = &text[dash + 3..];
     if let Some(second) = memmem::find(tail, b" - ").filter(|at| status_of(&tail[..*at.min(&3)]).is_none()) {
         tail = &tail[second + 3..];
@@ -296,7 +302,10 @@ fn responded<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> bool {
         return false;
     };
     let mut words = text[at + 11..].split(|byte| *byte == b' ');
-    let status = words.next().and_then(number).and_then(|status| u16::try_from(status).ok());
+    let status = words
+        .next()
+        .and_then(number)
+        .and_then(|status| u16::try_from(status).ok());
     let Some(space) = memchr::memchr(b' ', &text[..at]) else {
         return false;
     };
@@ -321,7 +330,11 @@ mod tests {
 
     fn read(record: &str) -> Entry<'_> {
         let mut entry = Entry::default();
-        assert_eq!(Parser::default().parse(record.as_bytes(), &mut entry), Ok(Line::Entry), "{record}");
+        assert_eq!(
+            Parser::default().parse(record.as_bytes(), &mut entry),
+            Ok(Line::Entry),
+            "{record}"
+        );
         entry
     }
 
@@ -335,10 +348,19 @@ mod tests {
             let record = format!("info: Microsoft.AspNetCore.Hosting.Diagnostics[2]\n      {text}");
             let entry = read(&record);
             assert_eq!((entry.kind, entry.status), (Kind::Request, Some(502)), "{text}");
-            assert_eq!((entry.duration_us, entry.bytes_sent), (Some(12_345), Some(12)), "{text}");
-            assert_eq!((entry.host, entry.path), (b"localhost:5000".as_slice(), b"/a?b=1".as_slice()));
+            assert_eq!(
+                (entry.duration_us, entry.bytes_sent),
+                (Some(12_345), Some(12)),
+                "{text}"
+            );
+            assert_eq!(
+                (entry.host, entry.path),
+                (b"localhost:5000".as_slice(), b"/a?b=1".as_slice())
+            );
         }
-        let old = read("info: Microsoft.AspNetCore.Hosting.Internal.WebHost[2]\n      Request finished in 12.3ms 502 text/plain");
+        let old = read(
+            "info: Microsoft.AspNetCore.Hosting.Internal.WebHost[2]\n      Request finished in 12.3ms 502 text/plain",
+        );
         assert_eq!((old.status, old.duration_us), (Some(502), Some(12_300)));
     }
 
@@ -355,24 +377,47 @@ mod tests {
         assert_eq!((entry.kind, entry.status), (Kind::Request, Some(200)));
         assert_eq!(entry.time.map(|time| time.us), Some(1_795_191_796_123_000));
         entry.clear();
-        assert_eq!(parser.parse(b"      further text", &mut entry), Ok(Line::Continuation));
+        assert_eq!(
+            parser.parse(b"      further text", &mut entry),
+            Ok(Line::Continuation)
+        );
     }
 
     #[test]
     fn serilogs_request_lines_are_read() {
         let entry = read("2026-11-20 16:23:16.123 +00:00 [INF] HTTP GET /a responded 502 in 12.3456 ms");
-        assert_eq!((entry.status, entry.duration_us, entry.path), (Some(502), Some(12_345), b"/a".as_slice()));
+        assert_eq!(
+            (entry.status, entry.duration_us, entry.path),
+            (Some(502), Some(12_345), b"/a".as_slice())
+        );
         let entry = read("[16:23:16 ERR] HTTP POST /a responded 500 in 3.0 ms");
-        assert_eq!((entry.level, entry.method, entry.time), (Level::Error, b"POST".as_slice(), None));
+        assert_eq!(
+            (entry.level, entry.method, entry.time),
+            (Level::Error, b"POST".as_slice(), None)
+        );
     }
 
     #[test]
     fn exceptions_and_the_end_of_the_process_are_told() {
         let record = "fail: Shop.Orders[0]\n      no answer\n      System.Net.Http.HttpRequestException: Connection refused (app:80)\n       ---> System.Net.Sockets.SocketException (111): Connection refused\n         at a()";
-        assert_eq!(read(record).signal, Some(Signal::new(Phase::Connect, Fault::Refused)));
+        assert_eq!(
+            read(record).signal,
+            Some(Signal::new(Phase::Connect, Fault::Refused))
+        );
         let dead = read("Unhandled exception. System.InvalidOperationException: no");
-        assert_eq!((dead.kind, dead.signal), (Kind::Event, Some(Signal::new(Phase::Process, Fault::WorkerCrashed))));
-        let starved = read("warn: Microsoft.AspNetCore.Server.Kestrel[22]\n      As of \"11/20/2026\", the heartbeat has been running for \"00:00:02\". This could be caused by thread pool starvation.");
-        assert_eq!(starved.signal.map(|signal| signal.fault), Some(Fault::WorkersExhausted));
+        assert_eq!(
+            (dead.kind, dead.signal),
+            (
+                Kind::Event,
+                Some(Signal::new(Phase::Process, Fault::WorkerCrashed))
+            )
+        );
+        let starved = read(
+            "warn: Microsoft.AspNetCore.Server.Kestrel[22]\n      As of \"11/20/2026\", the heartbeat has been running for \"00:00:02\". This could be caused by thread pool starvation.",
+        );
+        assert_eq!(
+            starved.signal.map(|signal| signal.fault),
+            Some(Fault::WorkersExhausted)
+        );
     }
 }

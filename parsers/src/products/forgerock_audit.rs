@@ -155,7 +155,11 @@ impl LineParser for Parser {
             _ => Level::None,
         };
         openig::push_transaction(text(Slot::Transaction), entry);
-        crate::engine::id::push(&mut entry.ids, crate::engine::id::IdKind::Whole, text(Slot::RequestId));
+        crate::engine::id::push(
+            &mut entry.ids,
+            crate::engine::id::IdKind::Whole,
+            text(Slot::RequestId),
+        );
         crate::engine::id::push(
             &mut entry.ids,
             crate::engine::id::IdKind::Traceparent,
@@ -172,7 +176,9 @@ impl LineParser for Parser {
         entry.client_port = get(Slot::ClientPort).small();
         entry.server = text(Slot::ServerIp);
         entry.forwarded_for = text(Slot::ForwardedFor);
-        entry.status = get(Slot::Status).small().filter(|status| (100..1000).contains(status));
+        entry.status = get(Slot::Status)
+            .small()
+            .filter(|status| (100..1000).contains(status));
         entry.duration_us = elapsed_us(&get(Slot::Elapsed), text(Slot::ElapsedUnits));
         let name = text(Slot::EventName);
         let (kind, marks) = if name.ends_with(b"-ATTEMPT") {
@@ -203,7 +209,10 @@ mod tests {
 
     fn read(line: &str) -> Entry<'_> {
         let mut entry = Entry::default();
-        assert_eq!(Parser::default().parse(line.as_bytes(), &mut entry), Ok(Line::Entry));
+        assert_eq!(
+            Parser::default().parse(line.as_bytes(), &mut entry),
+            Ok(Line::Entry)
+        );
         entry
     }
 
@@ -216,8 +225,14 @@ mod tests {
         assert_eq!(entry.duration_us, Some(10_025_000));
         let time = entry.time.unwrap();
         assert_eq!((time.us, time.marks), (1_795_191_796_540_000, Marks::Start));
-        assert_eq!((entry.path, entry.host), (b"/home".as_slice(), b"ig.example.com:8080".as_slice()));
-        assert_eq!((entry.client, entry.client_port), (b"10.0.0.9".as_slice(), Some(51_666)));
+        assert_eq!(
+            (entry.path, entry.host),
+            (b"/home".as_slice(), b"ig.example.com:8080".as_slice())
+        );
+        assert_eq!(
+            (entry.client, entry.client_port),
+            (b"10.0.0.9".as_slice(), Some(51_666))
+        );
     }
 
     #[test]
@@ -242,7 +257,9 @@ mod tests {
 
     #[test]
     fn a_wrapped_event_keeps_its_own_time() {
-        let wrapped = format!(r#"{{"payload":{GATEWAY},"timestamp":"2026-11-20T17:00:00Z","type":"application/json"}}"#);
+        let wrapped = format!(
+            r#"{{"payload":{GATEWAY},"timestamp":"2026-11-20T17:00:00Z","type":"application/json"}}"#
+        );
         let entry = read(&wrapped);
         assert_eq!(entry.time.map(|time| time.us), Some(1_795_191_796_540_000));
         assert_eq!(entry.ids.as_slice(), [b"830-40".as_slice()]);

@@ -206,10 +206,10 @@ mod tests {
 
     fn head(bytes: &[u8]) -> Head<'_> {
         Head {
-        bytes,
-        hints: &[],
-        date_hint: None,
-    }
+            bytes,
+            hints: &[],
+            date_hint: None,
+        }
     }
 
     fn read<'a>(fields: &str, line: &'a str) -> Result<Entry<'a>, LineError> {

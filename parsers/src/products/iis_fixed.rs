@@ -34,7 +34,9 @@ impl Format for IisFixed {
     }
 
     fn sniff(&self, head: &Head<'_>) -> Sniff {
-        let mut parser = Parser { day_first: day_first(head) };
+        let mut parser = Parser {
+            day_first: day_first(head),
+        };
         Sniff::by_parsing(head, &mut parser, Score::Own, "columns of IIS's fixed format")
     }
 
@@ -70,7 +72,8 @@ impl LineParser for Parser {
             return Ok(Line::Directive);
         }
         let columns = columns(line)?;
-        let stamp = stamp(columns[2], columns[3], self.day_first).ok_or(LineError::new(0, "date and time"))?;
+        let stamp =
+            stamp(columns[2], columns[3], self.day_first).ok_or(LineError::new(0, "date and time"))?;
         let count = |at: usize, want| {
             let value = number(columns[at]);
             (value.is_some() || columns[at] == b"-")
@@ -99,7 +102,8 @@ fn columns(line: &[u8]) -> Result<[&[u8]; COLUMNS], LineError> {
     let mut columns = [&line[..0]; COLUMNS];
     let mut rest = line;
     for column in &mut columns[..COLUMNS - 1] {
-        let at = memchr::memmem::find(rest, b", ").ok_or(LineError::new(line.len() - rest.len(), "further column"))?;
+        let at = memchr::memmem::find(rest, b", ")
+            .ok_or(LineError::new(line.len() - rest.len(), "further column"))?;
         *column = &rest[..at];
         rest = &rest[at + 2..];
     }
@@ -173,10 +177,22 @@ mod tests {
         let mut entry = Entry::default();
         let mut parser = IisFixed.prepare(&head(LINE.as_bytes())).open(b"");
         assert_eq!(parser.parse(LINE.as_bytes(), &mut entry), Ok(Line::Entry));
-        assert_eq!((entry.status, entry.win32_status, entry.duration_us), (Some(502), 64, Some(4_502_000)));
-        assert_eq!((entry.client, entry.server), (b"192.168.1.109".as_slice(), b"192.168.1.110".as_slice()));
-        assert_eq!((entry.path, entry.query, entry.bytes_sent), (b"/a".as_slice(), b"id=1,2".as_slice(), Some(336)));
-        assert_eq!(entry.time.map(|time| (time.us, time.zone)), Some((1_795_161_320_000_000, Zone::Local)));
+        assert_eq!(
+            (entry.status, entry.win32_status, entry.duration_us),
+            (Some(502), 64, Some(4_502_000))
+        );
+        assert_eq!(
+            (entry.client, entry.server),
+            (b"192.168.1.109".as_slice(), b"192.168.1.110".as_slice())
+        );
+        assert_eq!(
+            (entry.path, entry.query, entry.bytes_sent),
+            (b"/a".as_slice(), b"id=1,2".as_slice(), Some(336))
+        );
+        assert_eq!(
+            entry.time.map(|time| (time.us, time.zone)),
+            Some((1_795_161_320_000_000, Zone::Local))
+        );
     }
 
     #[test]
@@ -198,7 +214,11 @@ mod tests {
     #[test]
     fn other_tables_are_refused() {
         for line in ["a, b, c", "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,"] {
-            assert!(Parser { day_first: false }.parse(line.as_bytes(), &mut Entry::default()).is_err());
+            assert!(
+                Parser { day_first: false }
+                    .parse(line.as_bytes(), &mut Entry::default())
+                    .is_err()
+            );
         }
     }
 }

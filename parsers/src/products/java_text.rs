@@ -77,7 +77,9 @@ impl Format for Catalina {
     }
 
     fn sniff(&self, head: &Head<'_>) -> Sniff {
-        sniff(head, Score::Own, "lines of Tomcat's own log", |first| first.of_tomcat)
+        sniff(head, Score::Own, "lines of Tomcat's own log", |first| {
+            first.of_tomcat
+        })
     }
 
     fn prepare(&self, head: &Head<'_>) -> Arc<dyn Prepared> {
@@ -302,7 +304,8 @@ impl<'a> First<'a> {
                 b'[' => {
                     let end = memchr::memchr(b']', rest)?;
                     let inner = rest[1..end].trim_ascii();
-                    if !timed && brackets == 0 && time::iso_prefix(inner, &mut DayCache::default()).is_some() {
+                    if !timed && brackets == 0 && time::iso_prefix(inner, &mut DayCache::default()).is_some()
+                    {
                         return None;
                     }
                     if bytes::number(inner).is_some() {
@@ -453,11 +456,16 @@ const LIFE: [(&str, Fault); 10] = [
     ("Graceful shutdown aborted", Fault::Stopping),
     ("Maximum number of threads (", Fault::WorkersExhausted),
     ("All threads (", Fault::WorkersExhausted),
-    ("Terminating due to java.lang.OutOfMemoryError", Fault::OutOfMemory),
+    (
+        "Terminating due to java.lang.OutOfMemoryError",
+        Fault::OutOfMemory,
+    ),
 ];
 
 fn life(message: &[u8]) -> Option<Fault> {
-    let known = LIFE.iter().find(|(start, _)| message.starts_with(start.as_bytes()));
+    let known = LIFE
+        .iter()
+        .find(|(start, _)| message.starts_with(start.as_bytes()));
     if let Some((_, fault)) = known {
         return Some(*fault);
     }

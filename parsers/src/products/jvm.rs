@@ -60,7 +60,8 @@ pub(crate) fn exception(trace: &[u8]) -> Option<Found<'_>> {
 /// A frame that only one fault leads through.
 fn frame(text: &[u8]) -> Option<Found<'_>> {
     // Apache HttpAsyncClient: no byte came within the socket timeout; the exception often has no message.
-    memmem::find(text, b"HttpAsyncRequestExecutor.timeout(").map(|_| bare(Phase::Header, Fault::TimedOut, text))
+    memmem::find(text, b"HttpAsyncRequestExecutor.timeout(")
+        .map(|_| bare(Phase::Header, Fault::TimedOut, text))
 }
 
 const fn bare(phase: Phase, fault: Fault, text: &[u8]) -> Found<'_> {
@@ -75,7 +76,11 @@ const fn bare(phase: Phase, fault: Fault, text: &[u8]) -> Found<'_> {
 /// Exceptions whose names mean more on the JVM than the general table knows.
 const NAMED: [(&str, Phase, Fault); 9] = [
     ("ConnectionClosedException", Phase::Header, Fault::Closed),
-    ("ConnectionRequestTimeoutException", Phase::Queue, Fault::QueueTimedOut),
+    (
+        "ConnectionRequestTimeoutException",
+        Phase::Queue,
+        Fault::QueueTimedOut,
+    ),
     ("ClosedChannelException", Phase::Header, Fault::ResetOrClosed),
     ("eof unexpected", Phase::Header, Fault::Closed),
     ("onnection reset by peer", Phase::Header, Fault::Reset),
@@ -145,7 +150,11 @@ mod tests {
         let normal = "java.lang.RuntimeException: no\n\tat a.B.c(B.java:1)\nCaused by: java.net.ConnectException: Connection refused\n\tat d\n";
         let root_first = "java.net.ConnectException: Connection refused\n\tat d\nWrapped by: java.net.SocketTimeoutException: Read timed out\n";
         for trace in [normal, root_first] {
-            assert_eq!(of(trace), Some(Signal::new(Phase::Connect, Fault::Refused)), "{trace}");
+            assert_eq!(
+                of(trace),
+                Some(Signal::new(Phase::Connect, Fault::Refused)),
+                "{trace}"
+            );
         }
     }
 

@@ -43,7 +43,12 @@ impl Format for Linux {
         if !head.lines().take(Head::LINES).any(|line| signal(line).is_some()) {
             return Sniff::no();
         }
-        Sniff::by_parsing(head, &mut Parser, Score::Shape, "messages of the kernel or of systemd")
+        Sniff::by_parsing(
+            head,
+            &mut Parser,
+            Score::Shape,
+            "messages of the kernel or of systemd",
+        )
     }
 
     fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
@@ -76,7 +81,8 @@ impl LineParser for Parser {
 /// What a line of the kernel or of systemd tells, and of which process.
 fn signal(line: &[u8]) -> Option<(Signal, Option<u32>)> {
     let has = |needle: &str| memmem::find(line, needle.as_bytes()).is_some();
-    let after = |mark: &str| memmem::find(line, mark.as_bytes()).and_then(|at| digits(&line[at + mark.len()..]));
+    let after =
+        |mark: &str| memmem::find(line, mark.as_bytes()).and_then(|at| digits(&line[at + mark.len()..]));
     let process = |fault, pid| Some((Signal::new(Phase::Process, fault), pid));
     if has("ut of memory: Kill") {
         return process(Fault::OutOfMemory, after(" process "));
@@ -93,15 +99,22 @@ fn signal(line: &[u8]) -> Option<(Signal, Option<u32>)> {
             .and_then(|at| digits(&line[at..]));
         return process(Fault::WorkerCrashed, pid);
     }
-    if has("Failed with result 'oom-kill'") || has("A process of this unit has been killed by the OOM killer") {
+    if has("Failed with result 'oom-kill'") || has("A process of this unit has been killed by the OOM killer")
+    {
         return process(Fault::OutOfMemory, None);
     }
     if has("Main process exited, code=killed") || has("main process exited, code=killed") {
         let orderly = has("status=15/TERM") || has("status=2/INT") || has("status=3/QUIT");
-        let fault = if orderly { Fault::Stopping } else { Fault::WorkerCrashed };
+        let fault = if orderly {
+            Fault::Stopping
+        } else {
+            Fault::WorkerCrashed
+        };
         return process(fault, None);
     }
-    if has("Main process exited, code=dumped") || has("Main process exited, code=exited") && !has("status=0/SUCCESS") {
+    if has("Main process exited, code=dumped")
+        || has("Main process exited, code=exited") && !has("status=0/SUCCESS")
+    {
         return process(Fault::WorkerCrashed, None);
     }
     None
@@ -119,26 +132,87 @@ mod tests {
     #[test]
     fn the_systems_words_are_events() {
         for (line, phase, fault, pid) in [
-            ("[12345.678901] Out of memory: Killed process 77 (node) total-vm:1kB, anon-rss:1kB", Phase::Process, Fault::OutOfMemory, Some(77)),
-            ("Out of memory: Kill process 77 (java) score 905 or sacrifice child", Phase::Process, Fault::OutOfMemory, Some(77)),
-            ("Memory cgroup out of memory: Killed process 77 (node) total-vm:1kB", Phase::Process, Fault::OutOfMemory, Some(77)),
-            ("TCP: request_sock_TCP: Possible SYN flooding on port 8080. Sending cookies.  Check SNMP counters.", Phase::Queue, Fault::BacklogFull, None),
-            ("nf_conntrack: nf_conntrack: table full, dropping packet", Phase::Connect, Fault::ResourceExhausted, None),
-            ("node[77]: segfault at 0 ip 0000 sp 0000 error 6 in node[400000+824000]", Phase::Process, Fault::WorkerCrashed, Some(77)),
-            ("shop.service: Main process exited, code=killed, status=9/KILL", Phase::Process, Fault::WorkerCrashed, None),
-            ("shop.service: Main process exited, code=killed, status=15/TERM", Phase::Process, Fault::Stopping, None),
-            ("shop.service: Failed with result 'oom-kill'.", Phase::Process, Fault::OutOfMemory, None),
+            (
+                "[12345.678901] Out of memory: Killed process 77 (node) total-vm:1kB, anon-rss:1kB",
+                Phase::Process,
+                Fault::OutOfMemory,
+                Some(77),
+            ),
+            (
+                "Out of memory: Kill process 77 (java) score 905 or sacrifice child",
+                Phase::Process,
+                Fault::OutOfMemory,
+                Some(77),
+            ),
+            (
+                "Memory cgroup out of memory: Killed process 77 (node) total-vm:1kB",
+                Phase::Process,
+                Fault::OutOfMemory,
+                Some(77),
+            ),
+            (
+                "TCP: request_sock_TCP: Possible SYN flooding on port 8080. Sending cookies.  Check SNMP counters.",
+                Phase::Queue,
+                Fault::BacklogFull,
+                None,
+            ),
+            (
+                "nf_conntrack: nf_conntrack: table full, dropping packet",
+                Phase::Connect,
+                Fault::ResourceExhausted,
+                None,
+            ),
+            (
+                "node[77]: segfault at 0 ip 0000 sp 0000 error 6 in node[400000+824000]",
+                Phase::Process,
+                Fault::WorkerCrashed,
+                Some(77),
+            ),
+            (
+                "shop.service: Main process exited, code=killed, status=9/KILL",
+                Phase::Process,
+                Fault::WorkerCrashed,
+                None,
+            ),
+            (
+                "shop.service: Main process exited, code=killed, status=15/TERM",
+                Phase::Process,
+                Fault::Stopping,
+                None,
+            ),
+            (
+                "shop.service: Failed with result 'oom-kill'.",
+                Phase::Process,
+                Fault::OutOfMemory,
+                None,
+            ),
         ] {
             let mut entry = Entry::default();
-            assert_eq!(Parser.parse(line.as_bytes(), &mut entry), Ok(Line::Entry), "{line}");
-            assert_eq!((entry.signal, entry.pid), (Some(Signal::new(phase, fault)), pid), "{line}");
+            assert_eq!(
+                Parser.parse(line.as_bytes(), &mut entry),
+                Ok(Line::Entry),
+                "{line}"
+            );
+            assert_eq!(
+                (entry.signal, entry.pid),
+                (Some(Signal::new(phase, fault)), pid),
+                "{line}"
+            );
         }
     }
 
     #[test]
     fn lines_of_others_tell_nothing() {
-        for line in ["eth0: link up", "Started shop.service.", "shop.service: Main process exited, code=exited, status=0/SUCCESS"] {
-            assert_eq!(Parser.parse(line.as_bytes(), &mut Entry::default()), Ok(Line::Directive), "{line}");
+        for line in [
+            "eth0: link up",
+            "Started shop.service.",
+            "shop.service: Main process exited, code=exited, status=0/SUCCESS",
+        ] {
+            assert_eq!(
+                Parser.parse(line.as_bytes(), &mut Entry::default()),
+                Ok(Line::Directive),
+                "{line}"
+            );
             let head = Head {
                 bytes: line.as_bytes(),
                 hints: &[],

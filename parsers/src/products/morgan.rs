@@ -36,7 +36,12 @@ impl Format for Morgan {
     }
 
     fn sniff(&self, head: &Head<'_>) -> Sniff {
-        Sniff::by_parsing(head, &mut Parser, Score::Own, "request lines of morgan, without time")
+        Sniff::by_parsing(
+            head,
+            &mut Parser,
+            Score::Own,
+            "request lines of morgan, without time",
+        )
     }
 
     fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
@@ -156,9 +161,21 @@ mod tests {
             "\x1b[0mGET /a?b=1 \x1b[31m502\x1b[0m 1.234 ms - 12\x1b[0m",
         ] {
             let mut entry = Entry::default();
-            assert_eq!(Parser.parse(line.as_bytes(), &mut entry), Ok(Line::Entry), "{line}");
-            assert_eq!((entry.method, entry.path), (b"GET".as_slice(), b"/a?b=1".as_slice()), "{line}");
-            assert_eq!((entry.status, entry.duration_us, entry.bytes_sent), (Some(502), Some(1_234), Some(12)), "{line}");
+            assert_eq!(
+                Parser.parse(line.as_bytes(), &mut entry),
+                Ok(Line::Entry),
+                "{line}"
+            );
+            assert_eq!(
+                (entry.method, entry.path),
+                (b"GET".as_slice(), b"/a?b=1".as_slice()),
+                "{line}"
+            );
+            assert_eq!(
+                (entry.status, entry.duration_us, entry.bytes_sent),
+                (Some(502), Some(1_234), Some(12)),
+                "{line}"
+            );
             assert!(entry.time.is_none());
         }
     }
@@ -167,7 +184,11 @@ mod tests {
     fn a_response_that_never_began_has_dashes() {
         for line in ["GET /a - - - - ms", "GET /a - - ms - -"] {
             let mut entry = Entry::default();
-            assert_eq!(Parser.parse(line.as_bytes(), &mut entry), Ok(Line::Entry), "{line}");
+            assert_eq!(
+                Parser.parse(line.as_bytes(), &mut entry),
+                Ok(Line::Entry),
+                "{line}"
+            );
             assert_eq!((entry.status, entry.duration_us), (None, None));
             assert!(entry.signal.is_some());
         }
@@ -175,8 +196,17 @@ mod tests {
 
     #[test]
     fn other_lines_that_end_in_milliseconds_are_refused() {
-        for line in ["done in 12 ms", "listening on 3000 - 12 ms", "a b c d - 1 ms", "ms", "- - - -"] {
-            assert!(Parser.parse(line.as_bytes(), &mut Entry::default()).is_err(), "{line}");
+        for line in [
+            "done in 12 ms",
+            "listening on 3000 - 12 ms",
+            "a b c d - 1 ms",
+            "ms",
+            "- - - -",
+        ] {
+            assert!(
+                Parser.parse(line.as_bytes(), &mut Entry::default()).is_err(),
+                "{line}"
+            );
         }
     }
 }

@@ -134,7 +134,9 @@ impl Parser {
         // Milliseconds since the start.
         let digits = line.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let since_start = digits > 0 && line[digits..].starts_with(b" [");
-        let first = self.reader.first(&line[if since_start { digits + 1 } else { 0 }..]);
+        let first = self
+            .reader
+            .first(&line[if since_start { digits + 1 } else { 0 }..]);
         if let Some(first) = first {
             first.fill(entry);
             return Some(message_after(first.logger, first.message));
@@ -278,7 +280,9 @@ fn captured(line: &[u8]) -> Option<&[u8]> {
 fn fill_capture<'a>(id: &'a [u8], rest: &'a [u8], entry: &mut Entry<'a>) {
     entry.kind = Kind::Note;
     entry.ids.push(id);
-    let mut lines = jvm_lines(rest).skip_while(|line| captured(line).is_none()).skip(1);
+    let mut lines = jvm_lines(rest)
+        .skip_while(|line| captured(line).is_none())
+        .skip(1);
     let Some(start) = lines.find(|line| !line.is_empty()) else {
         return;
     };

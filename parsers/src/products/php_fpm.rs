@@ -77,7 +77,8 @@ impl LineParser for Parser {
             slow_record(slow, rest, entry);
             return Ok(Line::Entry);
         }
-        let (level, text) = leveled(text.trim_ascii_start()).ok_or(LineError::new(line.len() - text.len(), "level"))?;
+        let (level, text) =
+            leveled(text.trim_ascii_start()).ok_or(LineError::new(line.len() - text.len(), "level"))?;
         entry.level = level;
         entry.error = text;
         fill(text, entry);
@@ -149,14 +150,23 @@ fn fill<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
         Some(Fault::WorkersExhausted)
     } else if has(" exited on signal ") {
         let orderly = has("(SIGTERM") || has("(SIGQUIT") || has("(SIGINT");
-        Some(if orderly { Fault::Stopping } else { Fault::WorkerCrashed })
+        Some(if orderly {
+            Fault::Stopping
+        } else {
+            Fault::WorkerCrashed
+        })
     } else if has("Allowed memory size of ") || has("Out of memory (allocated") {
         Some(Fault::OutOfMemory)
     } else if has("fpm is running, pid") {
         Some(Fault::Started)
-    } else if ["Terminating ...", "exiting, bye-bye!", "Finishing ...", "Reloading in progress ..."]
-        .iter()
-        .any(|start| text.starts_with(start.as_bytes()))
+    } else if [
+        "Terminating ...",
+        "exiting, bye-bye!",
+        "Finishing ...",
+        "Reloading in progress ...",
+    ]
+    .iter()
+    .any(|start| text.starts_with(start.as_bytes()))
     {
         Some(Fault::Stopping)
     } else {
@@ -206,7 +216,11 @@ mod tests {
 
     fn read(record: &str) -> Entry<'_> {
         let mut entry = Entry::default();
-        assert_eq!(Parser::default().parse(record.as_bytes(), &mut entry), Ok(Line::Entry), "{record}");
+        assert_eq!(
+            Parser::default().parse(record.as_bytes(), &mut entry),
+            Ok(Line::Entry),
+            "{record}"
+        );
         entry
     }
 
@@ -225,7 +239,8 @@ mod tests {
             fault("WARNING: [pool www] server reached max_children setting (5), consider raising it"),
             Some(Fault::WorkersExhausted)
         );
-        let died = "WARNING: [pool www] child 25 exited on signal 11 (SIGSEGV) after 12.614072 seconds from start";
+        let died =
+            "WARNING: [pool www] child 25 exited on signal 11 (SIGSEGV) after 12.614072 seconds from start";
         assert_eq!(fault(died), Some(Fault::WorkerCrashed));
         assert_eq!(fault("NOTICE: fpm is running, pid 32300"), Some(Fault::Started));
         assert_eq!(fault("NOTICE: exiting, bye-bye!"), Some(Fault::Stopping));
@@ -237,9 +252,15 @@ mod tests {
         let line = "[20-Nov-2026 16:23:16] WARNING: [pool www] child 155, script '/var/www/a.php' (request: \"GET /a.php?x=1\") execution timed out (30.176006 sec), terminating";
         let entry = read(line);
         assert_eq!((entry.kind, entry.pid), (Kind::Failure, Some(155)));
-        assert_eq!((entry.method, entry.path), (b"GET".as_slice(), b"/a.php?x=1".as_slice()));
+        assert_eq!(
+            (entry.method, entry.path),
+            (b"GET".as_slice(), b"/a.php?x=1".as_slice())
+        );
         assert_eq!(entry.response_us, Some(30_176_006));
-        assert_eq!(entry.time.map(|time| (time.us, time.zone)), Some((1_795_191_796_000_000, crate::entry::Zone::Local)));
+        assert_eq!(
+            entry.time.map(|time| (time.us, time.zone)),
+            Some((1_795_191_796_000_000, crate::entry::Zone::Local))
+        );
         let slow = line.replace("execution timed out", "executing too slow");
         let slow = read(&slow);
         assert_eq!((slow.kind, slow.signal), (Kind::Note, None));
@@ -249,7 +270,10 @@ mod tests {
     fn a_slow_log_is_read_with_its_frames() {
         let record = "[20-Nov-2026 16:23:16]  [pool www] pid 155\nscript_filename = /var/www/a.php\n[0x00007f9d46213260] sleep() /var/www/a.php:5\n";
         let entry = read(record);
-        assert_eq!((entry.kind, entry.pid, entry.error), (Kind::Note, Some(155), b"/var/www/a.php".as_slice()));
+        assert_eq!(
+            (entry.kind, entry.pid, entry.error),
+            (Kind::Note, Some(155), b"/var/www/a.php".as_slice())
+        );
         for line in record.lines().skip(1) {
             let read = Parser::default().parse(line.as_bytes(), &mut Entry::default());
             assert_eq!(read, Ok(Line::Continuation), "{line}");
@@ -258,9 +282,14 @@ mod tests {
 
     #[test]
     fn phps_own_errors_name_their_zone() {
-        let entry = read("[20-Nov-2026 16:23:16 UTC] PHP Fatal error:  Allowed memory size of 134217728 bytes exhausted in /a.php on line 3");
+        let entry = read(
+            "[20-Nov-2026 16:23:16 UTC] PHP Fatal error:  Allowed memory size of 134217728 bytes exhausted in /a.php on line 3",
+        );
         assert_eq!(entry.time.map(|time| time.zone), Some(crate::entry::Zone::Known));
-        assert_eq!(entry.signal, Some(Signal::new(Phase::Process, Fault::OutOfMemory)));
+        assert_eq!(
+            entry.signal,
+            Some(Signal::new(Phase::Process, Fault::OutOfMemory))
+        );
         read("[20-Nov-2026 16:23:16 Europe/Berlin] PHP Warning:  x in /a.php on line 3");
     }
 }

@@ -44,7 +44,12 @@ impl Format for RubyWorkers {
         if !marks.iter().any(|mark| memmem::find(head.bytes, mark).is_some()) {
             return Sniff::no();
         }
-        super::by_entries(head, &mut Parser::default(), Score::Mark, "words of Puma or Unicorn")
+        super::by_entries(
+            head,
+            &mut Parser::default(),
+            Score::Mark,
+            "words of Puma or Unicorn",
+        )
     }
 
     fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
@@ -126,12 +131,19 @@ fn fault(text: &[u8]) -> Option<Fault> {
     } else if starts("reaped #<Process::Status") {
         // Exit 0 and the signals of an orderly stop.
         let orderly = has("exit 0>") || has("SIGTERM") || has("SIGQUIT") || has("SIGINT");
-        Some(if orderly { Fault::Stopping } else { Fault::WorkerCrashed })
+        Some(if orderly {
+            Fault::Stopping
+        } else {
+            Fault::WorkerCrashed
+        })
     } else if starts("- Worker ") && has(" booted") || starts("Puma starting") || has("Puma starting in ") {
         Some(Fault::Started)
     } else if starts("worker=") && has(" ready") {
         Some(Fault::Started)
-    } else if starts("- Gracefully shutting down") || starts("- Gracefully stopping") || has("=== puma shutdown") {
+    } else if starts("- Gracefully shutting down")
+        || starts("- Gracefully stopping")
+        || has("=== puma shutdown")
+    {
         Some(Fault::Stopping)
     } else {
         None
@@ -160,22 +172,59 @@ mod tests {
     #[test]
     fn a_worker_that_is_killed_is_named() {
         for (line, fault, pid) in [
-            ("[1] ! Terminating timed out worker (Worker 0 failed to check in within 60 seconds): 77", Fault::WorkerTimedOut, 77),
-            ("[1] ! Terminating timed out worker: 77", Fault::WorkerTimedOut, 77),
-            ("[1] - Worker 0 (PID: 77) booted in 0.02s, phase: 0", Fault::Started, 77),
-            ("E, [2026-11-20T16:23:16.123456 #1] ERROR -- : worker=0 PID:77 timeout (61s > 60s), killing", Fault::WorkerTimedOut, 77),
-            ("E, [2026-11-20T16:23:16.123456 #1] ERROR -- : reaped #<Process::Status: pid 77 SIGKILL (signal 9)> worker=0", Fault::WorkerCrashed, 77),
+            (
+                "[1] ! Terminating timed out worker (Worker 0 failed to check in within 60 seconds): 77",
+                Fault::WorkerTimedOut,
+                77,
+            ),
+            (
+                "[1] ! Terminating timed out worker: 77",
+                Fault::WorkerTimedOut,
+                77,
+            ),
+            (
+                "[1] - Worker 0 (PID: 77) booted in 0.02s, phase: 0",
+                Fault::Started,
+                77,
+            ),
+            (
+                "E, [2026-11-20T16:23:16.123456 #1] ERROR -- : worker=0 PID:77 timeout (61s > 60s), killing",
+                Fault::WorkerTimedOut,
+                77,
+            ),
+            (
+                "E, [2026-11-20T16:23:16.123456 #1] ERROR -- : reaped #<Process::Status: pid 77 SIGKILL (signal 9)> worker=0",
+                Fault::WorkerCrashed,
+                77,
+            ),
         ] {
             let mut entry = Entry::default();
-            assert_eq!(Parser::default().parse(line.as_bytes(), &mut entry), Ok(Line::Entry), "{line}");
-            assert_eq!((entry.signal, entry.pid), (Some(Signal::new(Phase::Process, fault)), Some(pid)), "{line}");
+            assert_eq!(
+                Parser::default().parse(line.as_bytes(), &mut entry),
+                Ok(Line::Entry),
+                "{line}"
+            );
+            assert_eq!(
+                (entry.signal, entry.pid),
+                (Some(Signal::new(Phase::Process, fault)), Some(pid)),
+                "{line}"
+            );
         }
     }
 
     #[test]
     fn other_programs_in_brackets_are_refused() {
-        for line in ["[Fri Nov 20 16:32:23 2026] [notice] x", "[pid: 1|app: 0] x", "I, am no log"] {
-            assert!(Parser::default().parse(line.as_bytes(), &mut Entry::default()).is_err(), "{line}");
+        for line in [
+            "[Fri Nov 20 16:32:23 2026] [notice] x",
+            "[pid: 1|app: 0] x",
+            "I, am no log",
+        ] {
+            assert!(
+                Parser::default()
+                    .parse(line.as_bytes(), &mut Entry::default())
+                    .is_err(),
+                "{line}"
+            );
         }
     }
 }

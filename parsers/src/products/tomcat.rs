@@ -48,7 +48,12 @@ impl Format for Tomcat {
             parser.parse(line, &mut entry).is_ok() && parser.named_thread
         });
         if names_thread {
-            return Sniff::by_parsing(head, &mut parser, Score::Own, "access lines with Tomcat's threads");
+            return Sniff::by_parsing(
+                head,
+                &mut parser,
+                Score::Own,
+                "access lines with Tomcat's threads",
+            );
         }
         if clf::hinted(head) != Some(Product::Tomcat) {
             return Sniff::no();
@@ -241,7 +246,11 @@ mod tests {
     fn read<'a>(sample: &str, line: &'a str) -> Entry<'a> {
         let mut entry = Entry::default();
         let mut parser = Tomcat.prepare(&head(sample.as_bytes())).open(b"");
-        assert_eq!(parser.parse(line.as_bytes(), &mut entry), Ok(Line::Entry), "{line}");
+        assert_eq!(
+            parser.parse(line.as_bytes(), &mut entry),
+            Ok(Line::Entry),
+            "{line}"
+        );
         entry
     }
 
@@ -265,8 +274,14 @@ mod tests {
     fn fields_behind_the_bytes_are_told_by_shape() {
         let line = r#"10.0.0.1 - admin [02/Mar/2023:18:58:17 +0530] "POST /a HTTP/1.1" 200 20486 10.0.0.9 + 40 "http://x/" "Mozilla/5.0 (X11; 1.2)" X-Forwarded-For="127.0.0.1, 127.0.0.3""#;
         let entry = read(line, line);
-        assert_eq!((entry.server, entry.termination), (b"10.0.0.9".as_slice(), b"+".as_slice()));
-        assert_eq!((entry.duration_us, entry.bytes_sent), (Some(40_000), Some(20_486)));
+        assert_eq!(
+            (entry.server, entry.termination),
+            (b"10.0.0.9".as_slice(), b"+".as_slice())
+        );
+        assert_eq!(
+            (entry.duration_us, entry.bytes_sent),
+            (Some(40_000), Some(20_486))
+        );
         assert_eq!(entry.forwarded_for, b"127.0.0.1, 127.0.0.3");
         assert_eq!((entry.client, entry.status), (b"10.0.0.1".as_slice(), Some(200)));
         assert_eq!(entry.time.map(|time| time.marks), Some(Marks::End));
@@ -278,7 +293,10 @@ mod tests {
         assert_eq!(Tomcat.sniff(&head(line.as_bytes())).score, Score::Own);
         let entry = read(line, line);
         assert_eq!(entry.duration_us, Some(13_000));
-        assert_eq!(entry.ids.as_slice(), [b"4ad36c1d2060844c74439ca62bfb3e0e".as_slice()]);
+        assert_eq!(
+            entry.ids.as_slice(),
+            [b"4ad36c1d2060844c74439ca62bfb3e0e".as_slice()]
+        );
         assert_eq!(Tomcat.sniff(&head(with("1").as_bytes())).score, Score::No);
     }
 }

@@ -198,7 +198,10 @@ fn harakiri<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let rest = &text[close + 2..];
     let dash = memmem::find(rest, b"- ").unwrap_or(0);
     entry.client = rest[..dash].trim_ascii();
-    let mut words = rest.get(dash + 2..).unwrap_or_default().split(|byte| *byte == b' ');
+    let mut words = rest
+        .get(dash + 2..)
+        .unwrap_or_default()
+        .split(|byte| *byte == b' ');
     entry.method = words.next().unwrap_or_default();
     entry.path = words.next().unwrap_or_default();
     entry.kind = Kind::Failure;
@@ -247,7 +250,11 @@ mod tests {
 
     fn read(line: &str) -> Entry<'_> {
         let mut entry = Entry::default();
-        assert_eq!(Parser::default().parse(line.as_bytes(), &mut entry), Ok(Line::Entry), "{line}");
+        assert_eq!(
+            Parser::default().parse(line.as_bytes(), &mut entry),
+            Ok(Line::Entry),
+            "{line}"
+        );
         entry
     }
 
@@ -255,10 +262,19 @@ mod tests {
     fn a_request_starts_at_its_stamp_and_names_its_unit() {
         let line = "[pid: 88185|app: 0|req: 3/3] 127.0.0.1 () {34 vars in 617 bytes} [Fri Nov 20 16:23:16 2026] POST /a?b=1 => generated 215 bytes in 68 micros (HTTP/1.1 502) 9 headers in 373 bytes (1 switches on core 8)";
         let entry = read(line);
-        assert_eq!((entry.kind, entry.status, entry.duration_us), (Kind::Request, Some(502), Some(68)));
-        assert_eq!((entry.method, entry.path), (b"POST".as_slice(), b"/a?b=1".as_slice()));
+        assert_eq!(
+            (entry.kind, entry.status, entry.duration_us),
+            (Kind::Request, Some(502), Some(68))
+        );
+        assert_eq!(
+            (entry.method, entry.path),
+            (b"POST".as_slice(), b"/a?b=1".as_slice())
+        );
         assert_eq!((entry.pid, entry.bytes_sent), (Some(88_185), Some(215)));
-        assert_eq!(entry.time.map(|time| (time.us, time.marks)), Some((1_795_191_796_000_000, Marks::Start)));
+        assert_eq!(
+            entry.time.map(|time| (time.us, time.marks)),
+            Some((1_795_191_796_000_000, Marks::Start))
+        );
         let via = line.replace("68 micros", "68 msecs via sendfile()");
         assert_eq!(read(&via).duration_us, Some(68_000));
     }
@@ -266,23 +282,49 @@ mod tests {
     #[test]
     fn the_masters_words_are_events() {
         for (line, phase, fault) in [
-            ("Fri Nov 20 16:23:16 2026 - *** uWSGI listen queue of socket \"127.0.0.1:56644\" (fd: 4) full !!! (101/100) ***", Phase::Queue, Fault::BacklogFull),
-            ("Fri Nov 20 16:23:16 2026 - *** HARAKIRI ON WORKER 1 (pid: 77, try: 1, graceful: yes) ***", Phase::Process, Fault::WorkerTimedOut),
-            ("DAMN ! worker 1 (pid: 77) died, killed by signal 9 :( trying respawn ...", Phase::Process, Fault::WorkerCrashed),
-            ("Respawned uWSGI worker 1 (new pid: 78)", Phase::Process, Fault::Started),
+            (
+                "Fri Nov 20 16:23:16 2026 - *** uWSGI listen queue of socket \"127.0.0.1:56644\" (fd: 4) full !!! (101/100) ***",
+                Phase::Queue,
+                Fault::BacklogFull,
+            ),
+            (
+                "Fri Nov 20 16:23:16 2026 - *** HARAKIRI ON WORKER 1 (pid: 77, try: 1, graceful: yes) ***",
+                Phase::Process,
+                Fault::WorkerTimedOut,
+            ),
+            (
+                "DAMN ! worker 1 (pid: 77) died, killed by signal 9 :( trying respawn ...",
+                Phase::Process,
+                Fault::WorkerCrashed,
+            ),
+            (
+                "Respawned uWSGI worker 1 (new pid: 78)",
+                Phase::Process,
+                Fault::Started,
+            ),
         ] {
             let entry = read(line);
-            assert_eq!((entry.kind, entry.signal), (Kind::Event, Some(Signal::new(phase, fault))), "{line}");
+            assert_eq!(
+                (entry.kind, entry.signal),
+                (Kind::Event, Some(Signal::new(phase, fault))),
+                "{line}"
+            );
         }
         assert_eq!(read("*** HARAKIRI ON WORKER 1 (pid: 77) ***").pid, Some(77));
     }
 
     #[test]
     fn the_request_that_took_too_long_is_a_failure() {
-        let entry = read("Fri Nov 20 16:23:16 2026 - HARAKIRI [core 0] 127.0.0.1 - POST /bla?q=1 since 1513692655");
-        assert_eq!((entry.kind, entry.method, entry.path), (Kind::Failure, b"POST".as_slice(), b"/bla?q=1".as_slice()));
+        let entry =
+            read("Fri Nov 20 16:23:16 2026 - HARAKIRI [core 0] 127.0.0.1 - POST /bla?q=1 since 1513692655");
+        assert_eq!(
+            (entry.kind, entry.method, entry.path),
+            (Kind::Failure, b"POST".as_slice(), b"/bla?q=1".as_slice())
+        );
         assert_eq!(entry.client, b"127.0.0.1");
-        let gone = read("uwsgi_response_write_body_do(): Broken pipe [core/writer.c line 341] during GET /x (10.0.0.1)");
+        let gone = read(
+            "uwsgi_response_write_body_do(): Broken pipe [core/writer.c line 341] during GET /x (10.0.0.1)",
+        );
         assert_eq!(gone.signal, Some(Signal::new(Phase::Client, Fault::ClientGone)));
         assert_eq!(gone.path, b"/x");
     }
