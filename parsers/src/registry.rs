@@ -2,21 +2,35 @@
 
 use crate::format::Format;
 use crate::products::{
-    apache, apache_error, apigee_mp, apigee_router, app_json, caddy, clf, dotnet, edgemicro, forgerock_audit,
-    gunicorn_error, haproxy, httperr, iis, iis_fixed, java_text, linux, morgan, ncsa, nginx, nginx_error,
-    openig, php_fpm, process_text, ruby, tomcat, uvicorn, uwsgi,
+    apache, apache_error, api_gateway, apigee_mp, apigee_router, app_json, aws_alb, aws_elb, aws_nlb,
+    azure_appgw, azure_frontdoor, bitbucket, caddy, clf, cloudflare, cloudfront, dotnet, edgemicro, envoy,
+    fastly, forgerock_audit, gcp_lb, gunicorn_error, haproxy, httperr, iis, iis_fixed, java_text, linux,
+    morgan, ncsa, nginx, nginx_error, openig, php_fpm, process_text, ruby, tomcat, traefik, uvicorn, uwsgi,
 };
 
 /// Every built-in format, most specific first.
 pub fn builtin() -> &'static [&'static dyn Format] {
     &[
         &caddy::Caddy,
+        &aws_alb::AwsAlb,
+        &aws_nlb::AwsNlb,
+        &cloudfront::CloudFront,
+        &gcp_lb::GcpLb,
+        &azure_appgw::AzureAppGateway,
+        &azure_frontdoor::AzureFrontDoor,
+        &cloudflare::Cloudflare,
+        &fastly::Fastly,
+        &bitbucket::Bitbucket,
+        &api_gateway::ApiGateway,
+        &aws_elb::AwsElb,
         &edgemicro::EdgeMicro,
         &openig::OpenIg,
         &forgerock_audit::ForgeRockAudit::GATEWAY,
         &forgerock_audit::ForgeRockAudit::PLATFORM,
         &apigee_mp::ApigeeMp,
         &apigee_router::ApigeeRouter,
+        &envoy::Envoy,
+        &traefik::Traefik,
         &httperr::HttpErr,
         &iis::Iis,
         &iis_fixed::IisFixed,
@@ -54,4 +68,23 @@ pub fn builtin() -> &'static [&'static dyn Format] {
 /// The built-in format called `name`.
 pub fn by_name(name: &str) -> Option<&'static dyn Format> {
     builtin().iter().copied().find(|format| format.name() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Product;
+
+    #[test]
+    fn every_product_can_be_named_in_a_definition() {
+        for format in builtin() {
+            let product = format.product();
+            assert_eq!(
+                Product::by_name(product.name()),
+                Some(product),
+                "{}",
+                format.name()
+            );
+        }
+    }
 }

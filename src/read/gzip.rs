@@ -11,6 +11,10 @@ use crate::model::Input;
 /// Compressed bytes read at once.
 const COMPRESSED: usize = 128 * 1024;
 
+/// Bytes decompressed at once. When the decoder meets damage, what the same call had decompressed before is lost, so
+/// this is also the most that is missing before the damage.
+const DECOMPRESSED: usize = 16 * 1024;
+
 /// The decompressed content of all members, one after the other.
 pub(super) struct Members {
     state: State,
@@ -47,7 +51,8 @@ impl Read for Members {
             let State::Inside(decoder) = &mut self.state else {
                 return Ok(0);
             };
-            let read = decoder.read(buffer)?;
+            let most = buffer.len().min(DECOMPRESSED);
+            let read = decoder.read(&mut buffer[..most])?;
             if read > 0 {
                 self.delivered += read as u64;
                 return Ok(read);

@@ -8,6 +8,7 @@ mod places;
 mod source;
 
 use std::io::Read;
+use std::path::PathBuf;
 
 use crate::error::Error;
 use crate::model::{Compression, Input};
@@ -180,14 +181,14 @@ fn cut_at_lines(head: &mut Vec<u8>, complete: bool) {
 
 fn read_error(input: &Input, source: std::io::Error) -> Error {
     Error::Read {
-        path: input.path.clone(),
+        path: PathBuf::from(&input.shown),
         source,
     }
 }
 
 fn gzip_error(input: &Input, members: &gzip::Members, source: std::io::Error) -> Error {
     Error::Gzip {
-        path: input.path.clone(),
+        path: PathBuf::from(&input.shown),
         read: members.delivered(),
         source,
     }

@@ -68,46 +68,73 @@ impl Scanner {
         self.index
     }
 
-    /// Hands every line of `chunk`, which starts at byte `offset` of the input and consists of whole lines, to `sink`.
-    pub fn scan<'a>(&mut self, chunk: &'a [u8], offset: u64, mut sink: impl FnMut(Scanned<'_, 'a>, LineRef)) {
+    /// Hands every line of `chunk`, which starts at byte `offset` of the input and consists of whole lines, to `sink`,
+    /// with the line as it stands.
+    pub fn scan<'a>(
+        &mut self,
+        chunk: &'a [u8],
+        offset: u64,
+        sink: impl FnMut(Scanned<'_, 'a>, LineRef, &'a [u8]),
+    ) {
+        self.scan_where(chunk, offset, |_| true, sink);
+    }
+
+    /// The same for the lines that `wanted` picks; the others are counted and left unread.
+    pub fn scan_where<'a>(
+        &mut self,
+        chunk: &'a [u8],
+        offset: u64,
+        wanted: impl Fn(&[u8]) -> bool,
+        mut sink: impl FnMut(Scanned<'_, 'a>, LineRef, &'a [u8]),
+    ) {
         let mut entry = Entry::default();
-        let mut rest = chunk;
-        let mut at = offset;
-        while !rest.is_empty() {
-            let end = memchr::memchr(b'\n', rest);
-            let taken = end.map_or(rest.len(), |end| end + 1);
-            let line = bytes::trim_cr(&rest[..end.unwrap_or(rest.len())]);
-            rest = &rest[taken..];
+        let mut start = 0;
+        // Lines that begin before this have been read as part of the record above them.
+        let mut read_until = 0;
+        for end in memchr::memchr_iter(b'\n', chunk).chain(std::iter::once(chunk.len())) {
+            if start >= chunk.len() {
+                break;
+            }
+            let (from, line) = (start, bytes::trim_cr(&chunk[start..end]));
+            start = end + 1;
             let place = LineRef {
-                offset: at,
+                offset: offset + from as u64,
                 len: u32::try_from(line.len()).unwrap_or(u32::MAX),
                 index: self.index,
             };
-            at += taken as u64;
             self.index += 1;
-            entry.clear();
-            let further = self.further(line, rest);
-            if further.is_empty() {
-                sink(self.line(line, &mut entry), place);
+            if from < read_until {
+                let is_blank = line.trim_ascii().is_empty();
+                let further = if is_blank {
+                    Scanned::Directive
+                } else {
+                    Scanned::Continuation
+                };
+                sink(further, place, line);
                 continue;
             }
-            let from = chunk.len() - rest.len() - taken;
-            let record = &chunk[from..from + taken + further.len()];
-            let scanned = self.line(record, &mut entry);
-            let is_entry = matches!(scanned, Scanned::Entry(_));
-            sink(scanned, place);
-            if is_entry {
-                self.pass_over(further, at, &mut sink);
-                at += further.len() as u64;
-                rest = &rest[further.len()..];
+            let further = self.further(line, chunk.get(start..).unwrap_or_default());
+            let record = if further == 0 {
+                line
+            } else {
+                &chunk[from..start + further]
+            };
+            if !wanted(record) {
+                continue;
             }
+            entry.clear();
+            let scanned = self.line(record, &mut entry);
+            if further > 0 && matches!(scanned, Scanned::Entry(_)) {
+                read_until = start + further;
+            }
+            sink(scanned, place, line);
         }
     }
 
-    /// The lines at the start of `rest` that belong to the record that `line` begins.
-    fn further<'a>(&self, line: &[u8], rest: &'a [u8]) -> &'a [u8] {
+    /// How many bytes of lines at the start of `rest` belong to the record that `line` begins.
+    fn further(&self, line: &[u8], rest: &[u8]) -> usize {
         if !self.joins || self.parser.begins(line) != Some(true) {
-            return &rest[..0];
+            return 0;
         }
         let mut len = 0;
         while let Some(end) = memchr::memchr(b'\n', &rest[len..]) {
@@ -117,41 +144,14 @@ impl Scanner {
             }
             len += end + 1;
         }
-        &rest[..len]
-    }
-
-    /// Hands the lines of a record below its first one to `sink` as what they are.
-    fn pass_over<'a>(
-        &mut self,
-        lines: &'a [u8],
-        offset: u64,
-        sink: &mut impl FnMut(Scanned<'_, 'a>, LineRef),
-    ) {
-        let mut at = offset;
-        for line in lines.split_inclusive(|&byte| byte == b'\n') {
-            let place = LineRef {
-                offset: at,
-                len: u32::try_from(line.len() - 1).unwrap_or(u32::MAX),
-                index: self.index,
-            };
-            at += line.len() as u64;
-            self.index += 1;
-            let is_blank = line.trim_ascii().is_empty();
-            sink(
-                if is_blank {
-                    Scanned::Directive
-                } else {
-                    Scanned::Continuation
-                },
-                place,
-            );
-        }
+        len
     }
 
     fn line<'e, 'a>(&mut self, line: &'a [u8], entry: &'e mut Entry<'a>) -> Scanned<'e, 'a> {
-        if line
-            .iter()
-            .all(|&byte| byte == b' ' || byte == b'\t' || byte == 0)
+        if line.first().is_none_or(|&byte| byte <= b' ')
+            && line
+                .iter()
+                .all(|&byte| byte == b' ' || byte == b'\t' || byte == 0)
         {
             return Scanned::Directive; // Blank, or NUL padding of a pre-allocated file.
         }
@@ -220,7 +220,7 @@ mod tests {
         let parser = prepared.as_ref().map(|prepared| prepared.open(b""));
         let mut scanner = Scanner::new(parser.unwrap(), None, None, 0);
         let mut seen = Vec::new();
-        scanner.scan(chunk, 0, |scanned, place| {
+        scanner.scan(chunk, 0, |scanned, place, _| {
             let what = match scanned {
                 Scanned::Entry(entry) if entry.signal.is_some() => "failure",
                 Scanned::Entry(_) => "entry",

@@ -6,6 +6,7 @@
 
 mod choose;
 mod day;
+mod definitions;
 mod document;
 mod fallback;
 mod forced;
@@ -21,6 +22,7 @@ use crate::error::Error;
 use crate::model::finding::Problem;
 use crate::model::{Input, SourceId};
 
+pub use definitions::{definitions, files as definition_files};
 pub use forced::Forced;
 
 use choose::{Choice, Sample};
@@ -71,6 +73,8 @@ pub struct DeclaredFormat {
     pub log_path: String,
     /// The configuration file as reports name it.
     pub config: String,
+    /// Whether it is a definition of the user's own and not of a server's configuration.
+    pub is_definition: bool,
 }
 
 /// What detection is given beside the inputs.
@@ -117,7 +121,8 @@ pub fn detect(inputs: &[Input], surroundings: Surroundings<'_>, forced: &Forced,
         },
     };
     let mut streams: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (at, input) in inputs.iter().enumerate() {
+    // The newest part decides what the log is: the others may be from before the format was changed.
+    for (at, input) in inputs.iter().enumerate().rev() {
         streams.entry(&input.stream).or_default().push(at);
     }
     let mut first: Vec<Stream<'_>> = Vec::new();
@@ -193,7 +198,8 @@ impl<'a> Detector<'a> {
             return Choice::forced(format, reason, head);
         }
         let (sample, choice) = choose::best(input, head, self.surroundings.declared, hints);
-        if choice.is_some() {
+        // The middle of a document may look like a log; the document is none.
+        if choice.is_some() || document::is_json_document(&sample.raw) {
             return (sample, choice);
         }
         let middle = (self.look)(input, Part::Middle).unwrap_or_default();

@@ -68,6 +68,7 @@ fn nginx(name: &str, text: &str, log_path: &str, config: &str) -> DeclaredFormat
         format: compile(Dialect::Nginx, name, text).unwrap(),
         log_path: log_path.into(),
         config: config.into(),
+        is_definition: false,
     }
 }
 
@@ -190,6 +191,7 @@ fn lines_that_a_declared_format_does_not_describe_are_read_by_the_product_s_own(
         format: compile(Dialect::Haproxy, "short", "%ci %ST %tr %r").unwrap(),
         log_path: "/dev/log".into(),
         config: "haproxy.cfg".into(),
+        is_definition: false,
     }];
     // The declared format reads no line here, so it takes no part.
     assert_eq!(
@@ -244,9 +246,9 @@ fn rotations_share_a_format_unless_they_do_not_parse_so() {
     assert_eq!(
         tree.plain(),
         [
-            "a.log.1: nginx/nginx-error",
-            "a.log.2: haproxy/haproxy",
             "a.log.3: nginx/nginx-error",
+            "a.log.2: haproxy/haproxy",
+            "a.log.1: nginx/nginx-error",
             "a.log: passed over"
         ]
     );
@@ -270,10 +272,7 @@ fn what_is_no_log_is_passed_over_and_an_unknown_log_is_a_problem() {
             "expected.json",
             "{\"schema\":\"why502.findings.v1\",\"generated_at\":\"2026-11-20T10:00:05Z\"}\n",
         ),
-        (
-            "list.json",
-            "[{\"time\":\"2026-11-20T10:00:05Z\",\"status\":502}]\n",
-        ),
+        ("list.json", "[{\"name\":\"oak chair\",\"price\":502}]\n"),
         ("nginx.conf", "events {}\nhttp {\n}\n"),
         ("odd.log", "10:00:05 <> frobnicated\n10:00:06 <> frobnicated\n"),
         ("odd.log.1", "10:00:05 <> frobnicated\n"),
@@ -319,6 +318,12 @@ fn what_the_user_forces_goes_before_everything() {
     );
 }
 
+/// The error of what `plan` forces, and its hint.
+fn told(plan: &Plan) -> String {
+    let error = Forced::new(plan, &[]).err().unwrap();
+    format!("{error}\n{}", error.hint())
+}
+
 #[test]
 fn a_format_that_does_not_exist_is_answered_with_those_that_do() {
     let plan = Plan {
@@ -328,7 +333,7 @@ fn a_format_that_does_not_exist_is_answered_with_those_that_do() {
         }],
         ..Plan::default()
     };
-    let error = Forced::new(&plan, &[]).err().unwrap().lines();
+    let error = told(&plan);
     assert!(
         error.contains("unknown format 'nginks'") && error.contains("haproxy"),
         "{error}"
@@ -343,7 +348,7 @@ fn a_format_that_does_not_exist_is_answered_with_those_that_do() {
         }],
         ..Plan::default()
     };
-    let error = Forced::new(&plan, &[]).err().unwrap().lines();
+    let error = told(&plan);
     assert!(
         error.contains("'ngin'") && error.contains("nginx:, apache:, haproxy:"),
         "{error}"
