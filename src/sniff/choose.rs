@@ -131,7 +131,8 @@ impl<'a> Choice<'a> {
         self.format.get().sniff(&head(sample.bytes(), &hints)).score > Score::No
     }
 
-    pub(super) fn detected(&self, sample: &Sample) -> Detected {
+    /// What is known of an input that was chosen to be of this format; `day` is the one it was written on.
+    pub(super) fn detected(&self, sample: &Sample, day: Option<[u8; 10]>) -> Detected {
         let format = self.format.get();
         let hints = [format.product()];
         let kind = match &self.format {
@@ -144,7 +145,13 @@ impl<'a> Choice<'a> {
             format_name: format.name().to_owned(),
             product: format.product(),
             kind,
-            prepared: prepare(&self.format, &head(sample.bytes(), &hints)),
+            prepared: prepare(
+                &self.format,
+                &Head {
+                    date_hint: day,
+                    ..head(sample.bytes(), &hints)
+                },
+            ),
             wrapper: self.wrapper,
             score: self.score,
             reason: self.reason.clone(),

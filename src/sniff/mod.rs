@@ -5,6 +5,7 @@
 //! surrounds a file (its name, its neighbours) only breaks ties between products that write alike.
 
 mod choose;
+mod day;
 mod definitions;
 mod document;
 mod fallback;
@@ -240,7 +241,7 @@ impl<'a> Detector<'a> {
         }
         for member in members {
             let detected = if member == lead {
-                Some(choice.detected(&sample))
+                Some(choice.detected(&sample, day::of(&inputs[member])))
             } else {
                 self.member(&inputs[member], &choice)
             };
@@ -305,13 +306,13 @@ impl<'a> Detector<'a> {
         };
         let sample = Sample::unwrapped(head, stream.wrapper);
         if sample.is_empty() || stream.is_forced() || stream.fits(&sample) {
-            return Some(stream.detected(&sample));
+            return Some(stream.detected(&sample, day::of(input)));
         }
         let (sample, choice) = self.choose(input, sample.raw, &[stream.product()]);
         if choice.is_none() {
             self.unknown(std::slice::from_ref(input), &[0], &sample);
         }
-        choice.map(|choice| choice.detected(&sample))
+        choice.map(|choice| choice.detected(&sample, day::of(input)))
     }
 
     /// No format fits: a problem if it looks like a log, else passed over.
