@@ -8,6 +8,7 @@ pub mod own;
 pub mod scan;
 pub mod sketch;
 pub mod survey;
+mod wrapped;
 
 pub use gather::{Gathered, Wanted};
 pub use scan::{LineRef, Scanner};

@@ -1,7 +1,7 @@
 //! From a block's bytes to entries, line by line, whatever stands around the lines.
 
 use why502_parsers::entry::{Kind, Stamp, Zone as StampZone};
-use why502_parsers::wrap::Wrapper;
+use why502_parsers::wrap::{Layers, Outer, Peeler};
 use why502_parsers::{Entry, Line, LineError, LineParser, bytes};
 
 use crate::plan::{CivilClock, Zone, window};
@@ -31,28 +31,36 @@ pub enum Scanned<'e, 'a> {
 
 /// Parses the lines of consecutive chunks of one input.
 pub struct Scanner {
+    pub(super) reader: Reader,
+    /// Takes off what stands around lines; `None` if nothing does.
+    pub(super) peeler: Option<Peeler<LineRef>>,
+    pub(super) index: u64,
+}
+
+/// Reads single lines and puts their stamps right.
+pub(super) struct Reader {
     parser: Box<dyn LineParser>,
-    wrapper: Option<&'static dyn Wrapper>,
     civil: Option<CivilClock>,
     reference_us: i64,
-    index: u64,
 }
 
 impl Scanner {
-    /// A scanner that reads lines with `parser` after `wrapper` has been taken off. Stamps that do not say their
+    /// A scanner that reads lines with `parser` after `wrappers` have been taken off. Stamps that do not say their
     /// zone are of `zone`, if that is given; those that do not say their year are of the one that brings them to
     /// about `reference_us`.
     pub fn new(
         parser: Box<dyn LineParser>,
-        wrapper: Option<&'static dyn Wrapper>,
+        wrappers: Layers,
         zone: Option<Zone>,
         reference_us: i64,
     ) -> Self {
         Self {
-            parser,
-            wrapper,
-            civil: zone.map(CivilClock::new),
-            reference_us,
+            reader: Reader {
+                parser,
+                civil: zone.map(CivilClock::new),
+                reference_us,
+            },
+            peeler: (!wrappers.is_empty()).then(|| Peeler::new(wrappers)),
             index: 0,
         }
     }
@@ -63,7 +71,10 @@ impl Scanner {
     }
 
     /// Hands every line of `chunk`, which starts at byte `offset` of the input and consists of whole lines, to `sink`.
-    pub fn scan<'a>(&mut self, chunk: &'a [u8], offset: u64, mut sink: impl FnMut(Scanned<'_, 'a>, LineRef)) {
+    pub fn scan(&mut self, chunk: &[u8], offset: u64, mut sink: impl FnMut(Scanned<'_, '_>, LineRef)) {
+        if self.peeler.is_some() {
+            return self.scan_wrapped(chunk, offset, &mut sink);
+        }
         let mut entry = Entry::default();
         let mut rest = chunk;
         let mut at = offset;
@@ -80,22 +91,26 @@ impl Scanner {
             at += taken as u64;
             self.index += 1;
             entry.clear();
-            sink(self.line(line, &mut entry), place);
+            sink(self.reader.line(line, &mut entry, None), place);
         }
     }
+}
 
-    fn line<'e, 'a>(&mut self, line: &'a [u8], entry: &'e mut Entry<'a>) -> Scanned<'e, 'a> {
+impl Reader {
+    /// Reads `line`; what it does not say of itself is taken from the wrappers that stood around it.
+    pub(super) fn line<'e, 'a>(
+        &mut self,
+        line: &'a [u8],
+        entry: &'e mut Entry<'a>,
+        outer: Option<&Outer<'_>>,
+    ) -> Scanned<'e, 'a> {
         if line
             .iter()
             .all(|&byte| byte == b' ' || byte == b'\t' || byte == 0)
         {
             return Scanned::Directive; // Blank, or NUL padding of a pre-allocated file.
         }
-        let (outer, inner) = match self.wrapper.and_then(|wrapper| wrapper.unwrap(line)) {
-            Some((outer, inner)) => (Some(outer), inner),
-            None => (None, line),
-        };
-        match self.parser.parse(inner, entry) {
+        match self.parser.parse(line, entry) {
             Ok(Line::Entry) => {}
             Ok(Line::Continuation) => return Scanned::Continuation,
             Ok(Line::Directive) => return Scanned::Directive,

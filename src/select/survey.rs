@@ -172,36 +172,57 @@ impl<'w> Surveyor<'w> {
         } = self;
         result.coverage.bytes += bytes.len() as u64;
         scanner.scan(bytes, offset, |scanned, line| {
-            let coverage = &mut result.coverage;
-            coverage.lines += 1;
-            match scanned {
-                Scanned::Entry(entry) => {
-                    coverage.entries += 1;
-                    observe(result, part, entry, line, whence, *wanted);
-                }
-                Scanned::Continuation => coverage.continuations += 1,
-                Scanned::Directive => coverage.directives += 1,
-                Scanned::Unparsed(error) => {
-                    coverage.unparsed += 1;
-                    if coverage.unparsed_at.len() < Coverage::UNPARSED_SHOWN {
-                        let reason = error.to_string();
-                        coverage.unparsed_at.push(Unparsed {
-                            offset: line.offset,
-                            line: line.index + 1,
-                            reason,
-                        });
-                    }
-                }
-            }
+            take_in(result, part, scanned, line, whence, *wanted);
         });
     }
 
     /// What was learnt.
     pub fn finish(mut self) -> Survey {
+        let Self {
+            scanner,
+            whence,
+            wanted,
+            part,
+            result,
+            ..
+        } = &mut self;
+        scanner.finish(|scanned, line| take_in(result, part, scanned, line, whence, *wanted));
         self.part.lines = self.scanner.lines();
         self.result.parts.insert(self.part_offset, self.part);
         Survey {
             inputs: BTreeMap::from([(self.whence.source, self.result)]),
+        }
+    }
+}
+
+/// Counts a line, and observes the entry it may be.
+fn take_in(
+    result: &mut InputSurvey,
+    part: &mut Part,
+    scanned: Scanned<'_, '_>,
+    line: LineRef,
+    whence: &Whence,
+    wanted: &dyn Fn(u16) -> bool,
+) {
+    let coverage = &mut result.coverage;
+    coverage.lines += 1;
+    match scanned {
+        Scanned::Entry(entry) => {
+            coverage.entries += 1;
+            observe(result, part, entry, line, whence, wanted);
+        }
+        Scanned::Continuation => coverage.continuations += 1,
+        Scanned::Directive => coverage.directives += 1,
+        Scanned::Unparsed(error) => {
+            coverage.unparsed += 1;
+            if coverage.unparsed_at.len() < Coverage::UNPARSED_SHOWN {
+                let reason = error.to_string();
+                coverage.unparsed_at.push(Unparsed {
+                    offset: line.offset,
+                    line: line.index + 1,
+                    reason,
+                });
+            }
         }
     }
 }

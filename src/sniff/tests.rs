@@ -39,10 +39,10 @@ impl Tree {
         let name = |input: &Input| input.shown.replace(&root, "");
         let known = inputs.iter().filter_map(|input| {
             let detected = sniffed.formats[input.id.0 as usize].as_ref()?;
-            let wrapper = detected
-                .wrapper
-                .map(|w| format!(" in {}", w.name()))
-                .unwrap_or_default();
+            let wrapper = match detected.wrapper.name() {
+                name if name.is_empty() => name,
+                name => format!(" in {name}"),
+            };
             Some(format!(
                 "{}: {}/{}{wrapper}",
                 name(input),
