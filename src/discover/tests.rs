@@ -138,20 +138,12 @@ fn compression_and_configuration_are_known_by_content() {
         ("empty.log", b""),
     ]);
     let found = discover(&[root.path().to_owned()]).unwrap();
-    let kinds: Vec<_> = found.inputs.iter().map(|input| input.compression).collect();
+    let kinds: Vec<_> = found.inputs.iter().map(|input| input.codings.clone()).collect();
     assert_eq!(
         names(root.path(), &found),
         ["empty.log", "nginx.conf", "plain.log.gz", "zipped.log"]
     );
-    assert_eq!(
-        kinds,
-        [
-            Compression::Plain,
-            Compression::Plain,
-            Compression::Plain,
-            Compression::Gzip
-        ]
-    );
+    assert_eq!(kinds, [vec![], vec![], vec![], vec![Coding::Gzip]]);
     assert_eq!(found.configs, [root.path().join("nginx.conf")]);
 }
 

@@ -145,7 +145,7 @@ fn a_broken_gzip_delivers_what_it_had_and_then_the_error() {
     })
     .unwrap_err();
     assert!(
-        matches!(error, Error::Gzip { read, .. } if read > 100_000),
+        matches!(error, Error::Damaged { read, .. } if read > 100_000),
         "{error}"
     );
     assert!(seen.len() > 100_000 && seen.ends_with(b"\n"));
@@ -163,7 +163,10 @@ fn gzip_members_follow_one_another_and_padding_is_passed_over() {
     assert_eq!(all_lines(&file, 1).unwrap(), expected(b"one\ntwo\nthree\n"));
     bytes.extend(b"garbage");
     let file = input(root.path(), "b.gz", &bytes);
-    assert!(matches!(all_lines(&file, 1), Err(Error::Gzip { read: 14, .. })));
+    assert!(matches!(
+        all_lines(&file, 1),
+        Err(Error::Damaged { read: 14, .. })
+    ));
 }
 
 #[test]

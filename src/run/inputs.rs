@@ -373,7 +373,9 @@ fn relative(stream: &str, plan: &Plan) -> String {
         let root = discover::shown(path);
         let rest = stream.strip_prefix(&root)?;
         let is_below = rest.starts_with('/') || root.ends_with('/') || root == ".";
-        (is_below && path.is_dir()).then(|| rest.trim_start_matches('/').to_owned())
+        // What stands below a file is a member of an archive.
+        (is_below && (path.is_dir() || rest.starts_with('/')))
+            .then(|| rest.trim_start_matches('/').to_owned())
     };
     let shortest = plan.paths.iter().filter_map(below).min_by_key(String::len);
     shortest.unwrap_or_else(|| stream.rsplit('/').next().unwrap_or(stream).to_owned())

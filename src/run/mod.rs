@@ -6,6 +6,7 @@ mod hops;
 mod idle;
 mod inputs;
 mod passes;
+mod pieces;
 
 use std::collections::{BTreeMap, BTreeSet};
 

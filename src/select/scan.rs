@@ -48,12 +48,7 @@ impl Scanner {
     /// A scanner that reads lines with `parser` after `wrappers` have been taken off. Stamps that do not say their
     /// zone are of `zone`, if that is given; those that do not say their year are of the one that brings them to
     /// about `reference_us`.
-    pub fn new(
-        parser: Box<dyn LineParser>,
-        wrappers: Layers,
-        zone: Option<Zone>,
-        reference_us: i64,
-    ) -> Self {
+    pub fn new(parser: Box<dyn LineParser>, wrappers: Layers, zone: Option<Zone>, reference_us: i64) -> Self {
         Self {
             reader: Reader {
                 parser,

@@ -181,7 +181,11 @@ impl<'a> Choice<'a> {
         let mut kind = kind;
         for other in &others {
             reason = format!("{reason}; lines of {} among them", other.name());
-            kind = if other.kind() == kind { kind } else { RecordKind::Mixed };
+            kind = if other.kind() == kind {
+                kind
+            } else {
+                RecordKind::Mixed
+            };
         }
         let prepared = interleaved::with(prepared, &others, &shown);
         let (parsed, looked_at) = interleaved::coverage(&shown, prepared.as_ref());

@@ -23,7 +23,9 @@ pub(super) fn others(shown: &Head<'_>, first: &dyn Prepared, name: &str) -> Vec<
         let next = registry::builtin()
             .iter()
             .copied()
-            .filter(|format| format.name() != name && others.iter().all(|known| known.name() != format.name()))
+            .filter(|format| {
+                format.name() != name && others.iter().all(|known| known.name() != format.name())
+            })
             .filter_map(|format| {
                 let rest = read_by(format, &left, shown)?;
                 Some((format, rest))
@@ -107,7 +109,9 @@ struct Parser(Vec<Box<dyn LineParser>>);
 
 impl Prepared for Interleaved {
     fn open(&self, preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser(self.0.iter().map(|format| format.open(preamble)).collect()))
+        Box::new(Parser(
+            self.0.iter().map(|format| format.open(preamble)).collect(),
+        ))
     }
 
     fn directive(&self) -> Option<&'static [u8]> {
