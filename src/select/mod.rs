@@ -14,3 +14,6 @@ pub use gather::{Gathered, Wanted};
 pub use scan::{LineRef, Scanner};
 pub use sketch::Sketch;
 pub use survey::{InputSurvey, Survey};
+
+#[cfg(test)]
+mod same_tests;

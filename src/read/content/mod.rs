@@ -69,11 +69,28 @@ fn undo(coding: Coding, below: Bytes) -> Bytes {
         Coding::Gzip => Box::new(gzip::Members::new(buffered)),
         Coding::Zstd => Box::new(zstd::Frames::new(buffered)),
         Coding::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(buffered)),
-        Coding::Xz => Box::new(lzma_rust2::XzReader::new_mem_limit(buffered, true, XZ_MOST_KIB)),
+        Coding::Xz => Box::new(Bites(lzma_rust2::XzReader::new_mem_limit(
+            buffered,
+            true,
+            XZ_MOST_KIB,
+        ))),
         Coding::Deflate { crc, len } => Box::new(deflate::Checked::new(buffered, crc, len)),
         Coding::Utf16 { big_endian } => Box::new(utf16::ToUtf8::new(buffered, big_endian)),
         Coding::Journal => Box::new(journal::Lines::new(buffered)),
         Coding::Elements => Box::new(elements::Lines::new(buffered)),
+    }
+}
+
+/// Reads little at once: the reader below loses what it has put into the buffer when it comes upon damage.
+struct Bites<R>(R);
+
+/// Bytes of one bite.
+const BITE: usize = 8 * 1024;
+
+impl<R: Read> Read for Bites<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(BITE);
+        self.0.read(&mut buffer[..most])
     }
 }
 
