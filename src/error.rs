@@ -39,9 +39,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// No path led to a file that can be read.
-    #[error("nothing to read: {}", .0.message)]
-    NothingToRead(Problem),
+    /// No path led to anything that can be read.
+    #[error("nothing to read: {}", first.message)]
+    NothingToRead {
+        /// What was wrong with the first path.
+        first: Problem,
+        /// What was wrong with the others.
+        others: Vec<Problem>,
+    },
     /// Files were read, but no format fits any of them.
     #[error("no known log format in {files} {}: {shown}", if *files == 1 { "file" } else { "files" })]
     NothingKnown {
@@ -49,6 +54,8 @@ pub enum Error {
         shown: String,
         /// How many were looked at.
         files: usize,
+        /// What was wrong with those that could not even be looked at.
+        problems: Vec<Problem>,
     },
     /// A report could not be written.
     #[error("cannot write {}: {}", path.display(), plain(source))]
@@ -88,13 +95,22 @@ impl Error {
                 )
             }
             Self::Spool { .. } => "free some space, or set TMPDIR to a directory that has it".to_owned(),
-            Self::NothingToRead(problem) => problem.hint.clone(),
+            Self::NothingToRead { first, .. } => first.hint.clone(),
             Self::NothingKnown { .. } => {
                 "name the format with --input-format, or paste the server's own with --log-format 'nginx:…'"
                     .to_owned()
             }
             Self::Write { .. } => "name another file with -o, or - for standard output".to_owned(),
             Self::Usage { hint, .. } => hint.clone(),
+        }
+    }
+
+    /// What led to it, file by file; to be told as warnings before it.
+    pub fn warnings(&self) -> &[Problem] {
+        match self {
+            Self::NothingToRead { others, .. } => others,
+            Self::NothingKnown { problems, .. } => problems,
+            _ => &[],
         }
     }
 
@@ -109,14 +125,6 @@ impl Error {
             path: shown.to_owned(),
             message: self.to_string(),
             hint: self.hint(),
-        }
-    }
-
-    /// Message and hint as they go to standard error, one line each.
-    pub fn lines(&self) -> String {
-        match self.hint() {
-            hint if hint.is_empty() => format!("error: {self}\n"),
-            hint => format!("error: {self}\nhint: {hint}\n"),
         }
     }
 }
@@ -152,9 +160,10 @@ mod tests {
             source: io::Error::from_raw_os_error(13),
         };
         assert_eq!(
-            error.lines(),
-            "error: cannot read logs/access.log: permission denied\nhint: run as a user who may read it, or copy it\n"
+            error.to_string(),
+            "cannot read logs/access.log: permission denied"
         );
+        assert_eq!(error.hint(), "run as a user who may read it, or copy it");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The command-line program; everything it does is in the library.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use why502::cli::{self, Stop};
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = io::stderr().write_all(error.lines().as_bytes());
+            cli::say::error(&error);
             ExitCode::from(FAILED)
         }
     }

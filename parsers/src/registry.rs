@@ -2,18 +2,42 @@
 
 use crate::format::Format;
 use crate::products::{
-    apache, apache_error, app_json, caddy, clf, edgemicro, gunicorn_error, haproxy, httperr, iis, nginx,
-    nginx_error, process_text, uvicorn,
+    apache, apache_error, api_gateway, apigee_mp, apigee_router, app_json, aws_alb, aws_elb, aws_nlb,
+    azure_appgw, azure_frontdoor, bitbucket, caddy, clf, cloudflare, cloudfront, dotnet, edgemicro, envoy,
+    fastly, forgerock_audit, gcp_lb, gunicorn_error, haproxy, httperr, iis, iis_fixed, java_text, linux,
+    morgan, ncsa, nginx, nginx_error, openig, php_fpm, process_text, ruby, tomcat, traefik, uvicorn, uwsgi,
 };
 
 /// Every built-in format, most specific first.
 pub fn builtin() -> &'static [&'static dyn Format] {
     &[
         &caddy::Caddy,
+        &aws_alb::AwsAlb,
+        &aws_nlb::AwsNlb,
+        &cloudfront::CloudFront,
+        &gcp_lb::GcpLb,
+        &azure_appgw::AzureAppGateway,
+        &azure_frontdoor::AzureFrontDoor,
+        &cloudflare::Cloudflare,
+        &fastly::Fastly,
+        &bitbucket::Bitbucket,
+        &api_gateway::ApiGateway,
+        &aws_elb::AwsElb,
         &edgemicro::EdgeMicro,
+        &openig::OpenIg,
+        &forgerock_audit::ForgeRockAudit::GATEWAY,
+        &forgerock_audit::ForgeRockAudit::PLATFORM,
+        &apigee_mp::ApigeeMp,
+        &apigee_router::ApigeeRouter,
+        &envoy::Envoy,
+        &traefik::Traefik,
         &httperr::HttpErr,
         &iis::Iis,
+        &iis_fixed::IisFixed,
         &gunicorn_error::GunicornError,
+        &uwsgi::Uwsgi,
+        &php_fpm::PhpFpm,
+        &ruby::RubyWorkers,
         &process_text::ProcessText,
         &app_json::AppJson::NGINX,
         &app_json::AppJson::IIS,
@@ -24,10 +48,20 @@ pub fn builtin() -> &'static [&'static dyn Format] {
         &apache_error::ApacheError,
         &haproxy::Haproxy,
         &uvicorn::Uvicorn,
+        &morgan::Morgan,
+        &dotnet::DotNet,
+        &java_text::Catalina,
+        &java_text::JavaText,
         &nginx::Nginx,
         &apache::Apache,
+        &tomcat::Tomcat,
+        &ncsa::Ncsa::JETTY,
+        &ncsa::Ncsa::UNDERTOW,
+        &ncsa::Ncsa::IIS,
+        &ncsa::Ncsa::MORGAN,
         &clf::Gunicorn,
         &clf::Clf,
+        &linux::Linux,
     ]
 }
 

@@ -91,6 +91,7 @@ fn files_of_other_projects_are_recognised_and_read() {
             let head = Head {
                 bytes: &bytes,
                 hints: &hints,
+                date_hint: None,
             };
             let Some(format) = detect(&head) else {
                 complaints.push(format!("{} is of no known format", file.display()));
@@ -165,6 +166,7 @@ fn no_text_format_claims_files_of_other_products() {
             let head = Head {
                 bytes: &bytes,
                 hints: &[],
+                date_hint: None,
             };
             for format in registry::builtin().iter().filter(|f| own.contains(&f.name())) {
                 let is_own = name.starts_with(format.name()) || allowed.contains(&format.name());

@@ -31,6 +31,7 @@ fn read_in_every_way(line: &[u8]) {
     let head = Head {
         bytes: line,
         hints: &hints,
+        date_hint: None,
     };
     let given = [
         (

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use super::say;
 use crate::error::Error;
 use crate::model::Report;
 use crate::plan::{Output, Plan};
-use crate::report::{self, Style};
+use crate::report::{self, Renderer, Style};
 use crate::run;
 
 /// Columns assumed where the terminal does not say.
@@ -19,27 +20,43 @@ const MET: u8 = 1;
 /// `--strict` was not met.
 const INCOMPLETE: u8 = 2;
 
-/// Writes `report` to every output of `plan`; the exit code.
+/// Writes `report` to every output of `plan`; the exit code. An output that fails does not keep the others from
+/// being written, and a closed pipe is no failure.
 ///
 /// # Errors
-/// [`Error::Write`] for the first output that fails.
+/// [`Error::Write`] for the first output that failed.
 pub fn deliver(plan: &Plan, report: &Report) -> Result<u8, Error> {
+    if !plan.quiet && !shows_text(plan) {
+        say::warnings(&report.problems);
+    }
+    let mut failed = None;
     for output in &plan.outputs {
-        write(plan, output, report)?;
+        match write(plan, output, report) {
+            Err(error) if !error.is_closed_pipe() => failed = failed.or(Some(error)),
+            _ => {}
+        }
+    }
+    if let Some(error) = failed {
+        return Err(error);
     }
     if plan.strict
-        && let Some(problem) = run::is_incomplete(report)
+        && let [first, more @ ..] = run::shortfalls(report).as_slice()
     {
-        let _ = writeln!(
-            io::stderr(),
-            "error: --strict: {}: {}\nhint: {}",
-            problem.path,
-            problem.message,
-            problem.hint
-        );
+        let more = match more.len() {
+            0 => String::new(),
+            n => format!(" (and {n} more)"),
+        };
+        say::failure(&format!("--strict: {}{more}", first.message), &first.hint);
         return Ok(INCOMPLETE);
     }
     Ok(if fails(plan, report) { MET } else { 0 })
+}
+
+/// Whether the report that names the problems goes to where the user looks.
+fn shows_text(plan: &Plan) -> bool {
+    plan.outputs
+        .iter()
+        .any(|output| output.file.is_none() && output.format == report::text::Text.name())
 }
 
 fn write(plan: &Plan, output: &Output, report: &Report) -> Result<(), Error> {

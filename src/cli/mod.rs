@@ -4,6 +4,7 @@
 //! of [`Cli`] beside it.
 
 mod deliver;
+pub mod say;
 mod values;
 
 use std::ffi::OsString;
@@ -286,6 +287,7 @@ impl Diagnose {
             fail_on: list(&self.fail_on).map(fail_on).collect::<Result<_, _>>()?,
             strict: self.strict,
             threads: threads(self.threads.as_deref())?,
+            block_bytes: Plan::BLOCK_BYTES,
             color: color.with_environment(is_set("NO_COLOR"), is_set("CLICOLOR_FORCE")),
             quiet: self.quiet,
             verbose: self.verbose,

@@ -116,7 +116,7 @@ pub(super) fn fail_on(text: &str) -> Result<FailOn, Error> {
         Some((name, number)) => (name, number.parse().ok().filter(|n| *n > 0)),
     };
     let Some(at_least) = at_least else {
-        let what = format!("'{text}' has no number after the colon");
+        let what = format!("what follows the colon in '{text}' is not a number above zero");
         return Err(Error::usage(
             "--fail-on",
             what,

@@ -35,7 +35,8 @@ const ARCHIVES_MOST: usize = 3;
 /// What the paths led to.
 #[derive(Debug, Default)]
 pub struct Inputs {
-    /// Text files and members of archives, compressed or not, in the order of their shown paths; [`SourceId`] is the index.
+    /// Text files and members of archives, compressed or not, in the order of their streams, the oldest part of each
+    /// first: a log that was rotated is then read in the order in which it was written. [`SourceId`] is the index.
     pub inputs: Vec<Input>,
     /// Those of them that may be server configuration, as paths to open; their content decides.
     pub configs: Vec<PathBuf>,
@@ -55,21 +56,35 @@ pub fn discover(paths: &[PathBuf]) -> Result<Inputs, Error> {
     }
     let mut found = finder.found;
     if found.inputs.is_empty() {
-        let problem = found.problems.into_iter().next().unwrap_or(Problem {
+        return Err(nothing(found.problems));
+    }
+    stream::merge_numbered(&mut found.inputs);
+    found
+        .inputs
+        .sort_by_cached_key(|input| (input.stream.clone(), stream::age(input), input.shown.clone()));
+    for (at, input) in found.inputs.iter_mut().enumerate() {
+        input.id = SourceId(u32::try_from(at).unwrap_or(u32::MAX));
+    }
+    found.configs.sort();
+    found.problems.sort();
+    Ok(found)
+}
+
+/// The error of paths that led nowhere.
+fn nothing(mut problems: Vec<Problem>) -> Error {
+    problems.sort();
+    if problems.is_empty() {
+        problems.push(Problem {
             path: String::new(),
             message: "no path was given".to_owned(),
             hint: "name a directory of logs, a file, or - for standard input".to_owned(),
         });
-        return Err(Error::NothingToRead(problem));
     }
-    found.inputs.sort_by(|a, b| a.shown.cmp(&b.shown));
-    for (at, input) in found.inputs.iter_mut().enumerate() {
-        input.id = SourceId(u32::try_from(at).unwrap_or(u32::MAX));
+    let first = problems.remove(0);
+    Error::NothingToRead {
+        first,
+        others: problems,
     }
-    stream::merge_numbered(&mut found.inputs);
-    found.configs.sort();
-    found.problems.sort();
-    Ok(found)
 }
 
 /// `path` as reports name it.

@@ -52,6 +52,8 @@ pub struct Plan {
     pub strict: bool,
     /// Threads to use, at least 1.
     pub threads: usize,
+    /// Bytes of a plain file that are read as one piece of work. What comes out does not depend on it.
+    pub block_bytes: u64,
     /// When to colour, the environment taken into account.
     pub color: Color,
     /// Whether only the report and errors are written.
@@ -85,6 +87,7 @@ impl Default for Plan {
             fail_on: Vec::new(),
             strict: false,
             threads: 1,
+            block_bytes: Self::BLOCK_BYTES,
             color: Color::Auto,
             quiet: false,
             verbose: 0,
@@ -94,6 +97,10 @@ impl Default for Plan {
 }
 
 impl Plan {
+    /// [`Plan::block_bytes`] unless something else is asked for: large enough that what is begun anew in every span
+    /// (the sample of requests above all) costs nothing beside the reading, small enough that all threads have work.
+    pub const BLOCK_BYTES: u64 = 16 << 20;
+
     /// The zone given for stamps without one in the file `shown`.
     pub fn zone_of(&self, shown: &str) -> Option<Zone> {
         pick(&self.zones, shown).copied()

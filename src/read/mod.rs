@@ -8,6 +8,7 @@ mod places;
 mod source;
 
 use std::io::Read;
+use std::path::PathBuf;
 
 use crate::error::Error;
 use crate::model::{Coding, Input};
@@ -173,7 +174,7 @@ fn cut_at_lines(head: &mut Vec<u8>, complete: bool) {
 
 fn read_error(input: &Input, source: std::io::Error) -> Error {
     Error::Read {
-        path: input.path.clone(),
+        path: PathBuf::from(&input.shown),
         source,
     }
 }

@@ -65,28 +65,47 @@ impl Scanner {
         self.index
     }
 
-    /// Hands every line of `chunk`, which starts at byte `offset` of the input and consists of whole lines, to `sink`.
-    pub fn scan(&mut self, chunk: &[u8], offset: u64, mut sink: impl FnMut(Scanned<'_, '_>, LineRef)) {
+    /// Hands every line of `chunk`, which starts at byte `offset` of the input and consists of whole lines, to `sink`,
+    /// with the line as its format sees it.
+    pub fn scan(&mut self, chunk: &[u8], offset: u64, sink: impl FnMut(Scanned<'_, '_>, LineRef, &[u8])) {
+        self.scan_where(chunk, offset, |_| true, sink);
+    }
+
+    /// The same for the lines that `wanted` picks; the others are counted and left unread.
+    pub fn scan_where(
+        &mut self,
+        chunk: &[u8],
+        offset: u64,
+        wanted: impl Fn(&[u8]) -> bool,
+        mut sink: impl FnMut(Scanned<'_, '_>, LineRef, &[u8]),
+    ) {
         if self.peeler.is_some() {
-            return self.scan_wrapped(chunk, offset, &mut sink);
+            return self.scan_wrapped(chunk, offset, &wanted, &mut sink);
         }
         let mut entry = Entry::default();
-        let mut rest = chunk;
-        let mut at = offset;
-        while !rest.is_empty() {
-            let end = memchr::memchr(b'\n', rest);
-            let taken = end.map_or(rest.len(), |end| end + 1);
-            let line = bytes::trim_cr(&rest[..end.unwrap_or(rest.len())]);
-            rest = &rest[taken..];
-            let place = LineRef {
-                offset: at,
-                len: u32::try_from(line.len()).unwrap_or(u32::MAX),
-                index: self.index,
-            };
-            at += taken as u64;
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', chunk).chain(std::iter::once(chunk.len())) {
+            if start >= chunk.len() {
+                break;
+            }
+            let line = bytes::trim_cr(&chunk[start..end]);
+            let at = offset + start as u64;
+            start = end + 1;
+            let index = self.index;
             self.index += 1;
-            entry.clear();
-            sink(self.reader.line(line, &mut entry, None), place);
+            if wanted(line) {
+                entry.clear();
+                let len = u32::try_from(line.len()).unwrap_or(u32::MAX);
+                sink(
+                    self.reader.line(line, &mut entry, None),
+                    LineRef {
+                        offset: at,
+                        len,
+                        index,
+                    },
+                    line,
+                );
+            }
         }
     }
 }
@@ -99,9 +118,10 @@ impl Reader {
         entry: &'e mut Entry<'a>,
         outer: Option<&Outer<'_>>,
     ) -> Scanned<'e, 'a> {
-        if line
-            .iter()
-            .all(|&byte| byte == b' ' || byte == b'\t' || byte == 0)
+        if line.first().is_none_or(|&byte| byte <= b' ')
+            && line
+                .iter()
+                .all(|&byte| byte == b' ' || byte == b'\t' || byte == 0)
         {
             return Scanned::Directive; // Blank, or NUL padding of a pre-allocated file.
         }

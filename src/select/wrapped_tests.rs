@@ -14,11 +14,12 @@ fn scanned(format: &str, wrappers: &[&'static dyn Wrapper], text: &str) -> Vec<S
     let head = why502_parsers::Head {
         bytes: REQUEST.as_bytes(),
         hints: &[],
+        date_hint: None,
     };
     let prepared = registry::by_name(format).unwrap().prepare(&head);
     let mut scanner = Scanner::new(prepared.open(b""), layers, None, 0);
     let mut seen = Vec::new();
-    let mut keep = |scanned: Scanned<'_, '_>, line: LineRef| {
+    let mut keep = |scanned: Scanned<'_, '_>, line: LineRef, _: &[u8]| {
         let what = match scanned {
             Scanned::Entry(entry) => {
                 let second = entry.time.map_or(0, |stamp| stamp.us / 1_000_000 % 86_400);

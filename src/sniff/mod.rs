@@ -123,7 +123,8 @@ pub fn detect(inputs: &[Input], surroundings: Surroundings<'_>, forced: &Forced,
         },
     };
     let mut streams: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (at, input) in inputs.iter().enumerate() {
+    // The newest part decides what the log is: the others may be from before the format was changed.
+    for (at, input) in inputs.iter().enumerate().rev() {
         streams.entry(&input.stream).or_default().push(at);
     }
     let mut first: Vec<Stream<'_>> = Vec::new();
@@ -199,7 +200,8 @@ impl<'a> Detector<'a> {
             return Choice::forced(format, reason, head);
         }
         let (sample, choice) = choose::best(input, head, self.surroundings.declared, hints);
-        if choice.is_some() {
+        // The middle of a document may look like a log; the document is none.
+        if choice.is_some() || document::is_json_document(&sample.raw) {
             return (sample, choice);
         }
         let middle = (self.look)(input, Part::Middle).unwrap_or_default();
@@ -381,7 +383,11 @@ fn doubts(input: &Input, choice: &Choice<'_>, detected: &Detected) -> Vec<Proble
 
 /// The head of a file as formats are shown it.
 fn head<'a>(bytes: &'a [u8], hints: &'a [Product]) -> Head<'a> {
-    Head { bytes, hints }
+    Head {
+        bytes,
+        hints,
+        date_hint: None,
+    }
 }
 
 #[cfg(test)]

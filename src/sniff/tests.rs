@@ -244,9 +244,9 @@ fn rotations_share_a_format_unless_they_do_not_parse_so() {
     assert_eq!(
         tree.plain(),
         [
-            "a.log.1: nginx/nginx-error",
-            "a.log.2: haproxy/haproxy",
             "a.log.3: nginx/nginx-error",
+            "a.log.2: haproxy/haproxy",
+            "a.log.1: nginx/nginx-error",
             "a.log: passed over"
         ]
     );
@@ -316,6 +316,12 @@ fn what_the_user_forces_goes_before_everything() {
     );
 }
 
+/// The error of what `plan` forces, and its hint.
+fn told(plan: &Plan) -> String {
+    let error = Forced::new(plan, &[]).err().unwrap();
+    format!("{error}\n{}", error.hint())
+}
+
 #[test]
 fn a_format_that_does_not_exist_is_answered_with_those_that_do() {
     let plan = Plan {
@@ -325,7 +331,7 @@ fn a_format_that_does_not_exist_is_answered_with_those_that_do() {
         }],
         ..Plan::default()
     };
-    let error = Forced::new(&plan, &[]).err().unwrap().lines();
+    let error = told(&plan);
     assert!(
         error.contains("unknown format 'nginks'") && error.contains("haproxy"),
         "{error}"
@@ -340,7 +346,7 @@ fn a_format_that_does_not_exist_is_answered_with_those_that_do() {
         }],
         ..Plan::default()
     };
-    let error = Forced::new(&plan, &[]).err().unwrap().lines();
+    let error = told(&plan);
     assert!(
         error.contains("'ngin'") && error.contains("nginx:, apache:, haproxy:"),
         "{error}"

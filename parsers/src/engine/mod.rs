@@ -1,15 +1,25 @@
 //! The engines that formats are built from: templates of fields between fixed bytes, JSON keys, W3C field lists.
 
+pub mod define;
+mod define_check;
+mod define_template;
 pub mod faults;
 pub mod id;
 pub mod json;
+pub mod json_fields;
 mod json_keys;
+pub mod json_record;
 pub mod paste;
 pub mod paste_apache;
+pub mod paste_envoy;
+pub mod paste_gunicorn;
 pub mod paste_haproxy;
 pub mod paste_nginx;
+pub mod paste_tomcat;
+pub mod proxy_status;
 pub mod slot;
 pub mod template;
 mod template_build;
 mod template_format;
+pub mod time_layout;
 pub mod w3c;

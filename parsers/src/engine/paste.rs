@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::engine::{paste_apache, paste_haproxy, paste_nginx};
+use crate::engine::slot::unit;
+use crate::engine::{paste_apache, paste_envoy, paste_gunicorn, paste_haproxy, paste_nginx, paste_tomcat};
 use crate::error::FormatError;
 use crate::format::Format;
 
@@ -16,11 +17,27 @@ pub enum Dialect {
     Apache,
     /// HAProxy `log-format`.
     Haproxy,
+    /// Pattern of Tomcat's access log valve, from version 10 on.
+    Tomcat,
+    /// The same up to version 9, where `%D` is milliseconds.
+    Tomcat9,
+    /// gunicorn `access_log_format`.
+    Gunicorn,
+    /// Envoy's access-log format strings.
+    Envoy,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 3] = [Self::Nginx, Self::Apache, Self::Haproxy];
+    pub const ALL: [Self; 7] = [
+        Self::Nginx,
+        Self::Apache,
+        Self::Haproxy,
+        Self::Tomcat,
+        Self::Tomcat9,
+        Self::Gunicorn,
+        Self::Envoy,
+    ];
 
     /// Its name, as typed before the colon of `--log-format`.
     pub const fn name(self) -> &'static str {
@@ -28,6 +45,10 @@ impl Dialect {
             Self::Nginx => "nginx",
             Self::Apache => "apache",
             Self::Haproxy => "haproxy",
+            Self::Tomcat => "tomcat",
+            Self::Tomcat9 => "tomcat9",
+            Self::Gunicorn => "gunicorn",
+            Self::Envoy => "envoy",
         }
     }
 
@@ -54,6 +75,10 @@ pub fn compile(dialect: Dialect, name: &str, text: &str) -> Result<Arc<dyn Forma
         Dialect::Nginx => Arc::new(paste_nginx::format(name, text)?),
         Dialect::Apache => Arc::new(paste_apache::format(name, text)?),
         Dialect::Haproxy => Arc::new(paste_haproxy::format(name, text)?),
+        Dialect::Tomcat => Arc::new(paste_tomcat::format(name, text, unit::US)?),
+        Dialect::Tomcat9 => Arc::new(paste_tomcat::format(name, text, unit::MS)?),
+        Dialect::Gunicorn => Arc::new(paste_gunicorn::format(name, text)?),
+        Dialect::Envoy => paste_envoy::format(name, text)?,
     })
 }
 

@@ -4,6 +4,7 @@
 //! that follow it and puts the slice where the field's [`Slot`] says. Nothing is allocated.
 
 use crate::engine::slot::Slot;
+use crate::engine::time_layout::Layout;
 use crate::entry::{Entry, Escape, Marks, Stamp, Zone};
 use crate::error::LineError;
 use crate::time::{self, DayCache};
@@ -22,6 +23,7 @@ pub enum TimeShape {
     EpochSeconds,
     EpochMs,
     EpochUs,
+    Layout(Layout),
 }
 
 impl TimeShape {
@@ -33,6 +35,7 @@ impl TimeShape {
             Self::Iso => time::iso_prefix(text, day),
             Self::Slashed => time::slashed_prefix(text, day),
             Self::Asctime => time::asctime_prefix(text, day),
+            Self::Layout(layout) => layout.read(text),
             Self::EpochSeconds => whole(time::epoch_seconds(text)),
             Self::EpochMs => whole(time::epoch_ms(text)),
             Self::EpochUs => {
@@ -45,6 +48,13 @@ impl TimeShape {
                 }))
             }
         }
+    }
+
+    /// The stamp that `text` is as a whole.
+    pub(super) fn whole(self, text: &[u8], day: &mut DayCache) -> Option<Stamp> {
+        self.read(text, day)
+            .filter(|(_, used)| *used == text.len())
+            .map(|(stamp, _)| stamp)
     }
 
     pub(super) const fn is_number(self) -> bool {
@@ -60,6 +70,8 @@ pub enum Shape {
     Until,
     /// As `Until`, but a list: `, ` and ` : ` do not end it though a space does.
     List,
+    /// As `Until`, but what stands in a pair of braces does not end it.
+    Braced,
     /// As `Until`; quotes around the value, if there are any, are taken off.
     MaybeQuoted,
     /// As `Until`, but the line may have been cut inside the field.
@@ -147,6 +159,10 @@ impl Until {
         self.bytes.len()
     }
 
+    fn ends_with_space(&self) -> bool {
+        self.bytes.last() == Some(&b' ')
+    }
+
     /// Whether `text` begins with these bytes.
     #[inline]
     pub(crate) fn begins(&self, text: &[u8]) -> bool {
@@ -185,6 +201,10 @@ pub struct Template {
     /// After this many fields a line may end.
     pub(super) required: usize,
     pub(super) escape: Escape,
+    /// Between fields, one space of the format stands for any number in the line.
+    pub(super) padded: bool,
+    /// What stands between the values of a list; zero for nginx's `, ` and ` : `.
+    pub(super) separator: u8,
     /// Draws conclusions from several fields, once all are read.
     pub(super) finish: fn(&mut Entry<'_>),
 }
@@ -205,6 +225,7 @@ impl Template {
             return Err(LineError::new(0, "start of the line"));
         }
         entry.escape = self.escape;
+        entry.upstream.separator = self.separator;
         let mut at = self.lead.len();
         for (n, op) in self.ops.iter().enumerate() {
             let want = op.field.want;
@@ -221,6 +242,9 @@ impl Template {
                 return Err(LineError::new(at, want));
             }
             at += next;
+            if self.padded && op.until.ends_with_space() {
+                at += line[at..].iter().take_while(|byte| **byte == b' ').count();
+            }
         }
         (self.finish)(entry);
         Ok(())
@@ -248,6 +272,13 @@ impl Op {
         let len = match self.field.shape {
             Shape::Until => until.find_in(rest)?,
             Shape::List => end_of_list(rest, until)?,
+            Shape::Braced => {
+                let open = until.find_in(rest)?;
+                match (memchr::memchr(b'{', &rest[..open]), memchr::memchr(b'}', rest)) {
+                    (Some(from), Some(to)) if to > open && from < open => to + until.find_in(&rest[to..])?,
+                    _ => open,
+                }
+            }
             Shape::MaybeQuoted => return maybe_quoted(rest, until),
             Shape::MayBeCut => {
                 return Some(

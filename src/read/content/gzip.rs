@@ -4,6 +4,10 @@ use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
 
+/// Bytes decompressed at once. When the decoder meets damage, what the same call had decompressed before is lost, so
+/// this is also the most that is missing before the damage.
+const DECOMPRESSED: usize = 16 * 1024;
+
 /// The decompressed content of all members, one after the other.
 pub(super) struct Members<R> {
     state: State<R>,
@@ -32,7 +36,8 @@ impl<R: BufRead> Read for Members<R> {
             let State::Inside(decoder) = &mut self.state else {
                 return Ok(0);
             };
-            let read = decoder.read(buffer)?;
+            let most = buffer.len().min(DECOMPRESSED);
+            let read = decoder.read(&mut buffer[..most])?;
             if read > 0 {
                 return Ok(read);
             }

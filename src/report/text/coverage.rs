@@ -26,13 +26,16 @@ fn inferences(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
     }
     page.title("Learnt from the logs")?;
     for inference in inferences {
-        let value = format!(
-            "{} {} {} ({}):",
-            inference.hop,
-            inference.what,
-            duration(inference.value_ms),
-            counted(u64::from(inference.support), "record"),
-        );
+        let value = match inference.what.as_str() {
+            // The note names the zone; as a number of milliseconds nobody would recognise it.
+            "zone" => format!("{} zone:", inference.hop),
+            what => format!(
+                "{} {what} {} ({}):",
+                inference.hop,
+                duration(inference.value_ms),
+                counted(u64::from(inference.support), "record"),
+            ),
+        };
         let spans = [(Role::Title, value.as_str()), (Role::Plain, &inference.note)];
         page.block(2, (Role::Plain, ""), &spans)?;
     }

@@ -87,7 +87,13 @@ fn one(page: &mut Page<'_>, view: &View<'_>, finding: &Finding) -> io::Result<()
             (Role::Plain, name.as_str()),
             (Role::Plain, &rival.rejected_because),
         ];
-        page.block(4, (Role::Dim, &labelled("ruled out")), &spans)?;
+        // Where the finding itself is a guess, its rivals are only less likely.
+        let word = if finding.certainty < Certainty::Likely {
+            "weaker"
+        } else {
+            "ruled out"
+        };
+        page.block(4, (Role::Dim, &labelled(word)), &spans)?;
     }
     for missing in &finding.missing {
         page.block(

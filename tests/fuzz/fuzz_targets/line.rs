@@ -9,6 +9,7 @@ fuzz_target!(|data: &[u8]| {
     let head = Head {
         bytes: data,
         hints: &[],
+        date_hint: None,
     };
     for wrapper in wrap::all() {
         let Some(layers) = Layers::default().with(*wrapper) else {

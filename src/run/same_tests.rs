@@ -7,11 +7,11 @@ use std::process::{Command, Stdio};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::scan::{LineRef, Scanned, Scanner};
 use crate::discover::discover;
 use crate::model::Input;
 use crate::plan::Plan;
 use crate::read;
+use crate::select::scan::{LineRef, Scanned, Scanner};
 use crate::sniff::{self, Forced, Part, Surroundings};
 
 const STAMP: &str = "2026-11-20T10:00:05.123456789Z";
@@ -44,7 +44,7 @@ fn entries(path: &Path) -> (Input, Vec<Seen>, usize) {
         .unwrap_or_else(|| panic!("{} is of no format", input.shown));
     let mut scanner = Scanner::new(detected.prepared.open(b""), detected.wrapper, None, 0);
     let (mut seen, mut unread) = (Vec::new(), 0);
-    let mut keep = |scanned: Scanned<'_, '_>, line: LineRef| match scanned {
+    let mut keep = |scanned: Scanned<'_, '_>, line: LineRef, _: &[u8]| match scanned {
         Scanned::Entry(entry) => seen.push(Seen {
             what: format!(
                 "{:?} {:?} {} {} {:?} {}",
