@@ -9,6 +9,7 @@ mod idle;
 mod inputs;
 mod parse;
 mod passes;
+mod pieces;
 mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -550,3 +551,6 @@ pub fn shortfalls(report: &Report) -> Vec<Problem> {
         });
     report.problems.iter().cloned().chain(unparsed).collect()
 }
+
+#[cfg(test)]
+mod same_tests;
