@@ -3,9 +3,9 @@
 use crate::format::Format;
 use crate::products::{
     apache, apache_error, api_gateway, apigee_mp, apigee_router, app_json, aws_alb, aws_elb, aws_nlb,
-    azure_appgw, azure_frontdoor, bitbucket, caddy, clf, cloudflare, cloudfront, dotnet, edgemicro, fastly,
-    forgerock_audit, gcp_lb, gunicorn_error, haproxy, httperr, iis, iis_fixed, java_text, linux, morgan,
-    ncsa, nginx, nginx_error, openig, php_fpm, process_text, ruby, tomcat, uvicorn, uwsgi,
+    azure_appgw, azure_frontdoor, bitbucket, caddy, clf, cloudflare, cloudfront, dotnet, edgemicro, envoy,
+    fastly, forgerock_audit, gcp_lb, gunicorn_error, haproxy, httperr, iis, iis_fixed, java_text, linux,
+    morgan, ncsa, nginx, nginx_error, openig, php_fpm, process_text, ruby, tomcat, traefik, uvicorn, uwsgi,
 };
 
 /// Every built-in format, most specific first.
@@ -29,6 +29,8 @@ pub fn builtin() -> &'static [&'static dyn Format] {
         &forgerock_audit::ForgeRockAudit::PLATFORM,
         &apigee_mp::ApigeeMp,
         &apigee_router::ApigeeRouter,
+        &envoy::Envoy,
+        &traefik::Traefik,
         &httperr::HttpErr,
         &iis::Iis,
         &iis_fixed::IisFixed,

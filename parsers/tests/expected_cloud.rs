@@ -50,7 +50,11 @@ fn unwrapped(bytes: &[u8]) -> Vec<u8> {
 
 /// The entries of every line, `None` for lines that could not be read, and why not.
 fn parse<'a>(format: &dyn Format, bytes: &'a [u8]) -> (Vec<Option<Entry<'a>>>, Vec<String>) {
-    let head = Head { bytes, hints: &[], date_hint: None };
+    let head = Head {
+        bytes,
+        hints: &[],
+        date_hint: None,
+    };
     let mut parser = format.prepare(&head).open(b"");
     let (mut entries, mut broken) = (Vec::new(), Vec::new());
     for line in head.lines() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::slot::unit;
-use crate::engine::{paste_apache, paste_gunicorn, paste_haproxy, paste_nginx, paste_tomcat};
+use crate::engine::{paste_apache, paste_envoy, paste_gunicorn, paste_haproxy, paste_nginx, paste_tomcat};
 use crate::error::FormatError;
 use crate::format::Format;
 
@@ -23,17 +23,20 @@ pub enum Dialect {
     Tomcat9,
     /// gunicorn `access_log_format`.
     Gunicorn,
+    /// Envoy's access-log format strings.
+    Envoy,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Nginx,
         Self::Apache,
         Self::Haproxy,
         Self::Tomcat,
         Self::Tomcat9,
         Self::Gunicorn,
+        Self::Envoy,
     ];
 
     /// Its name, as typed before the colon of `--log-format`.
@@ -45,6 +48,7 @@ impl Dialect {
             Self::Tomcat => "tomcat",
             Self::Tomcat9 => "tomcat9",
             Self::Gunicorn => "gunicorn",
+            Self::Envoy => "envoy",
         }
     }
 
@@ -74,6 +78,7 @@ pub fn compile(dialect: Dialect, name: &str, text: &str) -> Result<Arc<dyn Forma
         Dialect::Tomcat => Arc::new(paste_tomcat::format(name, text, unit::US)?),
         Dialect::Tomcat9 => Arc::new(paste_tomcat::format(name, text, unit::MS)?),
         Dialect::Gunicorn => Arc::new(paste_gunicorn::format(name, text)?),
+        Dialect::Envoy => paste_envoy::format(name, text)?,
     })
 }
 

@@ -26,6 +26,8 @@ pub enum Slot {
     Queue(u32),
     Connect(u32),
     Header(u32),
+    /// Like `Header`, but gives way to one already there.
+    OtherHeader(u32),
     Response(u32),
     /// `METHOD target PROTOCOL`, or any garbage.
     Request,
@@ -44,6 +46,8 @@ pub enum Slot {
     Status,
     /// A status that gives way to one already there (Apache `%s` beside `%>s`).
     OtherStatus,
+    /// The status sent, which is the upstream's own unless the format's last step finds otherwise.
+    PassedStatus,
     BytesSent,
     UpstreamAddr,
     /// A server's name, unless the line also has its address. `<NOSRV>` and `<STATS>` are no names.
@@ -56,7 +60,13 @@ pub enum Slot {
     UpstreamLocal,
     Group,
     Retries,
+    /// How often the request was sent: one more than the retries.
+    Attempts,
     Termination,
+    /// What went wrong, in the product's words.
+    Error,
+    /// The same in surer words: replaces [`Slot::Error`] if there is something.
+    Reason,
     Connection,
     ConnectionRequests,
     /// Requests the connection had carried before this one (Apache `%k`).
@@ -71,8 +81,6 @@ pub enum Slot {
     Tail,
     /// Severity, by its name.
     Level,
-    /// Text of an error.
-    Error,
 }
 
 impl Slot {
@@ -104,6 +112,11 @@ impl Slot {
             Self::Queue(unit) => return time(text, unit, &mut entry.queue_us),
             Self::Connect(unit) => return time(text, unit, &mut entry.connect_us),
             Self::Header(unit) => return time(text, unit, &mut entry.header_us),
+            Self::OtherHeader(unit) => {
+                if entry.header_us.is_none() {
+                    return time(text, unit, &mut entry.header_us);
+                }
+            }
             Self::Response(unit) => return time(text, unit, &mut entry.response_us),
             Self::Request => request(text, entry),
             Self::Method => entry.method = filled(text),
@@ -125,6 +138,10 @@ impl Slot {
                 if entry.status.is_none() {
                     return status(text, entry);
                 }
+            }
+            Self::PassedStatus => {
+                entry.upstream.status = filled(text);
+                return status(text, entry);
             }
             Self::BytesSent => return count(text, &mut entry.bytes_sent),
             _ => return self.write_upstream(text, entry),
@@ -159,7 +176,17 @@ impl Slot {
                 let digits = text.strip_prefix(b"+").unwrap_or(text);
                 upstream.retries = small(digits).unwrap_or(0);
             }
+            Self::Attempts => {
+                let attempts = small::<u16>(text).unwrap_or(0);
+                upstream.retries = attempts.saturating_sub(1);
+            }
             Self::Termination => entry.termination = text,
+            Self::Error => first(&mut entry.error, text),
+            Self::Reason => {
+                if !missing(text) {
+                    entry.error = text;
+                }
+            }
             Self::Connection => entry.connection = number(text),
             Self::ConnectionRequests => entry.connection_requests = small(text),
             Self::EarlierRequests => {
@@ -173,7 +200,6 @@ impl Slot {
             Self::Captures => captures(text, entry),
             Self::Tail => tail(text, entry),
             Self::Level => entry.level = level(text),
-            Self::Error => entry.error = filled(text),
             _ => {}
         }
         true
@@ -200,6 +226,23 @@ pub fn without_scheme(text: &[u8]) -> &[u8] {
         return memchr::memchr(b':', path).map_or(rest, |end| &rest[..5 + end]);
     }
     memchr::memchr2(b'/', b' ', rest).map_or(rest, |end| &rest[..end])
+}
+
+/// Parts `http://host:port/path` in the place of the path: proxies that log absolute targets say the host there.
+/// The authority `host:443` of a `CONNECT` is a host without path.
+pub fn split_origin(entry: &mut Entry<'_>) {
+    let Some(rest) = (match entry.path {
+        [b'h', b't', b't', b'p', b':', b'/', b'/', rest @ ..]
+        | [b'h', b't', b't', b'p', b's', b':', b'/', b'/', rest @ ..] => Some(rest),
+        _ => None,
+    }) else {
+        return;
+    };
+    let end = memchr::memchr2(b'/', b'?', rest).unwrap_or(rest.len());
+    if entry.host.is_empty() {
+        entry.host = &rest[..end];
+    }
+    entry.path = if end == rest.len() { b"/" } else { &rest[end..] };
 }
 
 fn small<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
@@ -291,7 +334,10 @@ fn client_and_port<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> bool {
     if address.contains(&b' ') {
         return false;
     }
-    entry.client = filled(address);
+    entry.client = match address {
+        [b'[', inner @ .., b']'] => inner,
+        _ => filled(address),
+    };
     entry.client_port = small(port);
     entry.client_port.is_some() || missing(port)
 }

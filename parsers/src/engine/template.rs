@@ -50,6 +50,13 @@ impl TimeShape {
         }
     }
 
+    /// The stamp that `text` is as a whole.
+    pub(super) fn whole(self, text: &[u8], day: &mut DayCache) -> Option<Stamp> {
+        self.read(text, day)
+            .filter(|(_, used)| *used == text.len())
+            .map(|(stamp, _)| stamp)
+    }
+
     pub(super) const fn is_number(self) -> bool {
         matches!(self, Self::EpochSeconds | Self::EpochMs | Self::EpochUs)
     }
@@ -63,6 +70,8 @@ pub enum Shape {
     Until,
     /// As `Until`, but a list: `, ` and ` : ` do not end it though a space does.
     List,
+    /// As `Until`, but what stands in a pair of braces does not end it.
+    Braced,
     /// As `Until`; quotes around the value, if there are any, are taken off.
     MaybeQuoted,
     /// As `Until`, but the line may have been cut inside the field.
@@ -263,6 +272,13 @@ impl Op {
         let len = match self.field.shape {
             Shape::Until => until.find_in(rest)?,
             Shape::List => end_of_list(rest, until)?,
+            Shape::Braced => {
+                let open = until.find_in(rest)?;
+                match (memchr::memchr(b'{', &rest[..open]), memchr::memchr(b'}', rest)) {
+                    (Some(from), Some(to)) if to > open && from < open => to + until.find_in(&rest[to..])?,
+                    _ => open,
+                }
+            }
             Shape::MaybeQuoted => return maybe_quoted(rest, until),
             Shape::MayBeCut => {
                 return Some(

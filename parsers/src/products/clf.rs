@@ -91,6 +91,11 @@ pub(crate) fn hinted(head: &Head<'_>) -> Option<Product> {
                 | Product::Undertow
                 | Product::Iis
                 | Product::Node
+                | Product::Traefik
+                | Product::Lighttpd
+                | Product::LiteSpeed
+                | Product::Varnish
+                | Product::Squid
         )
     };
     let mut found = head.hints.iter().copied().filter(writes);
@@ -146,6 +151,12 @@ impl Style {
         marks: Marks::End,
         number_unit: None,
         time_first: false,
+    };
+    /// The time is when the request began, and nothing after the user agent is known.
+    pub(crate) const AT_START: Self = Self {
+        marks: Marks::Start,
+        number_unit: None,
+        time_first: true,
     };
     pub(crate) const GUNICORN: Self = Self {
         marks: Marks::End,
