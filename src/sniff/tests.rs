@@ -68,6 +68,7 @@ fn nginx(name: &str, text: &str, log_path: &str, config: &str) -> DeclaredFormat
         format: compile(Dialect::Nginx, name, text).unwrap(),
         log_path: log_path.into(),
         config: config.into(),
+        is_definition: false,
     }
 }
 
@@ -190,6 +191,7 @@ fn lines_that_a_declared_format_does_not_describe_are_read_by_the_product_s_own(
         format: compile(Dialect::Haproxy, "short", "%ci %ST %tr %r").unwrap(),
         log_path: "/dev/log".into(),
         config: "haproxy.cfg".into(),
+        is_definition: false,
     }];
     // The declared format reads no line here, so it takes no part.
     assert_eq!(
