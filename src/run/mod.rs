@@ -89,6 +89,7 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
         idle_us: &joined.idle_us,
         traces: &joined.traces,
         wanted: &wanted,
+        in_window: &|us| window.contains(us),
     });
     let mut findings = outcome.findings;
     findings.retain(|finding| window.contains(finding.time.0));
