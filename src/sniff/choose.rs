@@ -172,7 +172,10 @@ impl<'a> Choice<'a> {
             }
             AnyFormat::Builtin(_) => format.kind(),
         };
-        let shown = Head { date_hint: day, ..head(sample.bytes(), &hints) };
+        let shown = Head {
+            date_hint: day,
+            ..head(sample.bytes(), &hints)
+        };
         let prepared = prepare(&self.format, &shown);
         let others = match self.is_forced() {
             true => Vec::new(),

@@ -158,6 +158,8 @@ impl Style {
         number_unit: None,
         time_first: true,
     };
+    /// A number after the user agent is microseconds.
+    pub(crate) const LIGHTTPD: Self = Self::GUNICORN;
     pub(crate) const GUNICORN: Self = Self {
         marks: Marks::End,
         number_unit: Some(unit::US),
