@@ -136,9 +136,10 @@ fn fault(text: &[u8]) -> Option<Fault> {
         } else {
             Fault::WorkerCrashed
         })
-    } else if starts("- Worker ") && has(" booted") || starts("Puma starting") || has("Puma starting in ") {
-        Some(Fault::Started)
-    } else if starts("worker=") && has(" ready") {
+    } else if starts("- Worker ") && has(" booted")
+        || starts("worker=") && has(" ready")
+        || has("Puma starting in ")
+    {
         Some(Fault::Started)
     } else if starts("- Gracefully shutting down")
         || starts("- Gracefully stopping")

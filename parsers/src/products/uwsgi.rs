@@ -60,6 +60,8 @@ impl Prepared for Uwsgi {
 #[derive(Default)]
 struct Parser {
     day: DayCache,
+    /// The worker that last met the server's own limit: it is the one that dies next.
+    timed_out: Option<u32>,
 }
 
 impl LineParser for Parser {
@@ -76,7 +78,9 @@ impl LineParser for Parser {
             entry.time = Some(stamp.marking(Marks::Event));
             text = line[used..].strip_prefix(b" - ").unwrap_or(&line[used..]);
         }
-        if told(text, entry) || entry.time.is_some() || is_own(text) {
+        let told = told(text, entry);
+        self.remember_limit(entry);
+        if told || entry.time.is_some() || is_own(text) {
             entry.error = text;
             return Ok(Line::Entry);
         }
@@ -86,6 +90,20 @@ impl LineParser for Parser {
 }
 
 impl Parser {
+    /// A worker that dies after it met the limit did not crash.
+    fn remember_limit(&mut self, entry: &mut Entry<'_>) {
+        if entry.kind != Kind::Event || entry.pid.is_none() {
+            return;
+        }
+        match &mut entry.signal {
+            Some(signal) if signal.fault == Fault::WorkerTimedOut => self.timed_out = entry.pid,
+            Some(signal) if signal.fault == Fault::WorkerCrashed && self.timed_out == entry.pid => {
+                signal.fault = Fault::WorkerTimedOut;
+            }
+            _ => {}
+        }
+    }
+
     fn request<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<(), LineError> {
         let mut at = 6;
         let mut upto = |mark: &[u8], want| {
@@ -141,6 +159,15 @@ fn is_own(text: &[u8]) -> bool {
     starts.iter().any(|start| text.starts_with(start))
 }
 
+/// The server or a worker stops in good order.
+const STOPS: [&str; 5] = [
+    "gracefully (RE)spawned",
+    "...gracefully killing workers",
+    "SIGINT/SIGTERM received",
+    "SIGINT/SIGQUIT received",
+    "is done. Seeya!",
+];
+
 /// Fills `entry` from an event or failure; whether it was one. Everything else becomes a note.
 fn told<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> bool {
     entry.kind = Kind::Note;
@@ -154,10 +181,8 @@ fn told<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> bool {
     } else if has("HARAKIRI ON WORKER") {
         Fault::WorkerTimedOut
     } else if text.starts_with(b"DAMN ! worker ") {
-        // A worker killed by its limit says so before; a kill out of the blue is the kernel's.
-        if has("killed by signal 9") {
-            Fault::WorkerCrashed
-        } else if has("killed by signal 15") || has("killed by signal 2 ") {
+        let orderly = has("killed by signal 15") || has("killed by signal 2 ");
+        if orderly {
             Fault::Stopping
         } else {
             Fault::WorkerCrashed
@@ -166,11 +191,7 @@ fn told<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> bool {
         Fault::WorkerCrashed
     } else if text.starts_with(b"Respawned uWSGI worker ") || text.starts_with(b"spawned uWSGI ") {
         Fault::Started
-    } else if has("gracefully (RE)spawned") || text.starts_with(b"...gracefully killing workers") {
-        Fault::Stopping
-    } else if text.starts_with(b"SIGINT/SIGTERM received") || text.starts_with(b"SIGINT/SIGQUIT received") {
-        Fault::Stopping
-    } else if has("The work of process ") && has("is done. Seeya!") {
+    } else if STOPS.iter().any(|words| has(words)) {
         Fault::Stopping
     } else {
         return write_failure(text, entry);
@@ -310,7 +331,19 @@ mod tests {
                 "{line}"
             );
         }
-        assert_eq!(read("*** HARAKIRI ON WORKER 1 (pid: 77) ***").pid, Some(77));
+        let mut parser = Parser::default();
+        let deaths = [
+            "*** HARAKIRI ON WORKER 1 (pid: 77) ***",
+            "DAMN ! worker 1 (pid: 77) died, killed by signal 9 :( trying respawn ...",
+            "DAMN ! worker 2 (pid: 78) died, killed by signal 9 :( trying respawn ...",
+        ];
+        let faults = deaths.map(|line| {
+            let mut entry = Entry::default();
+            parser.parse(line.as_bytes(), &mut entry).unwrap();
+            entry.signal.map(|signal| signal.fault)
+        });
+        let (limit, crash) = (Some(Fault::WorkerTimedOut), Some(Fault::WorkerCrashed));
+        assert_eq!(faults, [limit, limit, crash]);
     }
 
     #[test]
