@@ -102,8 +102,16 @@ impl Product {
         (Self::Java.name(), Self::Java),
         (Self::DotNet.name(), Self::DotNet),
         (Self::Application.name(), Self::Application),
+        (Self::Linux.name(), Self::Linux),
+        (Self::Ruby.name(), Self::Ruby),
         (Self::Unknown.name(), Self::Unknown),
     ];
+
+    /// The product called `name`.
+    pub fn by_name(name: &str) -> Option<Self> {
+        let named = Self::NAMED.iter().find(|(own, _)| *own == name);
+        named.map(|(_, product)| *product)
+    }
 
     /// The name as users type it and as reports print it.
     pub const fn name(self) -> &'static str {

@@ -69,3 +69,22 @@ pub fn builtin() -> &'static [&'static dyn Format] {
 pub fn by_name(name: &str) -> Option<&'static dyn Format> {
     builtin().iter().copied().find(|format| format.name() == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Product;
+
+    #[test]
+    fn every_product_can_be_named_in_a_definition() {
+        for format in builtin() {
+            let product = format.product();
+            assert_eq!(
+                Product::by_name(product.name()),
+                Some(product),
+                "{}",
+                format.name()
+            );
+        }
+    }
+}

@@ -63,6 +63,24 @@ fn write(plan: &Plan, output: &Output, report: &Report) -> Result<(), Error> {
     let Some(renderer) = report::by_name(output.format) else {
         return Ok(());
     };
+    to(plan, output, &mut |style, out| {
+        renderer.render(report, style, out)
+    })?;
+    if let Some(path) = output.file.as_deref().filter(|_| !plan.quiet) {
+        say_written(path, report);
+    }
+    Ok(())
+}
+
+/// Gives `render` what `output` is written to, and how it is to look there.
+///
+/// # Errors
+/// [`Error::Write`].
+pub(super) fn to(
+    plan: &Plan,
+    output: &Output,
+    render: &mut dyn FnMut(&Style, &mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
     let name = output
         .file
         .clone()
@@ -71,35 +89,22 @@ fn write(plan: &Plan, output: &Output, report: &Report) -> Result<(), Error> {
         path: name.clone(),
         source,
     };
-    let Some(path) = &output.file else {
-        let stdout = io::stdout();
-        let terminal = stdout.is_terminal();
-        let style = Style {
-            color: plan.color.enabled(terminal),
-            width: if terminal { columns() } else { COLUMNS },
-            verbose: plan.verbose,
-            quiet: plan.quiet,
-            zone: plan.zone_shown,
-        };
-        return renderer
-            .render(report, &style, &mut BufWriter::new(stdout.lock()))
-            .map_err(failed);
-    };
-    let style = Style {
+    let mut style = Style {
         color: false,
         width: COLUMNS,
         verbose: plan.verbose,
         quiet: plan.quiet,
         zone: plan.zone_shown,
     };
+    let Some(path) = &output.file else {
+        let stdout = io::stdout();
+        let terminal = stdout.is_terminal();
+        style.color = plan.color.enabled(terminal);
+        style.width = if terminal { columns() } else { COLUMNS };
+        return render(&style, &mut BufWriter::new(stdout.lock())).map_err(failed);
+    };
     let file = File::create(path).map_err(failed)?;
-    renderer
-        .render(report, &style, &mut BufWriter::new(file))
-        .map_err(failed)?;
-    if !plan.quiet {
-        say_written(path, report);
-    }
-    Ok(())
+    render(&style, &mut BufWriter::new(file)).map_err(failed)
 }
 
 fn say_written(path: &Path, report: &Report) {

@@ -37,6 +37,11 @@ pub(super) fn warnings(problems: &[Problem]) {
     }
 }
 
+/// One warning.
+pub(super) fn warning(message: &str, hint: &str) {
+    say("warning", message, hint);
+}
+
 fn say(kind: &str, message: &str, hint: &str) {
     let mut out = format!("{kind}: {}\n", escape::terminal(message));
     if !hint.is_empty() {

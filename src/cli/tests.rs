@@ -1,12 +1,13 @@
 use super::*;
 use crate::model::Cause;
-use crate::plan::{FailOn, Output, rule};
+use crate::plan::{FailOn, Moment, Output, Zone, rule};
 use clap::CommandFactory;
 
 fn plan(args: &[&str]) -> Result<Plan, String> {
     let args = std::iter::once("why502").chain(args.iter().copied());
     match read(args.map(OsString::from)) {
-        Ok(plan) => Ok(plan),
+        Ok(Job::Diagnose(plan)) => Ok(plan),
+        Ok(other) => Err(format!("{other:?}")),
         Err(Stop::Error(error)) => Err(format!("error: {error}\nhint: {}\n", error.hint())),
         Err(Stop::Clap(error)) => Err(error.to_string()),
     }

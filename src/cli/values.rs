@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::model::Cause;
-use crate::plan::{Color, FailOn, FormatText, HopName, Output, Pattern, Rule, duration, rule};
+use crate::plan::{Color, FailOn, FormatText, HopName, Output, Pattern, Rule, Statuses, duration, rule};
 use crate::report::{self, RENDERERS};
 
 /// Whether an environment variable is set to anything but nothing and `0`.
@@ -107,6 +107,30 @@ pub(super) fn log_format(text: &str) -> Result<Rule<FormatText>, Error> {
         format!("no server is named in '{text}'"),
         "write nginx:, apache: or haproxy: before the format string",
     ))
+}
+
+/// A list of statuses.
+pub(super) fn statuses(text: &str) -> Result<Statuses, Error> {
+    Statuses::parse(text).map_err(|what| {
+        let hint = "valid: 502, a class such as 5xx, or a list of them";
+        Error::usage("--status", what, hint)
+    })
+}
+
+/// The directory of the user's own format definitions, if there is one.
+pub(super) fn user_formats() -> Option<PathBuf> {
+    let set = |variable: &str| {
+        std::env::var_os(variable)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let base = if cfg!(windows) {
+        set("APPDATA")
+    } else {
+        set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")))
+    };
+    base.map(|base| base.join("why502").join("formats"))
+        .filter(|directory| directory.is_dir())
 }
 
 /// `CAUSE|any[:N]`.

@@ -1,5 +1,6 @@
 //! The types that pass from stage to stage. No stage's logic lives here.
 
+pub mod detect;
 pub mod finding;
 pub mod hop;
 pub mod ids;

@@ -40,6 +40,8 @@ pub struct Plan {
     pub hop_names: Vec<HopName>,
     /// Server configuration files or directories named by the user.
     pub server_configs: Vec<PathBuf>,
+    /// Directories and files of format definitions; the first definition of a name holds.
+    pub formats: Vec<PathBuf>,
     /// Formats forced by name.
     pub input_formats: Vec<Rule<String>>,
     /// Formats given in a server's own language.
@@ -78,6 +80,7 @@ impl Default for Plan {
             hops: Vec::new(),
             hop_names: Vec::new(),
             server_configs: Vec::new(),
+            formats: Vec::new(),
             input_formats: Vec::new(),
             log_formats: Vec::new(),
             outputs: vec![Output {

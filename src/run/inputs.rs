@@ -51,7 +51,10 @@ pub(super) fn open(plan: &Plan) -> Result<Sources, Error> {
     let mut problems = found.problems;
     let (configs, config_problems) = read_configs(plan, &found.configs);
     problems.extend(config_problems);
-    let (declared, format_problems) = declared(&configs);
+    let (mut declared, format_problems) = declared(&configs);
+    problems.extend(format_problems);
+    let (definitions, format_problems) = sniff::definitions(&plan.formats)?;
+    declared.splice(0..0, definitions);
     problems.extend(format_problems);
     let forced = Forced::new(plan, &declared)?;
     let beside: Vec<(String, Product)> = configs
@@ -161,6 +164,7 @@ fn declared(configs: &[ServerConfig]) -> (Vec<DeclaredFormat>, Vec<Problem>) {
                     format,
                     log_path: log.path.clone(),
                     config: config.file.clone(),
+                    is_definition: false,
                 }),
                 Err(error) => problems.push(Problem {
                     path: format!("{}:{}", config.file, log.line),
@@ -210,6 +214,22 @@ impl Sources {
             let known = &mut self.names[hop.0 as usize].1;
             *known = main_product(*known, product);
         }
+    }
+
+    /// Every input that is read, in order, and what it was recognised as.
+    pub(super) fn detected(&self) -> impl Iterator<Item = (SourceId, &Detected)> {
+        self.inputs
+            .iter()
+            .filter_map(|input| Some((input.id, self.detected.get(&input.id)?)))
+    }
+
+    /// The name of the hop of every input that is read.
+    pub(super) fn names_by_input(&self) -> BTreeMap<SourceId, String> {
+        let name = |hop: &HopId| self.names[hop.0 as usize].0.clone();
+        self.hop_of
+            .iter()
+            .map(|(source, hop)| (*source, name(hop)))
+            .collect()
     }
 
     /// The hop of every input that is read.

@@ -1,10 +1,13 @@
 //! The run: the only place that knows every stage.
 
+mod advice;
 mod clocks;
+mod detect;
 mod evidence;
 mod hops;
 mod idle;
 mod inputs;
+mod parse;
 mod passes;
 mod pieces;
 mod search;
@@ -30,6 +33,10 @@ use crate::select::{Sketch, Survey};
 use clocks::Correction;
 use inputs::Sources;
 use passes::Reading;
+
+pub use crate::sniff::definition_files;
+pub use detect::detect;
+pub use parse::{Filter, Parsed, parse};
 
 /// A request that began this long before the window may have failed in it, and what explains a failure lies around it.
 const MARGIN_US: i64 = 600_000_000;

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::detect::{Tallies, Tally};
 use super::pieces;
 use crate::error::Error;
 use crate::model::Input;
@@ -62,7 +63,8 @@ impl<'a> Reading<'a> {
         })
     }
 
-    fn scanner(&self, offset: u64) -> Scanner {
+    /// A scanner for the part that begins at `offset`.
+    pub(super) fn scanner(&self, offset: u64) -> Scanner {
         let before = self.directives.iter().take_while(|(at, _)| *at < offset).last();
         let preamble = before.map_or(&[][..], |(_, line)| line.as_slice());
         Scanner::new(
@@ -187,6 +189,28 @@ pub(super) fn gather(
         })
     };
     Ok(each(readings, &holds, &run, Gathered::merge)?.0)
+}
+
+/// Counts which fields the entries have.
+///
+/// # Errors
+/// As [`survey`].
+pub(super) fn tally(readings: &[Reading<'_>], progress: &Progress) -> Result<Tallies, Error> {
+    let run = |buffer: &mut Vec<u8>, task: &Task<'_, '_>| {
+        let mut scanner = task.reading.scanner(task.span.offset);
+        let mut tally = Tally::default();
+        // What breaks here broke in the first pass; it was reported then.
+        let _ = read::read_span(task.reading.input, &task.span, buffer, &mut |chunk| {
+            scanner.scan(chunk.bytes, chunk.offset, |scanned, _, _| {
+                if let Scanned::Entry(entry) = scanned {
+                    tally.add(entry);
+                }
+            });
+            progress.add(chunk.bytes.len() as u64);
+        });
+        (Tallies::from([(task.reading.input.id, tally)]), None)
+    };
+    Ok(each(readings, &|_| true, &run, super::detect::merge)?.0)
 }
 
 /// What is done with one task, the buffer being scratch space: its result, and what was wrong with its input.

@@ -416,6 +416,10 @@ fn weighed<'a>(mut choice: Choice<'a>, input: &Input, builtin: Option<&Choice<'a
     let Origin::Declared(declared) = choice.origin else {
         return choice;
     };
+    if declared.is_definition {
+        choice.reason = format!("lines match the definition in {}", declared.config);
+        return choice;
+    }
     if names_file(declared, input) {
         choice.score = Score::Mark;
         choice.reason = format!("declared in {} for this log", declared.config);

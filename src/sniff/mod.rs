@@ -5,6 +5,7 @@
 //! surrounds a file (its name, its neighbours) only breaks ties between products that write alike.
 
 mod choose;
+mod definitions;
 mod document;
 mod fallback;
 mod forced;
@@ -21,6 +22,7 @@ use crate::error::Error;
 use crate::model::finding::Problem;
 use crate::model::{Input, SourceId};
 
+pub use definitions::{definitions, files as definition_files};
 pub use forced::Forced;
 
 use choose::{Choice, Sample};
@@ -77,6 +79,8 @@ pub struct DeclaredFormat {
     pub log_path: String,
     /// The configuration file as reports name it.
     pub config: String,
+    /// Whether it is a definition of the user's own and not of a server's configuration.
+    pub is_definition: bool,
 }
 
 /// What detection is given beside the inputs.

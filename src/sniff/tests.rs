@@ -68,6 +68,7 @@ fn nginx(name: &str, text: &str, log_path: &str, config: &str) -> DeclaredFormat
         format: compile(Dialect::Nginx, name, text).unwrap(),
         log_path: log_path.into(),
         config: config.into(),
+        is_definition: false,
     }
 }
 
@@ -190,6 +191,7 @@ fn lines_that_a_declared_format_does_not_describe_are_read_by_the_product_s_own(
         format: compile(Dialect::Haproxy, "short", "%ci %ST %tr %r").unwrap(),
         log_path: "/dev/log".into(),
         config: "haproxy.cfg".into(),
+        is_definition: false,
     }];
     // The declared format reads no line here, so it takes no part.
     assert_eq!(
@@ -270,7 +272,7 @@ fn what_is_no_log_is_passed_over_and_an_unknown_log_is_a_problem() {
             "expected.json",
             "{\"schema\":\"why502.findings.v1\",\"generated_at\":\"2026-11-20T10:00:05Z\"}\n",
         ),
-        ("list.json", "[{\"seen\":\"2026-11-20T10:00:05Z\",\"count\":3}]\n"),
+        ("list.json", "[{\"name\":\"oak chair\",\"price\":502}]\n"),
         ("nginx.conf", "events {}\nhttp {\n}\n"),
         ("odd.log", "10:00:05 <> frobnicated\n10:00:06 <> frobnicated\n"),
         ("odd.log.1", "10:00:05 <> frobnicated\n"),

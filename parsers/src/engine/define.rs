@@ -13,6 +13,7 @@ use toml::Spanned;
 use crate::engine::define_check;
 use crate::engine::define_template::{self, Options};
 use crate::engine::paste::{self, Dialect};
+use crate::engine::paste_unknown;
 use crate::engine::template::Template;
 use crate::engine::template_format::TemplateParser;
 use crate::entry::{Entry, Escape, Fault, Kind, Marks, Phase, Signal, Zone};
@@ -107,6 +108,8 @@ pub struct Defined {
     mark: Vec<u8>,
     extras: Arc<Extras>,
     samples: usize,
+    sample_lines: String,
+    unknown: Vec<String>,
     source: String,
 }
 
@@ -148,6 +151,16 @@ impl Defined {
     /// How many samples and counter-samples it was checked by.
     pub const fn samples(&self) -> usize {
         self.samples
+    }
+
+    /// The lines that must match, as a log would have them.
+    pub fn sample_lines(&self) -> &str {
+        &self.sample_lines
+    }
+
+    /// What is to be said of variables that the dialect does not know.
+    pub fn unknown_variables(&self) -> &[String] {
+        &self.unknown
     }
 
     /// The definition as it stands in the file.
@@ -408,6 +421,17 @@ impl Placed<'_> {
                 zone_us: raw.zone.as_ref().map(|zone| self.zone(zone)).transpose()?,
                 tells,
             }),
+            sample_lines: raw
+                .sample
+                .iter()
+                .map(|sample| format!("{}\n", sample.line.get_ref()))
+                .collect(),
+            unknown: match (&raw.dialect, &raw.format) {
+                (Some(dialect), Some(format)) => Dialect::by_name(dialect.get_ref())
+                    .map(|dialect| paste_unknown::unknown(dialect, format.get_ref()))
+                    .unwrap_or_default(),
+                _ => Vec::new(),
+            },
             samples: raw.sample.len() + raw.counter_sample.len(),
             source: self.text.to_owned(),
         })
@@ -565,6 +589,11 @@ expect = { time = 2026-11-20T09:00:05.123Z, time_marks = 'start', path = '/a?b=1
 line = '10.0.0.1 - - [20/Nov/2026:10:00:05 +0000] "GET / HTTP/1.1" 200 5'
 "#;
 
+    #[test]
+    fn the_example_to_start_from_is_right() {
+        Defined::read("example.toml", include_str!("../../formats/example.toml")).unwrap();
+    }
+
     fn error(text: &str) -> String {
         let error = Defined::read("shop.toml", text).unwrap_err();
         assert!(!error.hint.is_empty(), "{error}");
@@ -659,7 +688,7 @@ expect = { duration_us = 3000, time = '2026-11-20T10:00:05Z' }
         Defined::read("edge.toml", text).unwrap();
         let found = error(&text.replace("$request_time", "${request_time"));
         assert!(
-            found.contains("edge.toml:4:57: nginx format: '${' without '}'"),
+            found.contains("shop.toml:4:57: nginx format: '${' without '}'"),
             "{found}"
         );
         let found = error(&text.replace("'nginx'", "'ngnix'"));

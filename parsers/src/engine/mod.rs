@@ -16,6 +16,7 @@ pub mod paste_gunicorn;
 pub mod paste_haproxy;
 pub mod paste_nginx;
 pub mod paste_tomcat;
+pub mod paste_unknown;
 pub mod proxy_status;
 pub mod slot;
 pub mod template;

@@ -202,6 +202,7 @@ fn records_of_an_array_are_read_one_a_line() {
     let head = Head {
         bytes: text.as_bytes(),
         hints: &[],
+        date_hint: None,
     };
     assert_eq!(AppJson::NODE.sniff(&head).score, Score::Own);
     let mut parser = AppJson::NODE.prepare(&head).open(b"");
@@ -221,6 +222,7 @@ fn a_document_spread_over_lines_is_no_log() {
         let head = Head {
             bytes: text.as_bytes(),
             hints: &[],
+            date_hint: None,
         };
         assert_eq!(AppJson::APPLICATION.sniff(&head).score, Score::No, "{text}");
     }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod coverage;
+pub(super) mod detect;
 mod evidence;
 mod page;
 mod words;
