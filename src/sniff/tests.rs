@@ -272,7 +272,7 @@ fn what_is_no_log_is_passed_over_and_an_unknown_log_is_a_problem() {
             "expected.json",
             "{\"schema\":\"why502.findings.v1\",\"generated_at\":\"2026-11-20T10:00:05Z\"}\n",
         ),
-        ("list.json", "[{\"seen\":\"2026-11-20T10:00:05Z\",\"count\":3}]\n"),
+        ("list.json", "[{\"name\":\"oak chair\",\"price\":502}]\n"),
         ("nginx.conf", "events {}\nhttp {\n}\n"),
         ("odd.log", "10:00:05 <> frobnicated\n10:00:06 <> frobnicated\n"),
         ("odd.log.1", "10:00:05 <> frobnicated\n"),
