@@ -17,12 +17,16 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// A compressed file is damaged. What came before the damage has been delivered.
-    #[error("cannot decompress {} beyond {read} bytes: {}", path.display(), plain(source))]
-    Gzip {
-        /// Which.
+    /// A compressed file or an archive is damaged. What came before the damage has been delivered.
+    #[error("cannot decompress {shown} beyond {read} bytes: {}", plain(source))]
+    Damaged {
+        /// Which, as reports name it.
+        shown: String,
+        /// The file on disk: the archive, if it is a member.
         path: PathBuf,
-        /// Bytes that could be decompressed.
+        /// The command that shows the damage, without the path.
+        check: &'static str,
+        /// Bytes of its content that could be read.
         read: u64,
         /// Why.
         source: io::Error,
@@ -35,9 +39,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// No path led to a file that can be read.
-    #[error("nothing to read: {}", .0.message)]
-    NothingToRead(Problem),
+    /// No path led to anything that can be read.
+    #[error("nothing to read: {}", first.message)]
+    NothingToRead {
+        /// What was wrong with the first path.
+        first: Problem,
+        /// What was wrong with the others.
+        others: Vec<Problem>,
+    },
     /// Files were read, but no format fits any of them.
     #[error("no known log format in {files} {}: {shown}", if *files == 1 { "file" } else { "files" })]
     NothingKnown {
@@ -45,6 +54,8 @@ pub enum Error {
         shown: String,
         /// How many were looked at.
         files: usize,
+        /// What was wrong with those that could not even be looked at.
+        problems: Vec<Problem>,
     },
     /// A report could not be written.
     #[error("cannot write {}: {}", path.display(), plain(source))]
@@ -77,20 +88,29 @@ impl Error {
     pub fn hint(&self) -> String {
         match self {
             Self::Read { source, .. } => read_hint(source).to_owned(),
-            Self::Gzip { path, .. } => {
+            Self::Damaged { path, check, .. } => {
                 format!(
-                    "copy the file again from its origin; gzip -t {} shows the damage",
+                    "copy the file again from its origin; {check} {} shows the damage",
                     path.display()
                 )
             }
             Self::Spool { .. } => "free some space, or set TMPDIR to a directory that has it".to_owned(),
-            Self::NothingToRead(problem) => problem.hint.clone(),
+            Self::NothingToRead { first, .. } => first.hint.clone(),
             Self::NothingKnown { .. } => {
                 "name the format with --input-format, or paste the server's own with --log-format 'nginx:…'"
                     .to_owned()
             }
             Self::Write { .. } => "name another file with -o, or - for standard output".to_owned(),
             Self::Usage { hint, .. } => hint.clone(),
+        }
+    }
+
+    /// What led to it, file by file; to be told as warnings before it.
+    pub fn warnings(&self) -> &[Problem] {
+        match self {
+            Self::NothingToRead { others, .. } => others,
+            Self::NothingKnown { problems, .. } => problems,
+            _ => &[],
         }
     }
 
@@ -105,14 +125,6 @@ impl Error {
             path: shown.to_owned(),
             message: self.to_string(),
             hint: self.hint(),
-        }
-    }
-
-    /// Message and hint as they go to standard error, one line each.
-    pub fn lines(&self) -> String {
-        match self.hint() {
-            hint if hint.is_empty() => format!("error: {self}\n"),
-            hint => format!("error: {self}\nhint: {hint}\n"),
         }
     }
 }
@@ -148,15 +160,18 @@ mod tests {
             source: io::Error::from_raw_os_error(13),
         };
         assert_eq!(
-            error.lines(),
-            "error: cannot read logs/access.log: permission denied\nhint: run as a user who may read it, or copy it\n"
+            error.to_string(),
+            "cannot read logs/access.log: permission denied"
         );
+        assert_eq!(error.hint(), "run as a user who may read it, or copy it");
     }
 
     #[test]
     fn an_error_about_one_file_becomes_a_problem_of_the_run() {
-        let error = Error::Gzip {
+        let error = Error::Damaged {
+            shown: "a.gz".into(),
             path: "a.gz".into(),
+            check: "gzip -t",
             read: 12,
             source: io::Error::other("Corrupt deflate stream"),
         };

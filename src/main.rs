@@ -1,19 +1,16 @@
 //! The command-line program; everything it does is in the library.
 
-use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use why502::Error;
 use why502::cli::{self, Stop};
-use why502::plan::Plan;
-use why502::report::Progress;
-use why502::{Error, run};
 
 /// Wrong usage, input or output that failed.
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
-    let outcome = match cli::read(std::env::args_os()) {
-        Ok(plan) => diagnose(&plan),
+    let outcome: Result<u8, Error> = match cli::read(std::env::args_os()) {
+        Ok(job) => cli::perform(&job, cli::now_us()),
         Err(Stop::Error(error)) => Err(error),
         Err(Stop::Clap(message)) => {
             // Help on a closed pipe is no failure; there is nobody left to tell otherwise.
@@ -25,16 +22,8 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = io::stderr().write_all(error.lines().as_bytes());
+            cli::say::error(&error);
             ExitCode::from(FAILED)
         }
     }
-}
-
-fn diagnose(plan: &Plan) -> Result<u8, Error> {
-    let now_us = cli::now_us();
-    let progress = Progress::new(0, plan.progress && io::stderr().is_terminal());
-    let report = run::diagnose(plan, now_us, &progress)?;
-    progress.finish();
-    cli::deliver(plan, &report)
 }

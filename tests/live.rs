@@ -3,6 +3,8 @@
 //! Runs `tests/live/capture.py`, which needs the servers that its README names. An incident whose servers
 //! are not installed is left out with a reason; with `WHY502_LIVE=required` that is a failure instead.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests are tests too.
+
 #[path = "common/score.rs"]
 mod score;
 
@@ -36,8 +38,18 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().to_owned()
 }
 
-/// Captures an incident below `out`; the reason if it cannot be done here.
-fn captured(incident: &str, out: &Path) -> Result<PathBuf, String> {
+/// What came of a capture.
+enum Captured {
+    /// It lies in this directory.
+    Done(PathBuf),
+    /// It cannot be done here, for this reason.
+    LeftOut(String),
+    /// It ended in something else than was planned.
+    Failed(String),
+}
+
+/// Captures an incident below `out`.
+fn captured(incident: &str, out: &Path) -> Captured {
     let seed = std::env::var("WHY502_LIVE_SEED").unwrap_or_else(|_| "1".to_owned());
     let arguments = [
         incident,
@@ -47,21 +59,24 @@ fn captured(incident: &str, out: &Path) -> Result<PathBuf, String> {
         "--seed",
         &seed,
     ];
-    let output = capture(&arguments).ok_or("python3 is not installed")?;
+    let Some(output) = capture(&arguments) else {
+        return Captured::LeftOut("python3 is not installed".to_owned());
+    };
     match output.status.code() {
-        Some(0) => Ok(out.join(incident)),
-        Some(MISSING) => Err(text(&output.stdout)),
-        code => panic!(
-            "{incident}: the capture ended with {code:?}\n{}\n{}",
+        Some(0) => Captured::Done(out.join(incident)),
+        Some(MISSING) => Captured::LeftOut(text(&output.stdout)),
+        _ => Captured::Failed(format!(
+            "{}\n{}\n{}",
+            output.status,
             text(&output.stdout),
             text(&output.stderr)
-        ),
+        )),
     }
 }
 
 /// The program's report on a captured incident.
 fn diagnosed(incident: &Path) -> Value {
-    let report = incident.join("findings.json");
+    let report = incident.with_extension("findings.json");
     let output = Command::new(env!("CARGO_BIN_EXE_why502"))
         .args(["--status", "5xx", "-o"])
         .arg(&report)
@@ -102,14 +117,17 @@ fn every_fault_injected_into_real_servers_is_diagnosed() {
     };
     assert!(list.status.success(), "{}", text(&list.stderr));
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("live");
+    // What an earlier run left must not be taken for this one's.
+    let _ = fs::remove_dir_all(&out);
     let names = text(&list.stdout);
     assert!(!names.is_empty(), "no incident to capture");
     let (mut short, mut left_out) = (Vec::new(), Vec::new());
     // One after the other: timers of seconds are measured to the millisecond.
     for name in names.lines() {
         match captured(name, &out) {
-            Ok(incident) => short.extend(complaints(name, &incident)),
-            Err(reason) => left_out.push(format!("{name}: left out: {reason}")),
+            Captured::Done(incident) => short.extend(complaints(name, &incident)),
+            Captured::LeftOut(reason) => left_out.push(format!("{name}: left out: {reason}")),
+            Captured::Failed(reason) => short.push(format!("{name}: the capture ended with {reason}")),
         }
     }
     println!("{}", left_out.join("\n"));

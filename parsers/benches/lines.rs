@@ -34,6 +34,7 @@ fn measure(c: &mut Criterion, name: &str, format: &dyn Format, line: &str) {
     let head = Head {
         bytes: &block[..line.len() + 1],
         hints: &[],
+        date_hint: None,
     };
     let prepared = format.prepare(&head);
     let mut group = c.benchmark_group("lines");

@@ -191,6 +191,8 @@ pub struct Upstream<'a> {
     pub group: &'a [u8],
     /// How many microseconds one unit of the times in the lists is (nginx: a second, with decimals).
     pub unit_us: u32,
+    /// What stands between the values of the lists; zero for nginx's `, ` and ` : `.
+    pub separator: u8,
     /// Retries the product counts instead of listing attempts (HAProxy `rc`).
     pub retries: u16,
     /// Whether the upstream connection had been used before, if the product says.
@@ -220,6 +222,7 @@ impl<'a> Upstream<'a> {
     /// The attempts in order. Empty if the record names no upstream at all.
     pub fn attempts(&self) -> impl Iterator<Item = Attempt<'a>> + use<'a> {
         let unit = u64::from(self.unit_us);
+        let list = |text| list(text, self.separator);
         let mut status = list(self.status);
         let mut connect = list(self.connect);
         let mut header = list(self.header);
@@ -251,17 +254,15 @@ impl<'a> Upstream<'a> {
     }
 }
 
-/// Splits nginx's attempt list: `, ` between servers, ` : ` between internal redirects.
-fn list(mut text: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// Splits a list of attempts at `separator`; at zero nginx's: `, ` between servers, ` : ` between internal redirects.
+fn list(mut text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         if text.is_empty() {
             return None;
         }
-        let comma = memchr::memmem::find(text, b", ").map(|at| (at, 2));
-        let colon = memchr::memmem::find(text, b" : ").map(|at| (at, 3));
-        let cut = match (comma, colon) {
-            (Some(a), Some(b)) => Some(if a.0 < b.0 { a } else { b }),
-            (a, b) => a.or(b),
+        let cut = match separator {
+            0 => nginx_cut(text),
+            byte => memchr::memchr(byte, text).map(|at| (at, 1)),
         };
         let (item, rest) = match cut {
             Some((at, len)) => (&text[..at], &text[at + len..]),
@@ -270,6 +271,16 @@ fn list(mut text: &[u8]) -> impl Iterator<Item = &[u8]> {
         text = rest;
         Some(item)
     })
+}
+
+/// Where the first value of nginx's list ends, and how many bytes part it from the next.
+fn nginx_cut(text: &[u8]) -> Option<(usize, usize)> {
+    let comma = memchr::memmem::find(text, b", ").map(|at| (at, 2));
+    let colon = memchr::memmem::find(text, b" : ").map(|at| (at, 3));
+    match (comma, colon) {
+        (Some(a), Some(b)) => Some(if a.0 < b.0 { a } else { b }),
+        (a, b) => a.or(b),
+    }
 }
 
 /// A failure or event, in terms that hold for every product.

@@ -50,12 +50,69 @@ pub enum Product {
     Undertow,
     Java,
     DotNet,
+    Ruby,
     Application,
+    /// The operating system's own messages.
+    Linux,
     /// The lines do not say who wrote them (a bare common log format).
     Unknown,
 }
 
 impl Product {
+    /// Every product, by name.
+    pub const NAMED: &'static [(&'static str, Self)] = &[
+        (Self::Nginx.name(), Self::Nginx),
+        (Self::Haproxy.name(), Self::Haproxy),
+        (Self::Apache.name(), Self::Apache),
+        (Self::Caddy.name(), Self::Caddy),
+        (Self::Envoy.name(), Self::Envoy),
+        (Self::Traefik.name(), Self::Traefik),
+        (Self::Kong.name(), Self::Kong),
+        (Self::Squid.name(), Self::Squid),
+        (Self::Varnish.name(), Self::Varnish),
+        (Self::Lighttpd.name(), Self::Lighttpd),
+        (Self::LiteSpeed.name(), Self::LiteSpeed),
+        (Self::TrafficServer.name(), Self::TrafficServer),
+        (Self::Yarp.name(), Self::Yarp),
+        (Self::AwsAlb.name(), Self::AwsAlb),
+        (Self::AwsElb.name(), Self::AwsElb),
+        (Self::AwsNlb.name(), Self::AwsNlb),
+        (Self::CloudFront.name(), Self::CloudFront),
+        (Self::ApiGateway.name(), Self::ApiGateway),
+        (Self::GcpLb.name(), Self::GcpLb),
+        (Self::AzureAppGateway.name(), Self::AzureAppGateway),
+        (Self::AzureFrontDoor.name(), Self::AzureFrontDoor),
+        (Self::AzureAppService.name(), Self::AzureAppService),
+        (Self::Cloudflare.name(), Self::Cloudflare),
+        (Self::Fastly.name(), Self::Fastly),
+        (Self::OpenIg.name(), Self::OpenIg),
+        (Self::ApigeeMp.name(), Self::ApigeeMp),
+        (Self::ApigeeRouter.name(), Self::ApigeeRouter),
+        (Self::EdgeMicro.name(), Self::EdgeMicro),
+        (Self::Iis.name(), Self::Iis),
+        (Self::HttpSys.name(), Self::HttpSys),
+        (Self::Gunicorn.name(), Self::Gunicorn),
+        (Self::Uvicorn.name(), Self::Uvicorn),
+        (Self::Uwsgi.name(), Self::Uwsgi),
+        (Self::PhpFpm.name(), Self::PhpFpm),
+        (Self::Node.name(), Self::Node),
+        (Self::Tomcat.name(), Self::Tomcat),
+        (Self::Jetty.name(), Self::Jetty),
+        (Self::Undertow.name(), Self::Undertow),
+        (Self::Java.name(), Self::Java),
+        (Self::DotNet.name(), Self::DotNet),
+        (Self::Application.name(), Self::Application),
+        (Self::Linux.name(), Self::Linux),
+        (Self::Ruby.name(), Self::Ruby),
+        (Self::Unknown.name(), Self::Unknown),
+    ];
+
+    /// The product called `name`.
+    pub fn by_name(name: &str) -> Option<Self> {
+        let named = Self::NAMED.iter().find(|(own, _)| *own == name);
+        named.map(|(_, product)| *product)
+    }
+
     /// The name as users type it and as reports print it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -99,7 +156,9 @@ impl Product {
             Self::Undertow => "undertow",
             Self::Java => "java",
             Self::DotNet => "dotnet",
+            Self::Ruby => "ruby",
             Self::Application => "application",
+            Self::Linux => "linux",
             Self::Unknown => "unknown",
         }
     }
@@ -227,6 +286,9 @@ pub struct Head<'a> {
     /// Products that the surroundings suggest (an error log or configuration in the same
     /// directory, a word in the path). Only ever used to break a tie between formats whose lines look alike.
     pub hints: &'a [Product],
+    /// The day the file was written on (`2026-11-20`), from its name or its last change: for formats whose lines carry
+    /// a time of day only. `None` if it is not known; such lines then have no time.
+    pub date_hint: Option<[u8; 10]>,
 }
 
 impl<'a> Head<'a> {
@@ -293,6 +355,19 @@ pub trait Format: Send + Sync {
 
     /// What its lines record.
     fn kind(&self) -> RecordKind;
+
+    /// What it is, in a few words.
+    fn about(&self) -> String {
+        let what = match self.kind() {
+            RecordKind::Access => "access log",
+            RecordKind::Error => "error log",
+            RecordKind::Mixed => "log of requests and errors",
+        };
+        match self.product() {
+            Product::Unknown => format!("{what} of any server"),
+            product => format!("{what} of {}", product.name()),
+        }
+    }
 
     /// Whether `head` is of this format.
     fn sniff(&self, head: &Head<'_>) -> Sniff;

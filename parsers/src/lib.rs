@@ -8,6 +8,7 @@ pub mod bytes;
 pub mod engine;
 pub mod entry;
 pub mod error;
+pub mod fields;
 pub mod format;
 pub mod products;
 pub mod registry;

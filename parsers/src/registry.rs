@@ -2,16 +2,34 @@
 
 use crate::format::Format;
 use crate::products::{
-    apache, apache_error, app_json, caddy, clf, dotnet, edgemicro, envoy, gunicorn_error, haproxy, httperr,
-    iis, kong, lighttpd, litespeed, nginx, nginx_error, process_text, squid, traefik, trafficserver, uvicorn,
-    varnish, varnishlog,
+    apache, apache_error, api_gateway, apigee_mp, apigee_router, app_json, aws_alb, aws_elb, aws_nlb,
+    azure_appgw, azure_frontdoor, bitbucket, caddy, clf, cloudflare, cloudfront, dotnet, edgemicro, envoy,
+    fastly, forgerock_audit, gcp_lb, gunicorn_error, haproxy, httperr, iis, iis_fixed, java_text, kong,
+    lighttpd, linux, litespeed, morgan, ncsa, nginx, nginx_error, openig, php_fpm, process_text, ruby, squid,
+    tomcat, traefik, trafficserver, uvicorn, uwsgi, varnish, varnishlog,
 };
 
 /// Every built-in format, most specific first.
 pub fn builtin() -> &'static [&'static dyn Format] {
     &[
         &caddy::Caddy,
+        &aws_alb::AwsAlb,
+        &aws_nlb::AwsNlb,
+        &cloudfront::CloudFront,
+        &gcp_lb::GcpLb,
+        &azure_appgw::AzureAppGateway,
+        &azure_frontdoor::AzureFrontDoor,
+        &cloudflare::Cloudflare,
+        &fastly::Fastly,
+        &bitbucket::Bitbucket,
+        &api_gateway::ApiGateway,
+        &aws_elb::AwsElb,
         &edgemicro::EdgeMicro,
+        &openig::OpenIg,
+        &forgerock_audit::ForgeRockAudit::GATEWAY,
+        &forgerock_audit::ForgeRockAudit::PLATFORM,
+        &apigee_mp::ApigeeMp,
+        &apigee_router::ApigeeRouter,
         &envoy::Envoy,
         &traefik::Traefik,
         &varnishlog::Varnishlog,
@@ -25,7 +43,11 @@ pub fn builtin() -> &'static [&'static dyn Format] {
         &trafficserver::TrafficServer,
         &httperr::HttpErr,
         &iis::Iis,
+        &iis_fixed::IisFixed,
         &gunicorn_error::GunicornError,
+        &uwsgi::Uwsgi,
+        &php_fpm::PhpFpm,
+        &ruby::RubyWorkers,
         &process_text::ProcessText,
         &app_json::AppJson::NGINX,
         &app_json::AppJson::IIS,
@@ -36,14 +58,42 @@ pub fn builtin() -> &'static [&'static dyn Format] {
         &apache_error::ApacheError,
         &haproxy::Haproxy,
         &uvicorn::Uvicorn,
+        &morgan::Morgan,
+        &java_text::Catalina,
+        &java_text::JavaText,
         &nginx::Nginx,
         &apache::Apache,
+        &tomcat::Tomcat,
+        &ncsa::Ncsa::JETTY,
+        &ncsa::Ncsa::UNDERTOW,
+        &ncsa::Ncsa::IIS,
+        &ncsa::Ncsa::MORGAN,
         &clf::Gunicorn,
         &clf::Clf,
+        &linux::Linux,
     ]
 }
 
 /// The built-in format called `name`.
 pub fn by_name(name: &str) -> Option<&'static dyn Format> {
     builtin().iter().copied().find(|format| format.name() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Product;
+
+    #[test]
+    fn every_product_can_be_named_in_a_definition() {
+        for format in builtin() {
+            let product = format.product();
+            assert_eq!(
+                Product::by_name(product.name()),
+                Some(product),
+                "{}",
+                format.name()
+            );
+        }
+    }
 }

@@ -143,6 +143,71 @@ pub fn asctime_prefix(text: &[u8], cache: &mut DayCache) -> Found {
     Some((stamp, at + 5))
 }
 
+/// `20-Nov-2026 16:23:16.123`, as Tomcat's own log and PHP-FPM have it: local time unless an offset follows.
+/// At the start of `text`.
+pub fn dashed_prefix(text: &[u8], cache: &mut DayCache) -> Found {
+    let date: &[u8; 11] = text.first_chunk()?;
+    let midnight = cache.midnight(date, |d| {
+        if d[2] != b'-' || d[6] != b'-' {
+            return None;
+        }
+        let month = month_by_name([d[3], d[4], d[5]])?;
+        days_checked(four([d[7], d[8], d[9], d[10]])?, month, two([d[0], d[1]]))
+    })?;
+    if *text.get(11)? != b' ' {
+        return None;
+    }
+    finish(text, 12, midnight)
+}
+
+/// `Nov 20, 2026 4:23:16 PM`, as Java's own logging has it in English: local time. At the start of `text`.
+pub fn java_prefix(text: &[u8]) -> Found {
+    let month = month_by_name(*text.first_chunk()?)?;
+    let rest = text.get(3..)?.strip_prefix(b" ")?;
+    let comma = memchr::memchr(b',', rest).filter(|at| (1..=2).contains(at))?;
+    let day = u32::try_from(crate::bytes::number(&rest[..comma])?).ok()?;
+    let rest = rest[comma + 1..].strip_prefix(b" ")?;
+    let year = four(*rest.first_chunk()?)?;
+    let rest = rest.get(4..)?;
+    let rest = rest.strip_prefix(b",").unwrap_or(rest).strip_prefix(b" ")?;
+    let hour_len = memchr::memchr(b':', rest).filter(|at| (1..=2).contains(at))?;
+    let hour = i64::try_from(crate::bytes::number(&rest[..hour_len])?).ok()?;
+    let tail: &[u8; 9] = rest.get(hour_len..)?.first_chunk()?;
+    let (minute, second) = (two([tail[1], tail[2]]), two([tail[4], tail[5]]));
+    let half = match &tail[7..] {
+        b"AM" => 0,
+        b"PM" => 12,
+        _ => return None,
+    };
+    if tail[3] != b':' || minute > 59 || second > 60 || !(1..=12).contains(&hour) {
+        return None;
+    }
+    let seconds = (hour % 12 + half) * 3600 + i64::from(minute * 60 + second);
+    let us = days_checked(year, month, day)? * DAY_US + seconds * SECOND_US;
+    let used = text.len() - rest.len() + hour_len + 9;
+    Some((stamp(us, 1_000_000, Zone::Local), used))
+}
+
+/// A time of day, `16:23:16.123` with `.`, `,` or `:` before the fraction, as microseconds since midnight, its
+/// resolution and its length.
+pub fn clock_prefix(text: &[u8]) -> Option<(i64, u32, usize)> {
+    let (us, resolution_us, end) = clock(text, 0)?;
+    if text.get(end) == Some(&b':') {
+        let (part_us, resolution_us, used) = fraction_us(&text[end + 1..]);
+        if used > 0 {
+            return Some((us + part_us, resolution_us, end + 1 + used));
+        }
+    }
+    Some((us, resolution_us, end))
+}
+
+/// Midnight at the start of `date` (`2026-11-20`), in microseconds since the epoch, without zone.
+pub fn midnight_us(date: &[u8; 10]) -> Option<i64> {
+    let mut padded = [b' '; 11];
+    padded[..10].copy_from_slice(date);
+    midnight_year_first(&padded, b'-', &mut DayCache::default())
+}
+
 /// `Nov 20 16:26:16`, as RFC 3164 has it: local time, the year taken to be `year`.
 pub fn rfc3164(text: &[u8], year: i32) -> Option<Stamp> {
     whole(text, rfc3164_prefix(text, year))
@@ -486,6 +551,34 @@ mod tests {
             slashed(b"2026/11/20 00:00:00", cache).map(|s| s.us),
             Some(first.us)
         );
+    }
+
+    #[test]
+    fn shapes_of_java_and_php_give_the_same_instant() {
+        let cache = &mut DayCache::default();
+        let (stamp, used) = dashed_prefix(b"20-Nov-2026 16:23:16.123 SEVERE", cache).unwrap();
+        assert_eq!((stamp.us, stamp.zone, used), (WHEN + 123_000, Zone::Local, 24));
+        let (stamp, used) = dashed_prefix(b"20-Nov-2026 16:23:16 UTC] x", cache).unwrap();
+        assert_eq!((stamp.us, stamp.zone, used), (WHEN, Zone::Known, 24));
+        let (stamp, used) = java_prefix(b"Nov 20, 2026 4:23:16 PM org.apache").unwrap();
+        assert_eq!((stamp.us, used), (WHEN, 23));
+        assert_eq!(
+            java_prefix(b"Nov 20, 2026 12:23:16 AM x").unwrap().0.us,
+            WHEN - 16 * 3_600 * SECOND_US
+        );
+        for wrong in [
+            "Nov 20 2026 4:23:16 PM",
+            "Nov 20, 2026 4:23:16",
+            "Nov 31, 2026 4:23:16 PM",
+            "Nov 20, 2026 13:23:16 PM",
+        ] {
+            assert_eq!(java_prefix(wrong.as_bytes()), None, "{wrong}");
+        }
+        assert_eq!(
+            clock_prefix(b"14:38:59:667 | WARN"),
+            Some((52_739_667_000, 1000, 12))
+        );
+        assert_eq!(midnight_us(b"2026-11-20"), Some(WHEN - 58_996 * SECOND_US));
     }
 
     #[test]

@@ -20,7 +20,11 @@ fn load(name: &str) -> Vec<u8> {
 
 /// The entries of `bytes`, read by the format that is surest of them, which must be `want`.
 fn read<'a>(bytes: &'a [u8], want: &str) -> Vec<Entry<'a>> {
-    let head = Head { bytes, hints: &[] };
+    let head = Head {
+        bytes,
+        hints: &[],
+        date_hint: None,
+    };
     let formats = registry::builtin().iter();
     let sure = formats.map(|format| (format.sniff(&head).score, format.name()));
     let best = sure

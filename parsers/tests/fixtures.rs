@@ -52,8 +52,11 @@ fn logs(path: &Path, out: &mut Vec<PathBuf>) {
 fn unwrapped(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for line in why502_parsers::bytes::lines(bytes) {
-        let inner = wrap::all().iter().find_map(|wrapper| wrapper.unwrap(line));
-        out.extend_from_slice(inner.map_or(line, |(_, inner)| inner));
+        let syslog = wrap::all()
+            .iter()
+            .filter(|wrapper| wrapper.name().starts_with("syslog"));
+        let inner = syslog.copied().find_map(|wrapper| wrapper.unwrap(line));
+        out.extend_from_slice(inner.map_or(line, |inside| inside.text));
         out.push(b'\n');
     }
     out
@@ -88,6 +91,7 @@ fn files_of_other_projects_are_recognised_and_read() {
             let head = Head {
                 bytes: &bytes,
                 hints: &hints,
+                date_hint: None,
             };
             let Some(format) = detect(&head) else {
                 complaints.push(format!("{} is of no known format", file.display()));
@@ -162,6 +166,7 @@ fn no_text_format_claims_files_of_other_products() {
             let head = Head {
                 bytes: &bytes,
                 hints: &[],
+                date_hint: None,
             };
             for format in registry::builtin().iter().filter(|f| own.contains(&f.name())) {
                 let is_own = name.starts_with(format.name()) || allowed.contains(&format.name());

@@ -35,7 +35,11 @@ fn load(path: &Path) -> Vec<u8> {
 }
 
 fn detect(bytes: &[u8]) -> Option<&'static dyn Format> {
-    let head = Head { bytes, hints: &[] };
+    let head = Head {
+        bytes,
+        hints: &[],
+        date_hint: None,
+    };
     let mut best: Option<(Score, u32, &'static dyn Format)> = None;
     for &format in registry::builtin() {
         let sniff = format.sniff(&head);
@@ -49,7 +53,11 @@ fn detect(bytes: &[u8]) -> Option<&'static dyn Format> {
 
 /// Entries of `bytes` and how many lines were read and not read.
 fn parse<'a>(format: &dyn Format, bytes: &'a [u8]) -> (Vec<Entry<'a>>, usize, Vec<String>) {
-    let head = Head { bytes, hints: &[] };
+    let head = Head {
+        bytes,
+        hints: &[],
+        date_hint: None,
+    };
     let mut parser = format.prepare(&head).open(b"");
     let (mut entries, mut read, mut broken) = (Vec::new(), 0, Vec::new());
     for line in head.lines() {

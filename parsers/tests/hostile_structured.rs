@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use why502_parsers::{Entry, Head, registry};
 
 /// One good line of each shape; the properties cut and change them.
-const LINES: [&str; 14] = [
+const LINES: [&str; 24] = [
     r#"{"level":"error","ts":1795194026.6341133,"logger":"http.log.error.log0","msg":"read tcp 127.0.0.1:56050->127.0.0.1:9105: read: connection reset by peer","request":{"remote_ip":"127.0.0.1","remote_port":"42724","method":"POST","host":"shop","uri":"/p","headers":{"X-Request-Id":["r-1"]}},"duration":0.00029512,"status":502}"#,
     r#"{"level":"error","ts":1795194011.4920318,"logger":"http.handlers.reverse_proxy","msg":"aborting with incomplete response","error":"dial tcp: lookup a on 1.1.1.1:53: no such host"}"#,
     "2024/05/26 11:42:52.601\tINFO\thttp.log.access\thandled request\t{\"request\":{\"remote_addr\":\"[::1]:5000\"},\"duration\":\"2m1.5s\"}",
@@ -19,11 +19,25 @@ const LINES: [&str; 14] = [
     "[2024-01-01 00:00:00 +0000] [7] [CRITICAL] WORKER TIMEOUT (pid:123)",
     "[2024-01-01 00:00:00 +0000] [7] [ERROR] Worker (pid:123) was sent SIGKILL! Perhaps out of memory?",
     "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory",
+    r#"https 2026-11-20T16:23:16.376735Z app/shop/c86a 198.51.100.7:56398 10.0.0.192:80 0.001 -1 -1 502 - 125 308 "- http://host:80- -" "a"b" - - arn:x:targetgroup/t/8f "Root=1-5da09932-2c34" "-" "-" 0 2026-11-20T16:23:16.275000Z "forward" "-" "LambdaUnhandled""#,
+    r#"2015-05-13T23:39:43.945958Z lb 192.168.131.39:2817 - -1 -1 -1 - - 82 305 "- - - " "-" - -"#,
+    r#"tls 2.0 2020-04-01T08:51:42 net/lb/c6 g3 72.21.218.154:51341 172.100.100.185:443 5 2 98 246 42 arn:x - - - - - - - "h2""#,
+    "2019-12-13\t22:36:27\tSEA19-C1\t900\t192.0.2.200\tGET\td1.cloudfront.net\t/\t502\t-\tM\ta=1\t-\tError\t1pkp==\tshop\thttp\t675\t0.102",
+    r#"198.51.100.7 - - [09/Jun/2023:12:54:08 +0000]"GET /pets HTTP/1.1" 502 47 c6af GQI="#,
+    r#"[{"httpRequest":{"requestUrl":"https://a?b","status":502,"latency":"0.1s","remoteIp":"[::1]:5"},"jsonPayload":{"statusDetails":"backend_timeout","proxyStatus":"error=\"x"},"timestamp":"2020-06-08T23:41:30Z","trace":"a/b"},"#,
+    r#"{"records":[{"time":"2017-04-26T19:27:38Z","category":"ApplicationGatewayAccessLog","properties":{"clientPort":-,"requestQuery":"SERVER-ROUTED=1&X-AzureApplicationGateway-LOG-ID=8&SERVER-STATUS=","httpStatus":502,"timeTaken":205}}]}"#,
+    r#"{"EdgeStartTimestamp":1712790000100000000,"EdgeEndTimestamp":"2026-11-20T16:23:16Z","EdgeResponseStatus":522,"OriginTCPHandshakeDurationMs":0,"RayID":"8"}"#,
+    r#"x {"timestamp":"2021-11-12T16:59:45+0000","url":"https://a:443","response_status":503,"response_reason":"first byte timeout","fastly_server":"c"}"#,
+    r#"1.1.1.1,2.2.2.2 | https | i@9K | @5X | a | 2012-10-29 00:06:26,838 | "GET / HTTP/1.1" | "" | - | - | - | - | - | - |"#,
 ];
 
 /// Sniffs `bytes` with every format and reads them with every parser, twice, as the second block of a file would be.
 fn read_with_all(bytes: &[u8], preamble: &[u8]) {
-    let head = Head { bytes, hints: &[] };
+    let head = Head {
+        bytes,
+        hints: &[],
+        date_hint: None,
+    };
     for format in registry::builtin() {
         format.sniff(&head);
         let prepared = format.prepare(&head);

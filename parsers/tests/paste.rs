@@ -12,6 +12,7 @@ fn parse<'a>(dialect: Dialect, format: &str, line: &'a str) -> Result<Entry<'a>,
     let head = Head {
         bytes: line.as_bytes(),
         hints: &[],
+        date_hint: None,
     };
     let mut entry = Entry::default();
     let mut parser = format.prepare(&head).open(b"");
@@ -272,6 +273,7 @@ fn the_samples_lines_are_what_their_servers_configuration_says() {
         let head = Head {
             bytes: text.as_bytes(),
             hints: &[],
+            date_hint: None,
         };
         let mut parser = format.prepare(&head).open(b"");
         let mut failed = 0;
@@ -284,5 +286,60 @@ fn the_samples_lines_are_what_their_servers_configuration_says() {
             failed += u32::from(entry.status >= Some(500));
         }
         assert!(failed > 0, "{log} holds no failure");
+    }
+}
+
+#[test]
+fn tomcats_patterns_have_their_own_units_and_times() {
+    let line = r#"10.0.0.1 - - [20/Nov/2026:16:23:16 +0000] "GET /a?b HTTP/1.1" 502 12 2400 http-nio-8080-exec-1 r-77"#;
+    let text = r#"%h %l %u %t "%r" %s %b %D %I %{X-Request-ID}i"#;
+    for (dialect, us) in [(Dialect::Tomcat, 2_400), (Dialect::Tomcat9, 2_400_000)] {
+        let format = compile(dialect, "t", text).unwrap();
+        let mut entry = Entry::default();
+        let mut parser = format.prepare(&no_head()).open(b"");
+        assert_eq!(parser.parse(line.as_bytes(), &mut entry), Ok(Line::Entry));
+        assert_eq!((entry.duration_us, entry.status), (Some(us), Some(502)));
+        assert_eq!(entry.ids.as_slice(), [b"r-77".as_slice()]);
+        assert_eq!(entry.time.map(|time| time.marks), Some(Marks::End));
+    }
+    let text = r"%{begin:yyyy-MM-dd'T'HH:mm:ss.SSSXXX}t %m %U%q %s %{ms}T";
+    let format = compile(Dialect::Tomcat, "t", text).unwrap();
+    let mut entry = Entry::default();
+    let mut parser = format.prepare(&no_head()).open(b"");
+    let line = "2026-11-20T16:23:16.123Z GET /a?b 502 17";
+    assert_eq!(parser.parse(line.as_bytes(), &mut entry), Ok(Line::Entry));
+    assert_eq!(
+        entry.time.map(|time| (time.us, time.marks)),
+        Some((1_795_191_796_123_000, Marks::Start))
+    );
+    assert_eq!(
+        (entry.duration_us, entry.path),
+        (Some(17_000), b"/a?b".as_slice())
+    );
+}
+
+#[test]
+fn gunicorns_atoms_are_read() {
+    let text = r#"access_log_format = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(D)s %(p)s %({x-request-id}i)s'"#;
+    let line = r#"10.0.0.1 - - [20/Nov/2026:16:23:16 +0000] "GET /a HTTP/1.1" 500 0 "-" "x" 31000 <77> r-1"#;
+    let format = compile(Dialect::Gunicorn, "g", text).unwrap();
+    let mut entry = Entry::default();
+    let mut parser = format.prepare(&no_head()).open(b"");
+    assert_eq!(parser.parse(line.as_bytes(), &mut entry), Ok(Line::Entry));
+    assert_eq!(
+        (entry.duration_us, entry.pid, entry.status),
+        (Some(31_000), Some(77), Some(500))
+    );
+    assert_eq!(entry.ids.as_slice(), [b"r-1".as_slice()]);
+    for wrong in ["%(h", "%h", "%(h)", "%(h)s"] {
+        assert!(compile(Dialect::Gunicorn, "g", wrong).is_err(), "{wrong}");
+    }
+}
+
+fn no_head() -> Head<'static> {
+    Head {
+        bytes: b"",
+        hints: &[],
+        date_hint: None,
     }
 }

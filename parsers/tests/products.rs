@@ -15,6 +15,7 @@ fn read<'a>(format: &str, line: &'a str) -> Entry<'a> {
     let head = Head {
         bytes: line.as_bytes(),
         hints: &[],
+        date_hint: None,
     };
     let mut parser = format.prepare(&head).open(b"");
     let mut entry = Entry::default();
@@ -703,6 +704,7 @@ fn lines_of_the_samples_are_told_apart_and_read() {
         let head = Head {
             bytes: line.as_bytes(),
             hints: &[],
+            date_hint: None,
         };
         let sure: Vec<_> = registry::builtin()
             .iter()
@@ -754,7 +756,11 @@ fn the_shared_shape_belongs_to_whom_the_surroundings_suggest() {
         (&[Product::Gunicorn][..], "gunicorn"),
         (&[Product::Nginx, Product::Gunicorn][..], "clf"),
     ] {
-        let head = Head { bytes: line, hints };
+        let head = Head {
+            bytes: line,
+            hints,
+            date_hint: None,
+        };
         let claims: Vec<_> = registry::builtin()
             .iter()
             .filter(|format| format.sniff(&head).score > Score::No)

@@ -109,6 +109,11 @@ impl<'s, 'a> Case<'s, 'a> {
         self.limit(LimitKind::UpstreamIdle)
     }
 
+    /// Whether this hop keeps connections to the upstream for reuse; `None` if that is not known.
+    pub(crate) fn pools(&self) -> Option<bool> {
+        self.survey.world.limits.pooled(self.x.hop, &self.scope())
+    }
+
     /// A value learnt for this hop and upstream.
     pub(crate) fn learnt(
         &self,
@@ -162,7 +167,7 @@ impl<'s, 'a> Case<'s, 'a> {
         {
             return Reuse::Fresh(format!("connecting took {}, so the connection was new", span(us)));
         }
-        if self.survey.world.limits.pooled(x.hop, &self.scope()) == Some(false) {
+        if self.pools() == Some(false) {
             return Reuse::Impossible(format!("{} keeps no connections to this upstream", self.name()));
         }
         if self.would_have_retried() {

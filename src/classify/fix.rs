@@ -260,10 +260,25 @@ fn dropped(case: &Case<'_, '_>, subtype: Subtype) -> Fix {
             "find what between {name} and {upstream} has an idle limit of that length and raise it, or send something \
              regularly"
         )),
-        _ => say(format!(
-            "look at the process behind {upstream} at that moment: it closed the connection without an answer"
-        )),
+        _ => closed(case),
     }
+}
+
+/// Closed without an answer: by the process, or, where nothing excludes it, by the keep-alive of the upstream.
+fn closed(case: &Case<'_, '_>) -> Fix {
+    let (name, upstream) = (case.name(), case.upstream_name());
+    let look = format!(
+        "look at the process behind {upstream} at that moment: it closed the connection without an answer"
+    );
+    let sum = super::weigh::balance(case);
+    let open = case.x.is_cut_without_a_byte() && sum.excluded.is_none() && sum.race() > 0;
+    if !open {
+        return say(look);
+    }
+    say(format!(
+        "{look}. If {name} keeps connections to it, compare both keep-alive times first: {upstream} must keep idle \
+         connections longer than {name}"
+    ))
 }
 
 /// A worker that its own server killed for being busy too long needs a longer limit; others need a look.

@@ -40,13 +40,15 @@ impl Misses {
                 };
                 let label = rules::decide(&case).label;
                 let key = (x.hop, x.upstream.to_owned(), label.cause, label.subtype);
-                // A client that left is not saved, and "unexplained" is no cause to count.
-                let nothing = label.cause == Cause::Unexplained || label.subtype == Subtype::ClientTimeout;
-                if nothing || seen.contains(&key) {
+                // "Unexplained" is no cause to count.
+                if label.cause == Cause::Unexplained || !is_saved(label.subtype) || seen.contains(&key) {
+                    continue;
+                }
+                let at = x.end_us.or(x.start_us).unwrap_or_default();
+                if !(survey.world.in_window)(at) {
                     continue;
                 }
                 seen.push(key.clone());
-                let at = x.end_us.or(x.start_us).unwrap_or_default();
                 let record = x.record();
                 let fact = format!("{}, and the request was saved", label.subtype.plain());
                 let evidence = case.says(crate::model::Weight::Context, record, fact);
@@ -93,6 +95,18 @@ impl Misses {
             })
             .collect()
     }
+}
+
+/// Whether a retry can hide such a failure. A client that left is not saved, nor is one that had part of the answer
+/// already.
+const fn is_saved(subtype: Subtype) -> bool {
+    !matches!(
+        subtype,
+        Subtype::ClientTimeout
+            | Subtype::ResetMidResponse
+            | Subtype::ResponseBodyTimeout
+            | Subtype::BadFraming
+    )
 }
 
 /// The client got an answer that is no failure of the way to it.

@@ -156,10 +156,15 @@ impl<'a> Survey<'a> {
         self.records_cuts.get(&hop).copied()
     }
 
-    /// Whether `hop` wrote an error line around `end_us` that was not recognised as any request's.
+    /// Whether `hop` wrote an error line around `end_us` that was not recognised as any request's, or many at all.
     pub(crate) fn has_orphan(&self, hop: HopId, end_us: i64, resolution_us: i64) -> bool {
         let slack = resolution_us.max(1_000_000);
         let list = self.orphans.get(&hop).map(Vec::as_slice).unwrap_or_default();
+        // Where many lines found no request, the clocks or zones are wrong, and the rest says nothing either.
+        let all = self.by_hop.get(&hop).map_or(0, Vec::len);
+        if list.len() >= 3 && list.len() * 4 > all {
+            return true;
+        }
         let from = list.partition_point(|&at| at < end_us - slack);
         list.get(from).is_some_and(|&at| at <= end_us + slack)
     }
@@ -168,7 +173,7 @@ impl<'a> Survey<'a> {
     /// one that `x`'s hop sends to, or as the only one left for the only address left.
     pub(crate) fn hop_behind(&self, x: &Exchange<'_>) -> Option<HopId> {
         if let Some(&hop) = self.names.get(x.upstream) {
-            return Some(hop);
+            return (hop != x.hop).then_some(hop);
         }
         let own = self.world.hops.get(x.hop.0 as usize)?;
         if let [only] = own.upstreams.as_slice() {
@@ -200,10 +205,15 @@ impl<'a> Survey<'a> {
     /// Hops behind `x`'s that are not known to be reached under some other address.
     pub(crate) fn unclaimed_behind(&self, x: &Exchange<'_>) -> Vec<HopId> {
         let claimed = |hop: &HopId| !x.upstream.is_empty() && self.names.values().any(|h| h == hop);
+        // A proxy's log would show what was sent to it.
+        let aside = |hop: &HopId| {
+            let own = self.world.hops.get(x.hop.0 as usize);
+            is_proxy(self.world, *hop) && !own.is_some_and(|own| own.upstreams.contains(hop))
+        };
         (x.hop.0 + 1..)
             .map(HopId)
             .take(self.world.hops.len().saturating_sub(x.hop.0 as usize + 1))
-            .filter(|hop| !claimed(hop))
+            .filter(|hop| !claimed(hop) && !aside(hop))
             .collect()
     }
 

@@ -109,9 +109,12 @@ fn keep_alives(case: &Case<'_, '_>, sum: &mut Balance) {
     let both = own.origin.is_configured() && theirs.origin.is_configured();
     let own_us = own.value_us.unwrap_or(u64::MAX);
     let shown = own.value_us.map_or_else(|| "for ever".to_owned(), span);
+    // Whether nginx keeps any is a matter of its configuration.
+    let unsure = case.x.product == Product::Nginx && !own.origin.is_configured() && case.pools().is_none();
     let facts = format!(
-        "{} keeps idle connections {shown} ({}), {} closes them after {} ({})",
+        "{} keeps idle connections{} {shown} ({}), {} closes them after {} ({})",
         case.name(),
+        if unsure { ", if it keeps any," } else { "" },
         origin(&own),
         case.upstream_name(),
         span(theirs_us),

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use super::say;
 use crate::error::Error;
 use crate::model::Report;
 use crate::plan::{Output, Plan};
-use crate::report::{self, Style};
+use crate::report::{self, Renderer, Style};
 use crate::run;
 
 /// Columns assumed where the terminal does not say.
@@ -19,33 +20,67 @@ const MET: u8 = 1;
 /// `--strict` was not met.
 const INCOMPLETE: u8 = 2;
 
-/// Writes `report` to every output of `plan`; the exit code.
+/// Writes `report` to every output of `plan`; the exit code. An output that fails does not keep the others from
+/// being written, and a closed pipe is no failure.
 ///
 /// # Errors
-/// [`Error::Write`] for the first output that fails.
+/// [`Error::Write`] for the first output that failed.
 pub fn deliver(plan: &Plan, report: &Report) -> Result<u8, Error> {
+    if !plan.quiet && !shows_text(plan) {
+        say::warnings(&report.problems);
+    }
+    let mut failed = None;
     for output in &plan.outputs {
-        write(plan, output, report)?;
+        match write(plan, output, report) {
+            Err(error) if !error.is_closed_pipe() => failed = failed.or(Some(error)),
+            _ => {}
+        }
+    }
+    if let Some(error) = failed {
+        return Err(error);
     }
     if plan.strict
-        && let Some(problem) = run::is_incomplete(report)
+        && let [first, more @ ..] = run::shortfalls(report).as_slice()
     {
-        let _ = writeln!(
-            io::stderr(),
-            "error: --strict: {}: {}\nhint: {}",
-            problem.path,
-            problem.message,
-            problem.hint
-        );
+        let more = match more.len() {
+            0 => String::new(),
+            n => format!(" (and {n} more)"),
+        };
+        say::failure(&format!("--strict: {}{more}", first.message), &first.hint);
         return Ok(INCOMPLETE);
     }
     Ok(if fails(plan, report) { MET } else { 0 })
+}
+
+/// Whether the report that names the problems goes to where the user looks.
+fn shows_text(plan: &Plan) -> bool {
+    plan.outputs
+        .iter()
+        .any(|output| output.file.is_none() && output.format == report::text::Text.name())
 }
 
 fn write(plan: &Plan, output: &Output, report: &Report) -> Result<(), Error> {
     let Some(renderer) = report::by_name(output.format) else {
         return Ok(());
     };
+    to(plan, output, &mut |style, out| {
+        renderer.render(report, style, out)
+    })?;
+    if let Some(path) = output.file.as_deref().filter(|_| !plan.quiet) {
+        say_written(path, report);
+    }
+    Ok(())
+}
+
+/// Gives `render` what `output` is written to, and how it is to look there.
+///
+/// # Errors
+/// [`Error::Write`].
+pub(super) fn to(
+    plan: &Plan,
+    output: &Output,
+    render: &mut dyn FnMut(&Style, &mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
     let name = output
         .file
         .clone()
@@ -54,35 +89,22 @@ fn write(plan: &Plan, output: &Output, report: &Report) -> Result<(), Error> {
         path: name.clone(),
         source,
     };
-    let Some(path) = &output.file else {
-        let stdout = io::stdout();
-        let terminal = stdout.is_terminal();
-        let style = Style {
-            color: plan.color.enabled(terminal),
-            width: if terminal { columns() } else { COLUMNS },
-            verbose: plan.verbose,
-            quiet: plan.quiet,
-            zone: plan.zone_shown,
-        };
-        return renderer
-            .render(report, &style, &mut BufWriter::new(stdout.lock()))
-            .map_err(failed);
-    };
-    let style = Style {
+    let mut style = Style {
         color: false,
         width: COLUMNS,
         verbose: plan.verbose,
         quiet: plan.quiet,
         zone: plan.zone_shown,
     };
+    let Some(path) = &output.file else {
+        let stdout = io::stdout();
+        let terminal = stdout.is_terminal();
+        style.color = plan.color.enabled(terminal);
+        style.width = if terminal { columns() } else { COLUMNS };
+        return render(&style, &mut BufWriter::new(stdout.lock())).map_err(failed);
+    };
     let file = File::create(path).map_err(failed)?;
-    renderer
-        .render(report, &style, &mut BufWriter::new(file))
-        .map_err(failed)?;
-    if !plan.quiet {
-        say_written(path, report);
-    }
-    Ok(())
+    render(&style, &mut BufWriter::new(file)).map_err(failed)
 }
 
 fn say_written(path: &Path, report: &Report) {

@@ -3,7 +3,11 @@
 //! `why502 PATH...` without a subcommand is the main job, [`Diagnose`]. A subcommand is added as a field
 //! of [`Cli`] beside it.
 
+mod args;
+mod commands;
 mod deliver;
+mod formats;
+pub mod say;
 mod values;
 
 use std::ffi::OsString;
@@ -12,11 +16,14 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser};
 
 use crate::error::Error;
-use crate::plan::window::{self, AROUND_US};
-use crate::plan::{Moment, Plan, Rule, Statuses, WindowSpec, Zone, duration};
+use crate::plan::Plan;
 
+use args::{ClockArgs, LookArgs, SourceArgs, WindowArgs};
+pub use commands::{Command, Job, perform};
 pub use deliver::deliver;
-use values::{cause, color, fail_on, hop_name, is_set, length, list, log_format, outputs, rules, threads};
+use values::{cause, fail_on, list, outputs, statuses, threads};
+
+const USAGE: &str = "why502 [OPTIONS] PATH...\n       why502 COMMAND ...";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,8 +46,18 @@ Every option may be set in the environment too: --time-zone as WHY502_TIME_ZONE,
 
 /// Says why requests ended in 502: reads the logs of every hop, joins them, names the cause.
 #[derive(Debug, Parser)]
-#[command(name = "why502", version, about, after_help = EXAMPLES, max_term_width = 110, arg_required_else_help = true)]
+#[command(name = "why502", version, about, after_help = EXAMPLES, max_term_width = 110)]
+#[command(
+    arg_required_else_help = true,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
+#[command(disable_help_subcommand = true, subcommand_help_heading = "Other jobs", override_usage = USAGE)]
 pub struct Cli {
+    /// Another job than the main one.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// The main job.
     #[command(flatten)]
     pub diagnose: Diagnose,
@@ -53,78 +70,13 @@ pub struct Diagnose {
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
-    /// Only what happened at TIME or later
-    #[arg(
-        short = 'S',
-        long,
-        value_name = "TIME",
-        help_heading = "Time",
-        allow_hyphen_values = true
-    )]
-    #[arg(env = "WHY502_SINCE", hide_env = true)]
-    pub since: Option<String>,
+    /// Which time is looked at.
+    #[command(flatten)]
+    pub window: WindowArgs,
 
-    /// Only what happened before TIME
-    #[arg(
-        short = 'U',
-        long,
-        value_name = "TIME",
-        help_heading = "Time",
-        allow_hyphen_values = true
-    )]
-    #[arg(env = "WHY502_UNTIL", hide_env = true)]
-    pub until: Option<String>,
-
-    /// Only what happened near TIME: see --window
-    #[arg(long, value_name = "TIME", help_heading = "Time", allow_hyphen_values = true)]
-    #[arg(conflicts_with_all = ["since", "until"], env = "WHY502_AROUND", hide_env = true)]
-    pub around: Option<String>,
-
-    /// How far --around reaches to both sides [default: 5m]
-    #[arg(long, value_name = "LENGTH", help_heading = "Time", requires = "around")]
-    #[arg(env = "WHY502_WINDOW", hide_env = true)]
-    pub window: Option<String>,
-
-    /// Count relative times back from the last entry instead of now
-    #[arg(long, help_heading = "Time", value_parser = flag())]
-    #[arg(action = ArgAction::SetTrue, env = "WHY502_RELATIVE_TO_END", hide_env = true)]
-    pub relative_to_end: bool,
-
-    /// Zone of stamps that carry none [default: UTC]
-    #[arg(
-        long,
-        value_name = "[GLOB=]ZONE",
-        help_heading = "Time",
-        allow_hyphen_values = true
-    )]
-    #[arg(env = "WHY502_TZ", hide_env = true)]
-    pub tz: Vec<String>,
-
-    /// Zone in which times are shown and read [default: UTC]
-    #[arg(
-        short = 'Z',
-        long,
-        value_name = "ZONE",
-        help_heading = "Time",
-        allow_hyphen_values = true
-    )]
-    #[arg(env = "WHY502_TIME_ZONE", hide_env = true)]
-    pub time_zone: Option<String>,
-
-    /// The same with the zone of this machine
-    #[arg(short = 'L', long, help_heading = "Time", conflicts_with = "time_zone", value_parser = flag())]
-    #[arg(action = ArgAction::SetTrue, env = "WHY502_LOCAL", hide_env = true)]
-    pub local: bool,
-
-    /// Add a length to the stamps of some files, as in 'edge*=+2.3s'
-    #[arg(
-        long,
-        value_name = "GLOB=LENGTH",
-        help_heading = "Time",
-        allow_hyphen_values = true
-    )]
-    #[arg(env = "WHY502_OFFSET", hide_env = true)]
-    pub offset: Vec<String>,
+    /// How stamps are read and shown.
+    #[command(flatten)]
+    pub clock: ClockArgs,
 
     /// Take all clocks as they are
     #[arg(long, help_heading = "Time", value_parser = flag())]
@@ -151,25 +103,9 @@ pub struct Diagnose {
     #[arg(env = "WHY502_HOP", hide_env = true)]
     pub hop: Vec<String>,
 
-    /// Names of the hops, outermost first, as in 'edge=nginx*,app=orders*' [default: inferred]
-    #[arg(long, value_name = "NAME=GLOB,...", help_heading = "What is there")]
-    #[arg(env = "WHY502_HOPS", hide_env = true)]
-    pub hops: Vec<String>,
-
-    /// Configuration of a server (nginx.conf, haproxy.cfg, ...); beside the logs it is found by itself
-    #[arg(long, value_name = "PATH", help_heading = "What is there")]
-    #[arg(env = "WHY502_SERVER_CONFIG", hide_env = true)]
-    pub server_config: Vec<PathBuf>,
-
-    /// Format of files, by name [default: recognised]
-    #[arg(long, value_name = "[GLOB=]NAME", help_heading = "What is there")]
-    #[arg(env = "WHY502_INPUT_FORMAT", hide_env = true)]
-    pub input_format: Vec<String>,
-
-    /// Format of files in the server's own words, after nginx:, apache: or haproxy:
-    #[arg(long, value_name = "[GLOB=]SERVER:FORMAT", help_heading = "What is there")]
-    #[arg(env = "WHY502_LOG_FORMAT", hide_env = true)]
-    pub log_format: Vec<String>,
+    /// What the files are.
+    #[command(flatten)]
+    pub source: SourceArgs,
 
     /// Write the report to FILE (- is standard output), in the format of its extension
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
@@ -181,25 +117,9 @@ pub struct Diagnose {
     #[arg(env = "WHY502_FORMAT", hide_env = true)]
     pub format: Option<String>,
 
-    /// When to colour: auto, always, never
-    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
-    #[arg(env = "WHY502_COLOR", hide_env = true)]
-    pub color: String,
-
-    /// Only the report and errors, no warnings
-    #[arg(short, long, help_heading = "Output", conflicts_with = "verbose", value_parser = flag())]
-    #[arg(action = ArgAction::SetTrue, env = "WHY502_QUIET", hide_env = true)]
-    pub quiet: bool,
-
-    /// More about what was read and inferred; twice for all of it
-    #[arg(short, long, help_heading = "Output", action = ArgAction::Count)]
-    #[arg(env = "WHY502_VERBOSE", hide_env = true)]
-    pub verbose: u8,
-
-    /// No progress while reading
-    #[arg(long, help_heading = "Output", value_parser = flag())]
-    #[arg(action = ArgAction::SetTrue, env = "WHY502_NO_PROGRESS", hide_env = true)]
-    pub no_progress: bool,
+    /// How much is said, and how it looks.
+    #[command(flatten)]
+    pub look: LookArgs,
 
     /// Exit with 1 if there are N such findings [default N: 1]
     #[arg(long, value_name = "CAUSE|any[:N]", help_heading = "Run")]
@@ -242,9 +162,13 @@ pub fn now_us() -> i64 {
 ///
 /// # Errors
 /// [`Stop`] if there is nothing to run.
-pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Plan, Stop> {
+pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Job, Stop> {
     let cli = Cli::try_parse_from(args).map_err(Stop::Clap)?;
-    cli.diagnose.plan().map_err(Stop::Error)
+    match cli.command {
+        Some(command) => command.job(),
+        None => cli.diagnose.plan().map(Job::Diagnose),
+    }
+    .map_err(Stop::Error)
 }
 
 impl Diagnose {
@@ -253,96 +177,23 @@ impl Diagnose {
     /// # Errors
     /// [`Error::Usage`] names the option and the valid values.
     pub fn plan(self) -> Result<Plan, Error> {
-        let zone_shown = self.zone_shown()?;
-        let color = color(&self.color)?;
-        Ok(Plan {
-            window: self.window(zone_shown)?,
-            zone_shown,
-            zones: rules("--tz", &self.tz, |text| {
-                Zone::parse(text)
-                    .map_err(|what| (what, "an IANA name, an offset such as +02:00, UTC, or local"))
-            })?,
-            offsets: self.offsets()?,
-            no_skew: self.no_skew,
-            statuses: Statuses::parse(&self.status).map_err(|what| {
-                Error::usage(
-                    "--status",
-                    what,
-                    "valid: 502, a class such as 5xx, or a list of them",
-                )
-            })?,
-            causes: list(&self.cause)
-                .map(|name| cause("--cause", name))
-                .collect::<Result<_, _>>()?,
-            hops: list(&self.hop).map(str::to_owned).collect(),
-            hop_names: list(&self.hops).map(hop_name).collect::<Result<_, _>>()?,
-            input_formats: rules("--input-format", &self.input_format, |text| Ok(text.to_owned()))?,
-            log_formats: self
-                .log_format
-                .iter()
-                .map(|text| log_format(text))
-                .collect::<Result<_, _>>()?,
-            outputs: outputs(&self.output, self.format.as_deref())?,
-            fail_on: list(&self.fail_on).map(fail_on).collect::<Result<_, _>>()?,
-            strict: self.strict,
-            threads: threads(self.threads.as_deref())?,
-            color: color.with_environment(is_set("NO_COLOR"), is_set("CLICOLOR_FORCE")),
-            quiet: self.quiet,
-            verbose: self.verbose,
-            progress: !self.no_progress && !self.quiet,
-            server_configs: self.server_config,
-            paths: self.paths,
-        })
-    }
-
-    fn zone_shown(&self) -> Result<Zone, Error> {
-        match &self.time_zone {
-            _ if self.local => Ok(Zone::Local),
-            Some(text) => {
-                Zone::parse(text).map_err(|what| Error::usage("--time-zone", what, "-L shows local time"))
-            }
-            None => Ok(Zone::Utc),
-        }
-    }
-
-    fn window(&self, zone: Zone) -> Result<WindowSpec, Error> {
-        let moment = |option: &str, text: &Option<String>| {
-            let text = text.as_deref();
-            let read = |text| Moment::parse(text).map_err(|what| Error::usage(option, what, window::FORMS));
-            text.map(read).transpose()
-        };
-        let half_us = match &self.window {
-            None => AROUND_US,
-            Some(text) => length("--window", text)?,
-        };
-        let spec = WindowSpec {
-            since: moment("--since", &self.since)?,
-            until: moment("--until", &self.until)?,
-            around: moment("--around", &self.around)?.map(|center| (center, half_us)),
-            relative_to_end: self.relative_to_end,
-            zone,
-        };
-        if !spec.needs_last_entry() {
-            let now_us = now_us();
-            spec.resolve(now_us, None)
-                .map_err(|what| Error::usage("--until", what, "let --since be earlier than --until"))?;
-        }
-        Ok(spec)
-    }
-
-    fn offsets(&self) -> Result<Vec<Rule<i64>>, Error> {
-        let forms = "write GLOB=+LENGTH or GLOB=-LENGTH, as in 'edge*=+2.3s'";
-        let rules = rules("--offset", &self.offset, |text| {
-            duration::parse_signed(text).ok_or((format!("'{text}' is not a length of time"), forms))
-        })?;
-        match rules.iter().any(|rule| rule.pattern.is_none()) {
-            true => Err(Error::usage(
-                "--offset",
-                "no glob says which files it is for",
-                forms,
-            )),
-            false => Ok(rules),
-        }
+        let mut plan = Plan::default();
+        self.clock.put(&mut plan)?;
+        self.look.put(&mut plan)?;
+        plan.window = self.window.spec(plan.zone_shown)?;
+        plan.no_skew = self.no_skew;
+        plan.statuses = statuses(&self.status)?;
+        plan.causes = list(&self.cause)
+            .map(|name| cause("--cause", name))
+            .collect::<Result<_, _>>()?;
+        plan.hops = list(&self.hop).map(str::to_owned).collect();
+        self.source.put(&mut plan)?;
+        plan.outputs = outputs(&self.output, self.format.as_deref())?;
+        plan.fail_on = list(&self.fail_on).map(fail_on).collect::<Result<_, _>>()?;
+        plan.strict = self.strict;
+        plan.threads = threads(self.threads.as_deref())?;
+        plan.paths = self.paths;
+        Ok(plan)
     }
 }
 

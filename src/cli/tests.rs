@@ -1,13 +1,14 @@
 use super::*;
 use crate::model::Cause;
-use crate::plan::{FailOn, Output, rule};
+use crate::plan::{FailOn, Moment, Output, Zone, rule};
 use clap::CommandFactory;
 
 fn plan(args: &[&str]) -> Result<Plan, String> {
     let args = std::iter::once("why502").chain(args.iter().copied());
     match read(args.map(OsString::from)) {
-        Ok(plan) => Ok(plan),
-        Err(Stop::Error(error)) => Err(error.lines()),
+        Ok(Job::Diagnose(plan)) => Ok(plan),
+        Ok(other) => Err(format!("{other:?}")),
+        Err(Stop::Error(error)) => Err(format!("error: {error}\nhint: {}\n", error.hint())),
         Err(Stop::Clap(error)) => Err(error.to_string()),
     }
 }
@@ -179,7 +180,7 @@ fn a_wrong_value_is_one_line_that_names_the_option_and_one_with_what_is_valid() 
         ),
         (
             vec!["--fail-on", "any:x"],
-            "error: --fail-on: 'any:x' has no number",
+            "error: --fail-on: what follows the colon in 'any:x'",
             "any:5",
         ),
         (

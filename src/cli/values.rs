@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::model::Cause;
-use crate::plan::{Color, FailOn, FormatText, HopName, Output, Pattern, Rule, duration, rule};
+use crate::plan::{Color, FailOn, FormatText, HopName, Output, Pattern, Rule, Statuses, duration, rule};
 use crate::report::{self, RENDERERS};
 
 /// Whether an environment variable is set to anything but nothing and `0`.
@@ -109,6 +109,30 @@ pub(super) fn log_format(text: &str) -> Result<Rule<FormatText>, Error> {
     ))
 }
 
+/// A list of statuses.
+pub(super) fn statuses(text: &str) -> Result<Statuses, Error> {
+    Statuses::parse(text).map_err(|what| {
+        let hint = "valid: 502, a class such as 5xx, or a list of them";
+        Error::usage("--status", what, hint)
+    })
+}
+
+/// The directory of the user's own format definitions, if there is one.
+pub(super) fn user_formats() -> Option<PathBuf> {
+    let set = |variable: &str| {
+        std::env::var_os(variable)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let base = if cfg!(windows) {
+        set("APPDATA")
+    } else {
+        set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")))
+    };
+    base.map(|base| base.join("why502").join("formats"))
+        .filter(|directory| directory.is_dir())
+}
+
 /// `CAUSE|any[:N]`.
 pub(super) fn fail_on(text: &str) -> Result<FailOn, Error> {
     let (name, at_least) = match text.split_once(':') {
@@ -116,7 +140,7 @@ pub(super) fn fail_on(text: &str) -> Result<FailOn, Error> {
         Some((name, number)) => (name, number.parse().ok().filter(|n| *n > 0)),
     };
     let Some(at_least) = at_least else {
-        let what = format!("'{text}' has no number after the colon");
+        let what = format!("what follows the colon in '{text}' is not a number above zero");
         return Err(Error::usage(
             "--fail-on",
             what,

@@ -28,6 +28,11 @@ impl Visit {
         self.outcome.iter().chain(&self.details)
     }
 
+    /// All records, given up.
+    pub fn into_records(self) -> impl Iterator<Item = Record> {
+        self.outcome.into_iter().chain(self.details)
+    }
+
     /// The hop.
     pub fn hop(&self) -> HopId {
         self.records().next().map_or(HopId(0), |record| record.hop)

@@ -177,35 +177,49 @@ fn put_between(all: &[Visit], hops: &[Hop], parents: &mut [Option<Parent>]) {
     }
 }
 
-/// Matches visits that have no partner by id, hop pair by hop pair.
+/// Matches visits that have no partner by id. All hops that may have served a request compete for it: one exchange
+/// is one visit at one of them.
 fn join_by_time(all: &[Visit], hops: &[Hop], parents: &mut [Option<Parent>]) {
-    let mut by_request: BTreeMap<(HopId, u64), Vec<usize>> = BTreeMap::new();
+    let mut by_request: BTreeMap<u64, BTreeMap<HopId, Vec<usize>>> = BTreeMap::new();
     for (at, visit) in all.iter().enumerate() {
         let path = visit.text(|record| &record.path);
         if !path.is_empty() && visit.interval().is_some() {
             let key = ids::request_key(visit.text(|record| &record.method).as_bytes(), path.as_bytes());
-            by_request.entry((visit.hop(), key)).or_default().push(at);
+            by_request
+                .entry(key)
+                .or_default()
+                .entry(visit.hop())
+                .or_default()
+                .push(at);
         }
     }
     let linked = linked_by_id(all, parents);
-    for (&(inner_hop, key), inner) in &by_request {
-        let free: Vec<usize> = inner
-            .iter()
-            .copied()
-            .filter(|&at| parents[at].is_none())
-            .collect();
-        for outer_hop in outer_hops(hops, inner_hop) {
-            let Some(outer) = by_request.get(&(outer_hop, key)) else {
-                continue;
-            };
-            let open: Vec<usize> = outer
+    let mut taken = taken_by_id(all, hops, parents);
+    for of_request in by_request.values() {
+        let mut pairs = Vec::new();
+        for (&inner_hop, inner) in of_request {
+            let free = starts(all, inner.iter().copied().filter(|&at| parents[at].is_none()));
+            for outer in outer_hops(hops, inner_hop)
                 .iter()
-                .copied()
-                .filter(|at| !linked.contains(&(*at, inner_hop)))
-                .collect();
-            assign(all, &open, &free, parents);
+                .filter_map(|hop| of_request.get(hop))
+            {
+                let open = outer
+                    .iter()
+                    .copied()
+                    .filter(|at| !linked.contains(&(*at, inner_hop)));
+                let open = open.filter(|&at| !sent_elsewhere(&all[at], inner_hop, hops));
+                open.for_each(|outer| pairs.extend(partners(all, outer, &free)));
+            }
         }
+        assign(all, pairs, &mut taken, parents);
     }
+}
+
+/// The visits `at` with their starts, by start.
+fn starts(all: &[Visit], at: impl Iterator<Item = usize>) -> Vec<(i64, usize)> {
+    let mut starts: Vec<(i64, usize)> = at.filter_map(|at| Some((all[at].interval()?.0, at))).collect();
+    starts.sort_unstable();
+    starts
 }
 
 /// Outer visits that already have a partner by id, with the inner hop.
@@ -217,62 +231,97 @@ fn linked_by_id(all: &[Visit], parents: &[Option<Parent>]) -> BTreeSet<(usize, H
         .collect()
 }
 
-/// The hops that send requests to `inner`; if none is known to, the one before it in order.
+/// How many of the exchanges of an outer visit have their inner side already.
+fn taken_by_id(all: &[Visit], hops: &[Hop], parents: &[Option<Parent>]) -> FxHashMap<usize, usize> {
+    let mut taken = FxHashMap::default();
+    for (at, parent) in parents.iter().enumerate() {
+        // An id may join hops that others stand between; those exchanges are still open.
+        if let Some(parent) = parent
+            && hops[all[parent.at].hop().0 as usize]
+                .upstreams
+                .contains(&all[at].hop())
+        {
+            *taken.entry(parent.at).or_default() += 1;
+        }
+    }
+    taken
+}
+
+/// Whether every address that `outer` names is known to be another hop's than `inner`.
+fn sent_elsewhere(outer: &Visit, inner: HopId, hops: &[Hop]) -> bool {
+    let attempts = || outer.records().flat_map(|record| &record.attempts);
+    let leads_to = |hop: &Hop, addr: &str| hop.addresses.iter().any(|own| own == addr);
+    let elsewhere =
+        |addr: &str| !leads_to(&hops[inner.0 as usize], addr) && hops.iter().any(|hop| leads_to(hop, addr));
+    attempts().next().is_some() && attempts().all(|attempt| elsewhere(&attempt.addr))
+}
+
+/// The hops that send requests to `inner`. If nothing is known of any hop, an application is behind the one before
+/// it in order; of two proxies none is: they may as well stand side by side.
 fn outer_hops(hops: &[Hop], inner: HopId) -> Vec<HopId> {
     let known: Vec<HopId> = (0..hops.len() as u16)
         .map(HopId)
         .filter(|hop| hops[hop.0 as usize].upstreams.contains(&inner))
         .collect();
-    if !known.is_empty() || hops.iter().any(|hop| !hop.upstreams.is_empty()) {
+    let nothing_known = hops.iter().all(|hop| hop.upstreams.is_empty());
+    if !nothing_known || hops[inner.0 as usize].product.is_proxy() {
         return known;
     }
     inner.0.checked_sub(1).map(HopId).into_iter().collect()
 }
 
-/// Assigns inner visits to outer ones, cheapest pair first; each is used once.
-fn assign(all: &[Visit], outer: &[usize], inner: &[usize], parents: &mut [Option<Parent>]) {
-    let starts: Vec<(i64, usize)> = {
-        let mut starts: Vec<_> = inner
-            .iter()
-            .filter_map(|&at| Some((all[at].interval()?.0, at)))
-            .collect();
-        starts.sort_unstable();
-        starts
+/// An outer and an inner visit, after what it costs to take them for two sides of one exchange.
+type Pair = (i64, usize, usize);
+
+/// Inner visits on either side of an outer one's start that are compared with it. In a storm of like requests all
+/// the others fit no better.
+const COMPARED: usize = 32;
+
+/// What `outer` may be paired with among the inner visits that start at `starts`.
+fn partners(all: &[Visit], outer: usize, starts: &[(i64, usize)]) -> Vec<Pair> {
+    let (Some((from, to)), Some((start, _))) = (reach(&all[outer]), all[outer].interval()) else {
+        return Vec::new();
     };
-    let mut pairs: Vec<(i64, usize, usize)> = Vec::new();
-    for &a in outer {
-        let Some((from, to)) = reach(&all[a]) else {
-            continue;
-        };
-        let first = starts.partition_point(|&(start, _)| start < from);
-        pairs.extend(
-            starts[first..]
-                .iter()
-                .take_while(|&&(start, _)| start <= to)
-                .filter_map(|&(_, b)| Some((cost(&all[a], &all[b])?, a, b))),
-        );
-    }
+    let middle = starts.partition_point(|&(at, _)| at < start);
+    let near = &starts[middle.saturating_sub(COMPARED)..(middle + COMPARED).min(starts.len())];
+    near.iter()
+        .filter(|(at, _)| (from..=to).contains(at))
+        .filter_map(|&(_, inner)| Some((cost(&all[outer], &all[inner])?, outer, inner)))
+        .collect()
+}
+
+/// Assigns inner visits to outer ones, cheapest pair first; each is used once. `taken` counts the exchanges of outer
+/// visits that are assigned already.
+fn assign(
+    all: &[Visit],
+    mut pairs: Vec<Pair>,
+    taken: &mut FxHashMap<usize, usize>,
+    parents: &mut [Option<Parent>],
+) {
     pairs.sort_unstable();
-    let (mut taken_outer, mut taken_inner) = (BTreeMap::<usize, usize>::new(), BTreeSet::new());
+    let (mut of_outer, mut of_inner) = (FxHashMap::default(), FxHashMap::default());
+    for (n, &(_, outer, inner)) in pairs.iter().enumerate() {
+        of_outer.entry(outer).or_insert_with(Vec::new).push(n);
+        of_inner.entry(inner).or_insert_with(Vec::new).push(n);
+    }
     // A request that was tried several times was several exchanges.
-    let full = |taken: &BTreeMap<usize, usize>, a: usize| taken.get(&a).is_some_and(|&n| n >= tries(&all[a]));
-    for &(price, a, b) in &pairs {
-        if parents[b].is_some() || full(&taken_outer, a) || taken_inner.contains(&b) {
+    let full =
+        |taken: &FxHashMap<usize, usize>, outer| taken.get(&outer).is_some_and(|&n| n >= tries(&all[outer]));
+    for (n, &(price, outer, inner)) in pairs.iter().enumerate() {
+        if parents[inner].is_some() || full(taken, outer) {
             continue;
         }
-        let rival = |&&(other, x, y): &&(i64, usize, usize)| {
-            let free = (x == a && y != b && !taken_inner.contains(&y) && parents[y].is_none())
-                || (y == b && x != a && !full(&taken_outer, x));
-            free && other >= price && other - price <= MARGIN_US
+        let rival = |&other: &usize| {
+            let (cost, x, y) = pairs[other];
+            other != n
+                && parents[y].is_none()
+                && !full(taken, x)
+                && (price..=price + MARGIN_US).contains(&cost)
         };
-        let ambiguous = pairs
-            .iter()
-            .filter(|pair| pair.1 == a || pair.2 == b)
-            .any(|pair| rival(&pair));
-        *taken_outer.entry(a).or_default() += 1;
-        taken_inner.insert(b);
-        parents[b] = Some(Parent {
-            at: a,
+        let ambiguous = of_outer[&outer].iter().chain(&of_inner[&inner]).any(rival);
+        *taken.entry(outer).or_default() += 1;
+        parents[inner] = Some(Parent {
+            at: outer,
             by: JoinedBy::Time,
             ambiguous,
         });

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::clocks::{self, Fit};
-use crate::model::HopId;
-use crate::select::sketch::{Group, Sketch};
+use crate::model::{HopId, ids};
+use crate::select::sketch::{Group, Sample, Sketch};
 
 /// What is known of one hop's request logs before topology is worked out.
 #[derive(Debug)]
 pub struct Node<'a> {
     /// The hop.
     pub hop: HopId,
+    /// Its name.
+    pub name: &'a str,
     /// Sample of its requests; `None` if it logs none.
     pub sketch: Option<&'a Sketch>,
     /// Whether the stamps in that sample carry no zone.
@@ -102,6 +104,7 @@ fn direction(a: &Node<'_>, b: &Node<'_>, fits: &BTreeMap<(HopId, HopId), Fit>) -
         from.routes_to
             .iter()
             .any(|route| to.addresses.iter().any(|address| same_address(route, address)))
+            || name_used(from, to).is_some()
     };
     match (routes(a, b), routes(b, a)) {
         (true, false) => return Some(true),
@@ -189,18 +192,17 @@ fn addresses(
                 (a.requests(), b.requests())
             };
             for (key, outside) in a {
-                let (Some(inside), Some(address)) = (b.get(key), address_of(outer, outside, route_of)) else {
-                    continue;
-                };
-                let agreeing = inside
-                    .samples
-                    .iter()
-                    .filter(|&b| outside.samples.iter().any(|a| clocks::agree(a, b, fit.offset_us)));
-                *votes
-                    .entry((outer, address))
-                    .or_default()
-                    .entry(inner)
-                    .or_default() += agreeing.count() as u32;
+                let Some(inside) = b.get(key) else { continue };
+                for a in &outside.samples {
+                    let agrees = inside.samples.iter().any(|b| clocks::agree(a, b, fit.offset_us));
+                    if let Some(address) = address_of(outer, outside, a, route_of).filter(|_| agrees) {
+                        *votes
+                            .entry((outer, address))
+                            .or_default()
+                            .entry(inner)
+                            .or_default() += 1;
+                    }
+                }
             }
         }
     }
@@ -216,19 +218,46 @@ fn addresses(
             addresses.entry(hop).or_default().insert(address);
         }
     }
+    for (outer, inner) in edges {
+        let named = |hop: HopId| nodes.iter().find(|node| node.hop == hop);
+        for to in inner.iter().filter_map(|&hop| named(hop)) {
+            if let Some(name) = named(*outer).and_then(|from| name_used(from, to)) {
+                addresses.entry(to.hop).or_default().insert(name.to_owned());
+            }
+        }
+    }
     addresses
 }
 
 /// Fewer fitting requests than this say nothing about where an address leads.
 const FEWEST_VOTES: u32 = 3;
 
-fn address_of(outer: HopId, group: &Group, route_of: &RouteOf<'_>) -> Option<String> {
+/// Where a sample of a group was sent: as its own line says, else all of the group, else by configuration.
+fn address_of(outer: HopId, group: &Group, sample: &Sample, route_of: &RouteOf<'_>) -> Option<String> {
     if group.upstreams.is_empty() {
         return route_of(outer, &group.path);
     }
-    let mut all = group.upstreams.iter();
-    let only = all.next().filter(|_| group.upstreams.len() == 1)?;
-    Some(String::from(&**only))
+    let addresses = || group.upstreams.iter().map(|address| &**address);
+    let its_own = |address: &&str| ids::hash(address.as_bytes()) == sample.upstream;
+    let alone = || {
+        addresses()
+            .next()
+            .filter(|_| group.upstreams.len() == 1 && sample.upstream == 0)
+    };
+    addresses().find(its_own).or_else(alone).map(str::to_owned)
+}
+
+/// The name under which the lines of `from` speak of `to`: a proxy's name of a server is often the name of its log.
+fn name_used<'a>(from: &Node<'_>, to: &Node<'a>) -> Option<&'a str> {
+    let name = to.name.rsplit('/').next().filter(|name| !name.is_empty())?;
+    let speaks = |group: &Group| group.upstreams.contains(name);
+    let sketch = from.sketch.filter(|_| from.hop != to.hop)?;
+    sketch
+        .requests()
+        .values()
+        .chain(sketch.ids().values())
+        .any(speaks)
+        .then_some(name)
 }
 
 /// A hop that is reached by way of another is not reached directly.
@@ -313,6 +342,7 @@ mod tests {
                         end_us: start + length - inset + shift,
                         resolution_us: 1,
                         whole: true,
+                        upstream: 0,
                     }),
                     Told {
                         path: b"/a",
@@ -327,6 +357,7 @@ mod tests {
     fn node(hop: u16, sketch: &Sketch) -> Node<'_> {
         Node {
             hop: HopId(hop),
+            name: "",
             sketch: Some(sketch),
             zone_unknown: false,
             is_proxy: hop != 2,

@@ -1,5 +1,7 @@
 //! One log, many files: the name that all rotations of a log share.
 
+use std::cmp::Reverse;
+
 use crate::model::Input;
 
 /// `shown` without compression and rotation suffixes: `a/access.log.2.gz` and `a/access-20261120.log`
@@ -32,11 +34,46 @@ pub(super) fn merge_numbered(inputs: &mut [Input]) {
     }
 }
 
+/// Where a file stands among the parts of its log, the oldest first: parts with a date (their names tell the rest),
+/// then numbered ones from the highest number down, then the one that is written to.
+pub(super) fn age(input: &Input) -> (u8, Reverse<u32>) {
+    let name = [".gz", ".gzip"]
+        .iter()
+        .find_map(|suffix| input.shown.strip_suffix(suffix))
+        .unwrap_or(&input.shown);
+    if name == input.stream {
+        return (2, Reverse(0));
+    }
+    if [".old", ".bak"]
+        .iter()
+        .any(|suffix| name.strip_suffix(suffix) == Some(&input.stream))
+    {
+        return (1, Reverse(1));
+    }
+    let (stem, extension) = split_extension(name);
+    let numbers = [
+        name.rsplit_once('.')
+            .map(|(base, digits)| (base.to_owned(), digits)),
+        {
+            stem.rsplit_once('.')
+                .map(|(base, digits)| (format!("{base}{extension}"), digits))
+        },
+    ];
+    let mut of_stream = numbers
+        .into_iter()
+        .flatten()
+        .filter(|(base, _)| *base == input.stream);
+    match of_stream.find_map(|(_, digits)| digits.parse().ok()) {
+        Some(number) => (1, Reverse(number)),
+        None => (0, Reverse(0)),
+    }
+}
+
 /// Takes `.gz`, `.1`, `-20261120`, `.2026-11-20-10`, `.old` and the like off the end, as often as they come.
 fn without_end_suffixes(name: &str) -> &str {
     let mut rest = name;
     loop {
-        let shorter = [".gz", ".gzip", ".old", ".bak"]
+        let shorter = [".gz", ".gzip", ".zst", ".zstd", ".bz2", ".xz", ".old", ".bak"]
             .iter()
             .find_map(|suffix| rest.strip_suffix(suffix))
             .or_else(|| numbered(rest))
@@ -127,6 +164,9 @@ mod tests {
             "access.log.2.gz",
             "access.log-20261120",
             "access.log-20261120.gz",
+            "access.log.3.zst",
+            "access.log-20261120.xz",
+            "access-20261120.log.bz2",
             "access-20261120.log.gz",
             "access.2026-11-20.log",
             "access.log.2026-11-20",

@@ -8,33 +8,83 @@ pub type IdKey = u64;
 /// Shortest id worth joining by. Shorter ones are counters that start again in every process (pino's `req.id`).
 const SHORTEST: usize = 8;
 
-/// Longest id that is normalised; a longer one is compared as it stands.
-const LONGEST: usize = 96;
-
 /// The key of an id as logged, or `None` if it is too weak to join by.
 ///
 /// Trace headers are reduced to their trace id (W3C `traceparent`, `X-Amzn-Trace-Id`, Jaeger's `uber-trace-id`,
 /// B3), a Cloudflare ray loses its data-centre suffix, and hexadecimal ids and GUIDs are compared without
 /// case, dashes and braces. Everything else is compared byte by byte.
 pub fn key(id: &[u8]) -> Option<IdKey> {
-    let id = core(id.trim_ascii());
-    if id.len() < SHORTEST || (id.len() < 12 && id.iter().all(u8::is_ascii_digit)) {
+    let whole = id.trim_ascii();
+    if let Some(hash) = hexadecimal(whole) {
+        return hash;
+    }
+    let id = core(whole);
+    if id.len() != whole.len()
+        && let Some(hash) = hexadecimal(id)
+    {
+        return hash;
+    }
+    if id.len() < SHORTEST || id.iter().all(|&byte| byte == id[0]) {
+        return None; // Counters and placeholders.
+    }
+    Some(hash(id))
+}
+
+/// What a byte is worth in a hexadecimal id: its digit, [`SKIPPED`] for dashes and braces, [`FOREIGN`] for the rest.
+const DIGITS: [u8; 256] = {
+    let mut digits = [FOREIGN; 256];
+    let mut digit = 0;
+    while digit < 10 {
+        digits[b'0' as usize + digit as usize] = digit;
+        digit += 1;
+    }
+    while digit < 16 {
+        digits[b'a' as usize + digit as usize - 10] = digit;
+        digits[b'A' as usize + digit as usize - 10] = digit;
+        digit += 1;
+    }
+    digits[b'-' as usize] = SKIPPED;
+    digits[b'{' as usize] = SKIPPED;
+    digits[b'}' as usize] = SKIPPED;
+    digits
+};
+
+const SKIPPED: u8 = 16;
+const FOREIGN: u8 = 17;
+
+/// The key of an id of hexadecimal digits, dashes and braces: the outer `None` if it is no such id (or a composite
+/// one), the inner if it is one but too weak.
+#[allow(clippy::option_option)] // Both answers are needed in the one pass over the bytes.
+fn hexadecimal(id: &[u8]) -> Option<Option<IdKey>> {
+    // 16 or 32 digits and a dash begin a composite id (B3, a Cloudflare ray); a traceparent is 55 bytes.
+    if id.len() > 38
+        || (id.len() > 17 && id.len() < 36 && id[16] == b'-')
+        || (id.len() > 33 && id[32] == b'-')
+    {
         return None;
     }
-    if id.iter().all(|&byte| byte == id[0]) {
-        return None; // "00000000-..." and the like are placeholders.
+    let (mut value, mut count) = (0u128, 0u32);
+    let (mut letters, mut varied) = (false, false);
+    let mut first = FOREIGN;
+    for &byte in id {
+        let digit = DIGITS[byte as usize];
+        if digit >= SKIPPED {
+            if digit == FOREIGN {
+                return None;
+            }
+            continue;
+        }
+        first = if count == 0 { digit } else { first };
+        varied |= digit != first;
+        letters |= digit > 9;
+        value = value << 4 | u128::from(digit);
+        count += 1;
     }
-    let hexadecimal = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b'-' | b'{' | b'}');
-    if id.len() > LONGEST || !id.iter().all(hexadecimal) {
-        return Some(hash(id));
+    if (count as usize) < SHORTEST || (!letters && count < 12) || !varied || count > 32 {
+        return Some(None);
     }
-    let mut buffer = [0u8; LONGEST];
-    let mut len = 0;
-    for &byte in id.iter().filter(|byte| byte.is_ascii_hexdigit()) {
-        buffer[len] = byte.to_ascii_lowercase();
-        len += 1;
-    }
-    Some(hash(&buffer[..len]))
+    let folded = (value as u64) ^ ((value >> 64) as u64).rotate_left(29) ^ u64::from(count) << 57;
+    Some(Some(mix(folded)))
 }
 
 /// The part of a composite id that stays the same from hop to hop.

@@ -49,6 +49,11 @@ impl Link {
         self.outcome.iter().chain(&self.details)
     }
 
+    /// The outcome and the details, given up.
+    pub fn into_records(self) -> impl Iterator<Item = Record> {
+        self.outcome.into_iter().chain(self.details)
+    }
+
     /// Start and end of the request at this hop: the outcome's if it knows its length, else what all records span.
     pub fn interval(&self) -> Option<(i64, i64)> {
         if let Some(outcome) = self

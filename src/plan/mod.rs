@@ -40,6 +40,8 @@ pub struct Plan {
     pub hop_names: Vec<HopName>,
     /// Server configuration files or directories named by the user.
     pub server_configs: Vec<PathBuf>,
+    /// Directories and files of format definitions; the first definition of a name holds.
+    pub formats: Vec<PathBuf>,
     /// Formats forced by name.
     pub input_formats: Vec<Rule<String>>,
     /// Formats given in a server's own language.
@@ -52,6 +54,8 @@ pub struct Plan {
     pub strict: bool,
     /// Threads to use, at least 1.
     pub threads: usize,
+    /// Bytes of a plain file that are read as one piece of work. What comes out does not depend on it.
+    pub block_bytes: u64,
     /// When to colour, the environment taken into account.
     pub color: Color,
     /// Whether only the report and errors are written.
@@ -76,6 +80,7 @@ impl Default for Plan {
             hops: Vec::new(),
             hop_names: Vec::new(),
             server_configs: Vec::new(),
+            formats: Vec::new(),
             input_formats: Vec::new(),
             log_formats: Vec::new(),
             outputs: vec![Output {
@@ -85,6 +90,7 @@ impl Default for Plan {
             fail_on: Vec::new(),
             strict: false,
             threads: 1,
+            block_bytes: Self::BLOCK_BYTES,
             color: Color::Auto,
             quiet: false,
             verbose: 0,
@@ -94,6 +100,10 @@ impl Default for Plan {
 }
 
 impl Plan {
+    /// [`Plan::block_bytes`] unless something else is asked for: large enough that what is begun anew in every span
+    /// (the sample of requests above all) costs nothing beside the reading, small enough that all threads have work.
+    pub const BLOCK_BYTES: u64 = 16 << 20;
+
     /// The zone given for stamps without one in the file `shown`.
     pub fn zone_of(&self, shown: &str) -> Option<Zone> {
         pick(&self.zones, shown).copied()

@@ -27,10 +27,7 @@ impl Renderer for Json {
     }
 
     fn render(&self, report: &Report, _: &Style, out: &mut dyn io::Write) -> io::Result<()> {
-        let mut out = io::BufWriter::new(out);
-        let formatter = Safe(PrettyFormatter::new());
-        report.serialize(&mut Serializer::with_formatter(&mut out, formatter))?;
-        finish(&mut out)
+        pretty(report, out)
     }
 }
 
@@ -56,6 +53,29 @@ impl Renderer for NdJson {
 /// The JSON Schema of a report, made from the types themselves.
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Report).to_value()
+}
+
+/// Writes `value` as [`Json`] writes a report.
+pub(super) fn pretty<T: Serialize>(value: &T, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut out = io::BufWriter::new(out);
+    value.serialize(&mut Serializer::with_formatter(
+        &mut out,
+        Safe(PrettyFormatter::new()),
+    ))?;
+    finish(&mut out)
+}
+
+/// Appends `text` as a JSON string.
+pub(super) fn write_text(text: &str, out: &mut Vec<u8>) {
+    let is_plain = |byte: u8| (b' '..0x7f).contains(&byte) && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
+    // Writing text to a vector does not fail.
+    let _ = text.serialize(&mut Serializer::with_formatter(out, Safe(CompactFormatter)));
 }
 
 fn finish(out: &mut dyn io::Write) -> io::Result<()> {

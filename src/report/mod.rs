@@ -3,6 +3,8 @@
 //! A renderer sees findings and nothing of how they came about. What logs contain is hostile, so every
 //! renderer neutralises it for its medium: [`escape`] for terminals.
 
+pub mod detect;
+pub mod entries;
 pub mod escape;
 pub mod json;
 pub mod progress;

@@ -1,6 +1,6 @@
 //! Which inputs are of the same hop, and what that hop is called.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use why502_parsers::Product;
 
@@ -43,31 +43,72 @@ const CONTENT_WORDS: [&str; 16] = [
 /// The name is the user's, else the directory under the path given, else the file's name without the words that only
 /// tell its content. A directory in which several programs log is several hops.
 pub(super) fn names(inputs: &[Named<'_>]) -> Vec<String> {
-    let mut programs: BTreeMap<String, Vec<Product>> = BTreeMap::new();
+    let mut programs: BTreeMap<String, BTreeSet<Product>> = BTreeMap::new();
     for input in inputs.iter().filter(|input| input.given.is_none()) {
         let products = programs.entry(directory(input.relative)).or_default();
-        let family = family(input.product);
-        if family != Product::Unknown && !products.contains(&family) {
-            products.push(family);
-        }
+        products.extend(Some(family(input.product)).filter(|&family| family != Product::Unknown));
     }
+    let programs_beside = |input: &Named<'_>| programs.get(&directory(input.relative));
+    let writers: Vec<Product> = inputs
+        .iter()
+        .map(|input| writer(input.product, programs_beside(input)))
+        .collect();
+    let mut stems: BTreeMap<(String, Product), BTreeSet<String>> = BTreeMap::new();
+    for (input, &writer) in inputs
+        .iter()
+        .zip(&writers)
+        .filter(|(input, _)| input.given.is_none())
+    {
+        let stems = stems.entry((directory(input.relative), writer)).or_default();
+        stems.extend(telling(input.relative));
+    }
+    let stem = |input: &Named<'_>, writer: Product| {
+        // An error log without a name of its own is that of the one server there whose access log has one.
+        let of_server = || match stems.get(&(directory(input.relative), writer)) {
+            Some(stems) if is_web_server(writer) && stems.len() == 1 => stems.first().cloned(),
+            _ => None,
+        };
+        let own = telling(input.relative).or_else(of_server);
+        own.unwrap_or_else(|| match writer {
+            Product::Unknown => base(input.relative).to_owned(),
+            known => known.name().to_owned(),
+        })
+    };
     inputs
         .iter()
-        .map(|input| {
+        .zip(&writers)
+        .map(|(input, &writer)| {
             if let Some(given) = input.given {
                 return given.to_owned();
             }
             let directory = directory(input.relative);
-            let alone = programs
-                .get(&directory)
-                .is_none_or(|products| products.len() <= 1);
+            let alone = programs_beside(input).is_none_or(|products| products.len() <= 1);
             match (directory.is_empty(), alone) {
                 (false, true) => directory,
-                (false, false) => format!("{directory}/{}", stem(input)),
-                (true, _) => stem(input),
+                (false, false) => format!("{directory}/{}", stem(input, writer)),
+                (true, _) => stem(input, writer),
             }
         })
         .collect()
+}
+
+/// The program that wrote a log of `product`. An access log that several servers could have written is the one web
+/// server's that logs beside it.
+fn writer(product: Product, beside: Option<&BTreeSet<Product>>) -> Product {
+    let mut servers = beside
+        .into_iter()
+        .flatten()
+        .copied()
+        .filter(|&server| is_web_server(server));
+    match (product, servers.next(), servers.next()) {
+        (Product::Unknown, Some(server), None) => server,
+        _ => product,
+    }
+}
+
+/// Whether the program writes its access log and its error log apart, and the former in a format of its user's.
+const fn is_web_server(product: Product) -> bool {
+    matches!(product, Product::Nginx | Product::Apache)
 }
 
 /// Programs that make up one server.
@@ -91,20 +132,24 @@ fn directory(relative: &str) -> String {
     telling.join("/")
 }
 
-/// The telling words of a file name; the program's name if there are none.
-fn stem(input: &Named<'_>) -> String {
-    let file = input.relative.rsplit('/').next().unwrap_or_default();
-    let base = file.split('.').next().unwrap_or_default();
-    let telling: Vec<&str> = base
+/// A file's name without what follows its first dot.
+fn base(relative: &str) -> &str {
+    let file = relative.rsplit('/').next().unwrap_or_default();
+    match file.split('.').next().unwrap_or_default() {
+        "" => file,
+        "-" => "stdin",
+        base => base,
+    }
+}
+
+/// The telling words of a file name, if there are any.
+fn telling(relative: &str) -> Option<String> {
+    let telling: Vec<&str> = base(relative)
         .split(['-', '_'])
         .filter(|word| !word.is_empty() && !CONTENT_WORDS.contains(&word.to_ascii_lowercase().as_str()))
         .filter(|word| !word.bytes().all(|byte| byte.is_ascii_digit()))
         .collect();
-    if telling.is_empty() {
-        input.product.name().to_owned()
-    } else {
-        telling.join("-")
-    }
+    (!telling.is_empty()).then(|| telling.join("-"))
 }
 
 #[cfg(test)]
@@ -149,6 +194,31 @@ mod tests {
             named("iis1/httperr1.log", Product::HttpSys),
         ];
         assert_eq!(names(&all), ["web1/haproxy", "web1/app", "iis1", "iis1"]);
+    }
+
+    #[test]
+    fn the_access_log_of_unknown_format_is_of_the_web_server_whose_error_log_lies_beside_it() {
+        let all = [
+            named("shop.log", Product::Unknown),
+            named("error.log", Product::Nginx),
+            named("orders.log", Product::Node),
+        ];
+        assert_eq!(names(&all), ["shop", "shop", "orders"]);
+        let all = [
+            named("access.log", Product::Unknown),
+            named("error.log", Product::Apache),
+        ];
+        assert_eq!(names(&all), ["apache", "apache"]);
+    }
+
+    #[test]
+    fn of_several_servers_none_owns_the_error_log_without_a_name() {
+        let all = [
+            named("edge-access.log", Product::Nginx),
+            named("gw-access.log", Product::Nginx),
+            named("error.log", Product::Nginx),
+        ];
+        assert_eq!(names(&all), ["edge", "gw", "nginx"]);
     }
 
     #[test]

@@ -3,17 +3,23 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Hop, HopId, Link, Place, Record, Trace};
-use crate::select::gather::{Use, Uses};
+use crate::select::gather::Served;
 
 /// Stamps coarser than this say nothing about idle gaps of seconds.
-const FINE_US: u32 = 100_000;
+pub(super) const FINE_US: u32 = 100_000;
 
 /// For the outcome of every link that asked an upstream: the time since the exchange before it on that upstream, in
 /// microseconds.
 ///
-/// The upstream's own log is preferred where its stamps are finer; it is exact for one process and a later bound
-/// where several share the address. Without ids of connections both are lower bounds of the idle gap.
-pub(super) fn gaps(traces: &[Trace], uses: &Uses, hops: &[Hop]) -> BTreeMap<Place, i64> {
+/// `prior` holds, by the place of a failure's record, the ends of exchanges with its upstream before it; `served` what
+/// the upstreams themselves logged, which is preferred where the hop's own stamps are coarse. It is exact for one
+/// process and a later bound where several share the address. Both are lower bounds for the connection that was used.
+pub(super) fn gaps(
+    traces: &[Trace],
+    prior: &BTreeMap<Place, Vec<i64>>,
+    served: &Served,
+    hops: &[Hop],
+) -> BTreeMap<Place, i64> {
     let mut all = BTreeMap::new();
     for trace in traces {
         for link in &trace.links {
@@ -23,14 +29,14 @@ pub(super) fn gaps(traces: &[Trace], uses: &Uses, hops: &[Hop]) -> BTreeMap<Plac
             let Some(start) = sent_at(trace, link) else {
                 continue;
             };
-            let own = address(link).and_then(|address| uses.before(Use::address(link.hop, address), start));
-            let own_is_fine = outcome.resolution_us < FINE_US;
-            let served = upstream_hop(link, hops).and_then(|hop| uses.before(Use::Served(hop), start));
-            let end = if own_is_fine {
-                own.or(served)
-            } else {
-                served.or(own)
-            };
+            let before = |ends: &Vec<i64>| ends.iter().copied().filter(|&end| end <= start).max();
+            let own = link
+                .records()
+                .find_map(|record| prior.get(&record.place))
+                .and_then(before);
+            let theirs = upstream_hop(link, hops).and_then(|hop| served.before(hop, start));
+            let is_fine = outcome.resolution_us < FINE_US;
+            let end = if is_fine { own.or(theirs) } else { theirs.or(own) };
             if let Some(end) = end {
                 all.insert(outcome.place, start - end);
             }
@@ -39,13 +45,16 @@ pub(super) fn gaps(traces: &[Trace], uses: &Uses, hops: &[Hop]) -> BTreeMap<Plac
     all
 }
 
-/// The address asked last.
+/// The address asked first.
 fn address(link: &Link) -> Option<&str> {
-    let of = |record: &Record| record.last_attempt().map(|attempt| attempt.addr.len());
-    let record = link
-        .records()
-        .find(|record| of(record).is_some_and(|len| len > 0))?;
-    record.last_attempt().map(|attempt| &*attempt.addr)
+    let first = |record: &'_ Record| {
+        record
+            .attempts
+            .iter()
+            .position(|attempt| !attempt.addr.is_empty())
+    };
+    let (record, at) = link.records().find_map(|record| Some((record, first(record)?)))?;
+    Some(&record.attempts[at].addr)
 }
 
 /// The hop behind that address; without an address, the only upstream there is.

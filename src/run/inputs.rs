@@ -1,7 +1,7 @@
 //! From paths to inputs with formats, hops and configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use why502_parsers::Product;
 use why502_parsers::engine::paste::{self, Dialect};
@@ -51,7 +51,10 @@ pub(super) fn open(plan: &Plan) -> Result<Sources, Error> {
     let mut problems = found.problems;
     let (configs, config_problems) = read_configs(plan, &found.configs);
     problems.extend(config_problems);
-    let (declared, format_problems) = declared(&configs);
+    let (mut declared, format_problems) = declared(&configs);
+    problems.extend(format_problems);
+    let (definitions, format_problems) = sniff::definitions(&plan.formats)?;
+    declared.splice(0..0, definitions);
     problems.extend(format_problems);
     let forced = Forced::new(plan, &declared)?;
     let beside: Vec<(String, Product)> = configs
@@ -74,15 +77,7 @@ pub(super) fn open(plan: &Plan) -> Result<Sources, Error> {
         .filter_map(|(input, detected)| Some((input.id, detected?)))
         .collect();
     if detected.is_empty() {
-        let shown = found
-            .inputs
-            .first()
-            .map(|input| input.shown.clone())
-            .unwrap_or_default();
-        return Err(Error::NothingKnown {
-            shown,
-            files: found.inputs.len(),
-        });
+        return Err(nothing_known(&found.inputs, problems));
     }
     let mut sources = Sources {
         inputs: found.inputs,
@@ -97,6 +92,37 @@ pub(super) fn open(plan: &Plan) -> Result<Sources, Error> {
     Ok(sources)
 }
 
+/// The error of inputs none of which is a log that can be read. The problem of the only input says it better than
+/// a count would.
+fn nothing_known(inputs: &[Input], mut problems: Vec<Problem>) -> Error {
+    problems.sort();
+    problems.dedup();
+    let shown = inputs
+        .first()
+        .map(|input| input.shown.clone())
+        .unwrap_or_default();
+    if let ([input], true) = (inputs, problems.is_empty())
+        && input.bytes_on_disk == 0
+    {
+        problems.push(Problem {
+            message: format!("{shown} is empty"),
+            hint: "name the logs of the time in question, rotated ones too".to_owned(),
+            path: shown.clone(),
+        });
+    }
+    match (inputs, problems.as_slice()) {
+        ([input], [problem]) if problem.path == input.shown => Error::NothingToRead {
+            first: problems.remove(0),
+            others: Vec::new(),
+        },
+        _ => Error::NothingKnown {
+            shown,
+            files: inputs.len(),
+            problems,
+        },
+    }
+}
+
 /// Configurations beside the logs and those that the user named.
 fn read_configs(plan: &Plan, beside: &[PathBuf]) -> (Vec<ServerConfig>, Vec<Problem>) {
     let mut paths = limits::discover(&plan.server_configs);
@@ -107,7 +133,20 @@ fn read_configs(plan: &Plan, beside: &[PathBuf]) -> (Vec<ServerConfig>, Vec<Prob
         .into_iter()
         .map(|path| (path.clone(), discover::shown(&path)))
         .collect();
-    limits::read_all(&files)
+    let (configs, mut problems) = limits::read_all(&files);
+    problems.extend(plan.server_configs.iter().filter_map(|path| missing(path)));
+    (configs, problems)
+}
+
+/// The problem of a configuration that the user named and that is not there.
+fn missing(path: &Path) -> Option<Problem> {
+    let source = std::fs::metadata(path).err()?;
+    let shown = discover::shown(path);
+    let error = Error::Read {
+        path: PathBuf::from(&shown),
+        source,
+    };
+    Some(error.problem(&shown))
 }
 
 /// The access-log formats that the configurations declare, and those that do not compile.
@@ -125,6 +164,7 @@ fn declared(configs: &[ServerConfig]) -> (Vec<DeclaredFormat>, Vec<Problem>) {
                     format,
                     log_path: log.path.clone(),
                     config: config.file.clone(),
+                    is_definition: false,
                 }),
                 Err(error) => problems.push(Problem {
                     path: format!("{}:{}", config.file, log.line),
@@ -176,6 +216,22 @@ impl Sources {
         }
     }
 
+    /// Every input that is read, in order, and what it was recognised as.
+    pub(super) fn detected(&self) -> impl Iterator<Item = (SourceId, &Detected)> {
+        self.inputs
+            .iter()
+            .filter_map(|input| Some((input.id, self.detected.get(&input.id)?)))
+    }
+
+    /// The name of the hop of every input that is read.
+    pub(super) fn names_by_input(&self) -> BTreeMap<SourceId, String> {
+        let name = |hop: &HopId| self.names[hop.0 as usize].0.clone();
+        self.hop_of
+            .iter()
+            .map(|(source, hop)| (*source, name(hop)))
+            .collect()
+    }
+
     /// The hop of every input that is read.
     pub(super) fn hop_of(&self) -> BTreeMap<SourceId, HopId> {
         self.hop_of.clone()
@@ -199,7 +255,13 @@ impl Sources {
                 correction_us: corrections.get(&input.id).map_or(0, |correction| correction.us),
                 lines_before: 0,
             };
-            match Reading::new(input, detected, plan.zone_of(&input.shown), whence) {
+            match Reading::new(
+                input,
+                detected,
+                plan.zone_of(&input.shown),
+                whence,
+                plan.block_bytes,
+            ) {
                 Ok(reading) => readings.list.push(reading),
                 Err(error) => readings.problems.push(error.problem(&input.shown)),
             }
@@ -249,7 +311,7 @@ impl Sources {
 
     /// The hops for working out the topology.
     pub(super) fn nodes<'a>(
-        &self,
+        &'a self,
         limits: &Limits,
         sketches: &'a BTreeMap<HopId, Sketch>,
         survey: &Survey,
@@ -269,6 +331,7 @@ impl Sources {
             .map(HopId)
             .map(|hop| Node {
                 hop,
+                name: &self.names[hop.0 as usize].0,
                 sketch: sketches.get(&hop),
                 zone_unknown: zone_unknown(hop),
                 is_proxy: self.names[hop.0 as usize].1.is_proxy(),
@@ -367,13 +430,20 @@ impl Sources {
     }
 }
 
-/// The path of `stream` below the path that the user gave for it.
+/// The path of `stream` below the directory that the user gave for it.
 fn relative(stream: &str, plan: &Plan) -> String {
-    let below = |path: &std::path::PathBuf| {
+    let below = |path: &PathBuf| {
         let root = discover::shown(path);
-        let rest = stream.strip_prefix(&root)?;
-        let is_below = rest.starts_with('/') || root.ends_with('/') || root == ".";
-        (is_below && path.is_dir()).then(|| rest.trim_start_matches('/').to_owned())
+        let is_outside = stream.starts_with('/') || stream.starts_with("../");
+        let rest = match root.as_str() {
+            "" | "." => (!is_outside).then_some(stream)?,
+            root => {
+                let rest = stream.strip_prefix(root)?;
+                (rest.starts_with('/') || root.ends_with('/')).then_some(rest)?
+            }
+        };
+        // What stands below a file is a member of an archive.
+        (path.is_dir() || rest.starts_with('/')).then(|| rest.trim_start_matches('/').to_owned())
     };
     let shortest = plan.paths.iter().filter_map(below).min_by_key(String::len);
     shortest.unwrap_or_else(|| stream.rsplit('/').next().unwrap_or(stream).to_owned())

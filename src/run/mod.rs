@@ -1,33 +1,42 @@
 //! The run: the only place that knows every stage.
 
+mod advice;
 mod clocks;
+mod detect;
 mod evidence;
 mod hops;
 mod idle;
 mod inputs;
+mod parse;
 mod passes;
+mod pieces;
+mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 use why502_parsers::entry::Kind;
 
 use crate::classify::{self, World};
 use crate::correlate::{self, topology};
+use crate::discover;
 use crate::error::Error;
 use crate::limits::{Limits, Scope};
 use crate::model::finding::{HopInfo, Inference, Problem, Report};
 use crate::model::stats::{Second, Stats};
-use crate::model::{Hop, HopId, Micros, Place, Record, SourceId, Trace, finding};
+use crate::model::{Hop, HopId, Link, Micros, Place, Record, SourceId, Trace, finding};
 use crate::plan::{Plan, Window};
 use crate::report::progress::Progress;
 use crate::report::summary;
 use crate::select::gather::Wanted;
-use crate::select::survey::Part;
 use crate::select::{Sketch, Survey};
 use clocks::Correction;
 use inputs::Sources;
 use passes::Reading;
+
+pub use crate::sniff::definition_files;
+pub use detect::detect;
+pub use parse::{Filter, Parsed, parse};
 
 /// A request that began this long before the window may have failed in it, and what explains a failure lies around it.
 const MARGIN_US: i64 = 600_000_000;
@@ -41,6 +50,15 @@ const WIDENINGS: usize = 2;
 /// # Errors
 /// What ends a run: nothing to read, no known format anywhere, an empty window.
 pub fn diagnose(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report, Error> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(plan.threads).build();
+    match pool {
+        Ok(pool) => pool.install(|| on_this_pool(plan, now_us, progress)),
+        // The system gives no more threads: the answer is the same on fewer.
+        Err(_) => on_this_pool(plan, now_us, progress),
+    }
+}
+
+fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report, Error> {
     let mut sources = inputs::open(plan)?;
     let wanted = |status: u16| plan.statuses.contains(status);
     progress.restart(
@@ -48,23 +66,21 @@ pub fn diagnose(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
         sources.inputs.iter().map(|input| input.bytes_on_disk).sum(),
     );
     let mut readings = sources.readings(plan, &BTreeMap::new());
-    let (survey, mut problems) = passes::survey(&readings.list, &wanted, progress)?;
+    let (mut survey, mut problems) = passes::survey(&readings.list, &wanted, progress)?;
     problems.append(&mut readings.problems);
     drop(readings);
     sources.problems.append(&mut problems);
     progress.phase("joining");
     let map = Map::draw(plan, &mut sources, &survey);
+    map.check_names(plan)?;
     let window = map.window(plan, &survey, now_us)?;
-    let seeds = map.seeds(&survey, &window);
+    sources.problems.extend(map.outside(plan, &survey, &window));
+    let mut seeds = map.seeds(&mut survey, &window);
+    let events = std::mem::take(&mut seeds.events);
     let readings = sources.readings(plan, &map.corrections);
-    let joined = join(&readings.list, &survey, &seeds, &map, progress)?;
+    let joined = join(&readings.list, &survey, seeds, &map, &wanted, progress)?;
     progress.phase("explaining");
     let stats = map.stats(&survey);
-    let events: Vec<Record> = seeds
-        .iter()
-        .filter(|record| record.kind == Kind::Event)
-        .cloned()
-        .collect();
     let outcome = classify::classify(&World {
         hops: &map.hops,
         stats: &stats,
@@ -73,6 +89,7 @@ pub fn diagnose(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
         idle_us: &joined.idle_us,
         traces: &joined.traces,
         wanted: &wanted,
+        in_window: &|us| window.contains(us),
     });
     let mut findings = outcome.findings;
     findings.retain(|finding| window.contains(finding.time.0));
@@ -128,55 +145,75 @@ struct Joined {
 fn join(
     readings: &[Reading<'_>],
     survey: &Survey,
-    seeds: &[Record],
+    seeds: Seeds,
     map: &Map,
+    wanted_status: &dyn Fn(u16) -> bool,
     progress: &Progress,
 ) -> Result<Joined, Error> {
-    let parts: FxHashMap<SourceId, BTreeMap<u64, Part>> = survey
-        .inputs
-        .iter()
-        .map(|(&source, input)| (source, input.parts.clone()))
-        .collect();
-    let mut known: BTreeMap<Place, Record> = seeds
-        .iter()
-        .map(|record| (record.place, record.clone()))
-        .collect();
-    let upstreams_of = |hop: HopId| map.hops[hop.0 as usize].upstreams.clone();
-    let mut wanted = Wanted::new(seeds, map.by_id.clone(), &upstreams_of);
-    let gathered = passes::gather(readings, &parts, &wanted, progress)?;
-    let uses = gathered.uses();
-    let mut more = gathered.records();
+    let Seeds { failures, prior, .. } = seeds;
+    let own: FxHashSet<Place> = failures.iter().map(|record| record.place).collect();
+    let known = |hop| map.known(survey, hop);
+    let (searches, mut records) = search::searches(failures, &prior, &known, &map.hops, wanted_status);
+    let by_id = search::by_id(&map.by_id, &map.hops);
+    let mut wanted = Wanted::new(&searches, &records, by_id.clone());
+    let mut gathered = passes::gather(readings, survey, &wanted, progress)?;
+    let served = gathered.take_served();
+    let mut more = gathered.into_records();
     let mut traces = Vec::new();
     for round in 0..=WIDENINGS {
-        known.extend(more.drain(..).map(|record| (record.place, record)));
-        traces = correlate::join(known.values().cloned().collect(), &map.hops);
-        traces.retain(|trace| is_about(trace, seeds));
-        let records: Vec<&Record> = traces
+        records.append(&mut more);
+        traces = correlate::join(records, &map.hops);
+        // Between hops that write the same ids, other ids lead nowhere new.
+        let about = traces
             .iter()
-            .flat_map(|t| &t.links)
-            .flat_map(|link| link.records())
-            .collect();
-        let Some(wider) = wanted.widened(&records).filter(|_| round < WIDENINGS) else {
+            .filter(|trace| is_about(trace, &own))
+            .flat_map(|trace| &trace.links);
+        let leading = about
+            .flat_map(Link::records)
+            .filter(|r| !by_id.contains(&(r.hop, r.hop)));
+        let Some(wider) = wanted.widened(leading).filter(|_| round < WIDENINGS) else {
             break;
         };
-        more = passes::gather(readings, &parts, &wider, progress)?.records();
-        more.retain(|record| !known.contains_key(&record.place));
+        more = passes::gather(readings, survey, &wider, progress)?.into_records();
+        let known: FxHashSet<Place> = traces
+            .iter()
+            .flat_map(|t| &t.links)
+            .flat_map(Link::records)
+            .map(|record| record.place)
+            .collect();
+        more.retain(|record| !known.contains(&record.place));
         if more.is_empty() {
             break;
         }
         wanted.take_ids(wider);
+        records = traces
+            .drain(..)
+            .flat_map(|trace| trace.links)
+            .flat_map(Link::into_records)
+            .collect();
     }
-    let idle_us = idle::gaps(&traces, &uses, &map.hops);
+    traces.retain(|trace| is_about(trace, &own));
+    let idle_us = idle::gaps(&traces, &prior, &served, &map.hops);
     Ok(Joined { traces, idle_us })
 }
 
 /// Whether a trace has a failure in it, and not only its neighbours.
-fn is_about(trace: &Trace, seeds: &[Record]) -> bool {
-    trace.links.iter().flat_map(|link| link.records()).any(|record| {
-        seeds
-            .binary_search_by_key(&record.place, |seed| seed.place)
-            .is_ok()
-    })
+fn is_about(trace: &Trace, own: &FxHashSet<Place>) -> bool {
+    trace
+        .links
+        .iter()
+        .flat_map(Link::records)
+        .any(|record| own.contains(&record.place))
+}
+
+/// What the first pass kept, on the common clock and under its final hops.
+struct Seeds {
+    /// Failures, hidden failures and error lines, by place.
+    failures: Vec<Record>,
+    /// Server events, by time.
+    events: Vec<Record>,
+    /// By the place of a failure's record: the ends of exchanges with its upstream before it.
+    prior: BTreeMap<Place, Vec<i64>>,
 }
 
 /// Everything that holds for the run as a whole.
@@ -249,23 +286,112 @@ impl Map {
             .map_err(|what| Error::usage("--since/--until", what, "name a later end"))
     }
 
-    /// The kept records on the common clock and under their final hops, by place; those around the window only.
-    fn seeds(&self, survey: &Survey, window: &Window) -> Vec<Record> {
-        let mut seeds = Vec::new();
-        for (&source, input) in &survey.inputs {
+    /// Says so if `--hop` names a hop that is not there.
+    fn check_names(&self, plan: &Plan) -> Result<(), Error> {
+        let is_known = |name: &String| self.hops.iter().any(|hop| hop.name == *name);
+        let Some(unknown) = plan.hops.iter().find(|name| !is_known(name)) else {
+            return Ok(());
+        };
+        let names: Vec<&str> = self.hops.iter().map(|hop| hop.name.as_str()).collect();
+        let what = format!("no hop is called '{unknown}'");
+        Err(Error::usage(
+            "--hop",
+            what,
+            format!("there are {}", names.join(", ")),
+        ))
+    }
+
+    /// The problem of logs that all lie outside the window, which looks like good news otherwise.
+    fn outside(&self, plan: &Plan, survey: &Survey, window: &Window) -> Option<Problem> {
+        let spans = || {
+            survey.inputs.iter().filter_map(|(&source, input)| {
+                let correction = self.correction_us(source);
+                Some((
+                    input.coverage.first_us? + correction,
+                    input.coverage.last_us? + correction,
+                ))
+            })
+        };
+        let (first, last) = (
+            spans().map(|span| span.0).min()?,
+            spans().map(|span| span.1).max()?,
+        );
+        let overlaps = |(first, last): (i64, i64)| {
+            window.since.is_none_or(|since| last >= since) && window.until.is_none_or(|until| first < until)
+        };
+        if spans().any(overlaps) {
+            return None;
+        }
+        let shown = plan
+            .paths
+            .first()
+            .map(|path| discover::shown(path))
+            .unwrap_or_default();
+        Some(Problem {
+            message: format!(
+                "nothing in {shown} lies in the time window: its entries go from {} to {}",
+                Micros(first),
+                Micros(last)
+            ),
+            hint: "move --since and --until there, or count back from the last entry with --relative-to-end"
+                .to_owned(),
+            path: shown,
+        })
+    }
+
+    /// Takes the kept records out of `survey`: those around the window only.
+    fn seeds(&self, survey: &mut Survey, window: &Window) -> Seeds {
+        let mut seeds = Seeds {
+            failures: Vec::new(),
+            events: Vec::new(),
+            prior: BTreeMap::new(),
+        };
+        for (&source, input) in &mut survey.inputs {
             let correction = self.correction_us(source);
-            for record in &input.kept {
-                let mut record = record.clone();
+            for mut record in std::mem::take(&mut input.kept) {
                 record.hop = self.hop_of.get(&source).copied().unwrap_or(record.hop);
                 record.start_us = record.start_us.map(|us| us + correction);
                 record.end_us = record.end_us.map(|us| us + correction);
-                if is_around(&record, window) {
-                    seeds.push(record);
+                if !is_around(&record, window) {
+                    continue;
                 }
+                if let Some(prior) = input
+                    .prior
+                    .get(&record.place.offset)
+                    .filter(|prior| !prior.ends.is_empty())
+                {
+                    seeds.prior.insert(
+                        record.place,
+                        prior.ends.iter().map(|end| end + correction).collect(),
+                    );
+                }
+                let list = if record.kind == Kind::Event {
+                    &mut seeds.events
+                } else {
+                    &mut seeds.failures
+                };
+                list.push(record);
             }
         }
-        seeds.sort_unstable_by_key(|record| record.place);
+        seeds.failures.sort_unstable_by_key(|record| record.place);
         seeds
+            .events
+            .sort_unstable_by_key(|record| (record.end_us.or(record.start_us), record.place));
+        seeds
+    }
+
+    /// What is known of the logs of `hop`.
+    fn known(&self, survey: &Survey, hop: HopId) -> search::Known {
+        let mut known = search::Known::default();
+        let of_hop = survey
+            .inputs
+            .iter()
+            .filter(|(source, _)| self.hop_of.get(source) == Some(&hop));
+        for (_, input) in of_hop {
+            known.logs_requests |= input.requests > 0;
+            known.names_upstreams |= input.names_upstreams;
+        }
+        known
     }
 
     /// The counts of all inputs, by hop, on the common clock.
@@ -402,21 +528,30 @@ fn sketches(sources: &Sources, survey: &Survey) -> BTreeMap<HopId, Sketch> {
     sketches
 }
 
-/// What the caller of a finished run is told besides the report: whether coverage fell short.
-pub fn is_incomplete(report: &Report) -> Option<Problem> {
-    let unread = report
+/// What a run that had to be complete lacks: files that could not be used, then lines that were not understood.
+pub fn shortfalls(report: &Report) -> Vec<Problem> {
+    let unparsed = report
         .inputs
         .iter()
-        .find(|input| input.unparsed > 0 || input.format.is_none());
-    let path = unread.map(|input| input.path.clone());
-    if path.is_none() && report.problems.is_empty() {
-        return None;
-    }
-    report.problems.first().cloned().or_else(|| {
-        Some(Problem {
-            path: path.unwrap_or_default(),
-            message: "not every line was read".to_owned(),
-            hint: "see the coverage table".to_owned(),
-        })
-    })
+        .filter(|input| input.unparsed > 0)
+        .map(|input| {
+            let noun = if input.lines == 1 { "line" } else { "lines" };
+            let first = input.unparsed_lines.first();
+            Problem {
+                path: input.path.clone(),
+                message: format!(
+                    "{} of {} {noun} of {} not understood{}",
+                    input.unparsed,
+                    input.lines,
+                    input.path,
+                    first.map_or_else(String::new, |first| format!(", the first is line {}", first.line))
+                ),
+                hint: "give the file's format with --log-format or --input-format, or leave the file out"
+                    .to_owned(),
+            }
+        });
+    report.problems.iter().cloned().chain(unparsed).collect()
 }
+
+#[cfg(test)]
+mod same_tests;

@@ -1,13 +1,12 @@
 //! The two passes over the inputs: spans in parallel, one buffer per thread, partial results merged in any order.
 
-use std::collections::BTreeMap;
-
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
 
+use super::detect::{Tallies, Tally};
+use super::pieces;
 use crate::error::Error;
+use crate::model::Input;
 use crate::model::finding::Problem;
-use crate::model::{Input, SourceId};
 use crate::plan::Zone;
 use crate::read::{self, Span};
 use crate::report::progress::Progress;
@@ -15,11 +14,8 @@ use crate::select::Scanner;
 use crate::select::gather::{Gathered, Gatherer, Wanted};
 use crate::select::own::Whence;
 use crate::select::scan::Scanned;
-use crate::select::survey::{Part, Survey, Surveyor};
+use crate::select::survey::{Survey, Surveyor};
 use crate::sniff::Detected;
-
-/// Bytes per span of a plain file.
-const BLOCK: u64 = 4 << 20;
 
 /// One input that is read, with everything needed to read it.
 pub(super) struct Reading<'a> {
@@ -35,6 +31,8 @@ pub(super) struct Reading<'a> {
     pub directives: Vec<(u64, Vec<u8>)>,
     /// About when the file was written, for stamps without year.
     pub written_us: i64,
+    /// Bytes per span, if the file is plain.
+    pub block_bytes: u64,
 }
 
 impl<'a> Reading<'a> {
@@ -47,6 +45,7 @@ impl<'a> Reading<'a> {
         detected: &'a Detected,
         zone: Option<Zone>,
         whence: Whence,
+        block_bytes: u64,
     ) -> Result<Self, Error> {
         let directives = match detected.prepared.directive() {
             Some(mark) => read::directives(input, mark)?,
@@ -60,10 +59,12 @@ impl<'a> Reading<'a> {
             whence,
             directives,
             written_us,
+            block_bytes,
         })
     }
 
-    fn scanner(&self, offset: u64) -> Scanner {
+    /// A scanner for the part that begins at `offset`.
+    pub(super) fn scanner(&self, offset: u64) -> Scanner {
         let before = self.directives.iter().take_while(|(at, _)| *at < offset).last();
         let preamble = before.map_or(&[][..], |(_, line)| line.as_slice());
         Scanner::new(
@@ -78,6 +79,9 @@ impl<'a> Reading<'a> {
 /// About when `input` was written: its first stamp that says the year, else its last change on disk.
 fn written_us(input: &Input, detected: &Detected) -> i64 {
     let changed = || {
+        if input.changed_us.is_some() {
+            return input.changed_us;
+        }
         let modified = std::fs::metadata(&input.path).ok()?.modified().ok()?;
         let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
         i64::try_from(since.as_micros()).ok()
@@ -85,7 +89,7 @@ fn written_us(input: &Input, detected: &Detected) -> i64 {
     let mut scanner = Scanner::new(detected.prepared.open(&[]), detected.wrapper, None, 0);
     let mut first = None;
     let head = read::head(input, 4_096).unwrap_or_default();
-    scanner.scan(&head, 0, |scanned, _| {
+    scanner.scan(&head, 0, |scanned, _, _| {
         if let (None, Scanned::Entry(entry)) = (first, scanned) {
             // Stamps without year come out in the year of the reference given above, 1970.
             first = entry
@@ -106,11 +110,9 @@ struct Task<'r, 'a> {
 fn tasks<'r, 'a>(readings: &'r [Reading<'a>]) -> Result<Vec<Task<'r, 'a>>, Error> {
     let mut tasks = Vec::new();
     for reading in readings {
-        tasks.extend(
-            read::spans(reading.input, BLOCK)?
-                .into_iter()
-                .map(|span| Task { reading, span }),
-        );
+        let spans = read::spans(reading.input, reading.block_bytes)?;
+        let spans = pieces::aligned(reading.input, reading.detected.wrapper, spans)?;
+        tasks.extend(spans.into_iter().map(|span| Task { reading, span }));
     }
     // Whole compressed files take longest; begun last they would keep one thread busy alone.
     tasks.sort_by_key(|task| std::cmp::Reverse(task.span.len));
@@ -140,27 +142,39 @@ pub(super) fn survey(
     Ok((survey, problems))
 }
 
-/// Second pass: what belongs to the failures. Parts that can hold nothing of it are not read again.
+/// Second pass: what belongs to the failures. Parts that can hold nothing of it are not read again, and of inputs in
+/// which only ids are looked for, only the lines that have one.
 ///
 /// # Errors
 /// As [`survey`].
 pub(super) fn gather(
     readings: &[Reading<'_>],
-    parts: &FxHashMap<SourceId, BTreeMap<u64, Part>>,
+    survey: &Survey,
     wanted: &Wanted,
     progress: &Progress,
 ) -> Result<Gathered, Error> {
+    let known = |task: &Task<'_, '_>| survey.inputs.get(&task.reading.input.id);
     let run = |buffer: &mut Vec<u8>, task: &Task<'_, '_>| {
-        let lines_before = parts.get(&task.reading.input.id).map_or(0, |parts| {
-            parts.range(..task.span.offset).map(|(_, part)| part.lines).sum()
-        });
+        let reading = task.reading;
+        let lines_before = known(task).map_or(0, |input| input.lines_before(task.span.offset));
         let whence = Whence {
             lines_before,
-            ..task.reading.whence
+            ..reading.whence
         };
-        let mut gatherer = Gatherer::new(task.reading.scanner(task.span.offset), whence, wanted);
+        let probe = known(task)
+            .filter(|input| {
+                !wanted.reads_all_of(whence.hop, input.span_of(task.span.offset, whence.correction_us))
+            })
+            .and_then(|input| input.loci.places());
+        let directive = reading
+            .detected
+            .prepared
+            .directive()
+            .and_then(|mark| mark.first().copied());
+        let scanner = reading.scanner(task.span.offset);
+        let mut gatherer = Gatherer::new(scanner, whence, wanted, probe, directive);
         // What broke in the first pass breaks again; it was reported then.
-        let _ = read::read_span(task.reading.input, &task.span, buffer, &mut |chunk| {
+        let _ = read::read_span(reading.input, &task.span, buffer, &mut |chunk| {
             gatherer.chunk(chunk.bytes, chunk.offset);
             progress.add(chunk.bytes.len() as u64);
         });
@@ -168,9 +182,7 @@ pub(super) fn gather(
     };
     let holds = |task: &Task<'_, '_>| {
         let correction = task.reading.whence.correction_us;
-        let part = parts
-            .get(&task.reading.input.id)
-            .and_then(|parts| parts.get(&task.span.offset));
+        let part = known(task).and_then(|input| input.parts.get(&task.span.offset));
         part.is_some_and(|part| match (part.first_us, part.last_us) {
             (Some(first), Some(last)) => wanted.may_be_in(first + correction, last + correction),
             _ => part.lines > 0, // Lines without times can still carry an id.
@@ -179,11 +191,36 @@ pub(super) fn gather(
     Ok(each(readings, &holds, &run, Gathered::merge)?.0)
 }
 
+/// Counts which fields the entries have.
+///
+/// # Errors
+/// As [`survey`].
+pub(super) fn tally(readings: &[Reading<'_>], progress: &Progress) -> Result<Tallies, Error> {
+    let run = |buffer: &mut Vec<u8>, task: &Task<'_, '_>| {
+        let mut scanner = task.reading.scanner(task.span.offset);
+        let mut tally = Tally::default();
+        // What breaks here broke in the first pass; it was reported then.
+        let _ = read::read_span(task.reading.input, &task.span, buffer, &mut |chunk| {
+            scanner.scan(chunk.bytes, chunk.offset, |scanned, _, _| {
+                if let Scanned::Entry(entry) = scanned {
+                    tally.add(entry);
+                }
+            });
+            progress.add(chunk.bytes.len() as u64);
+        });
+        (Tallies::from([(task.reading.input.id, tally)]), None)
+    };
+    Ok(each(readings, &|_| true, &run, super::detect::merge)?.0)
+}
+
+/// What is done with one task, the buffer being scratch space: its result, and what was wrong with its input.
+type Run<'f, T> = dyn Fn(&mut Vec<u8>, &Task<'_, '_>) -> (T, Option<Problem>) + Sync + 'f;
+
 /// Runs every task that `holds` and merges the results.
 fn each<T: Default + Send>(
     readings: &[Reading<'_>],
     holds: &(dyn Fn(&Task<'_, '_>) -> bool + Sync),
-    run: &(dyn Fn(&mut Vec<u8>, &Task<'_, '_>) -> (T, Option<Problem>) + Sync),
+    run: &Run<'_, T>,
     merge: fn(&mut T, T),
 ) -> Result<(T, Vec<Problem>), Error> {
     let tasks = tasks(readings)?;

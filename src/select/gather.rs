@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use why502_parsers::entry::{Entry, Fault, Kind, Phase};
+use why502_parsers::entry::{Entry, Kind};
 
+use super::locus::Probe;
 use super::own::{self, Whence};
 use super::scan::{LineRef, Scanned, Scanner, interval};
-use crate::model::record::{Place, Record};
+use crate::model::record::{Place, Record, SourceId};
 use crate::model::{HopId, ids};
 
 /// How many records of one hop are kept per failure when only method, path and time speak for them.
@@ -23,6 +24,9 @@ const CONSTANT: usize = 48;
 /// A queued request may reach the application long after the proxy gave up on it.
 const LATE_US: i64 = 60_000_000;
 
+/// Idle gaps are looked up as far back as the longest keep-alive that is usual.
+const LONGEST_IDLE_US: i64 = 660_000_000;
+
 /// Beyond this, a stamp's resolution and the clocks' uncertainty are not the reason for a misfit.
 const SLACK_US: i64 = 1_500_000;
 
@@ -32,28 +36,37 @@ pub struct Wanted {
     ids: FxHashSet<u64>,
     /// Per method-and-path key, the intervals of failures, by start.
     requests: FxHashMap<u64, Vec<Seed>>,
-    /// Where exchanges before failures are looked for, with the latest starts of those failures, ascending.
-    uses: FxHashMap<Use, Vec<i64>>,
+    /// Hops whose served requests before failures are looked for, with the latest starts of those failures, ascending.
+    served: FxHashMap<HopId, Vec<i64>>,
     /// Pairs of hops whose records are joined by id, so that look-alikes need not be gathered.
     by_id: FxHashSet<(HopId, HopId)>,
+    /// The failures' own records, which are not gathered again: input and offset.
+    own: FxHashSet<(SourceId, u64)>,
     /// Earliest and latest instant at which anything is wanted.
     reach: Option<(i64, i64)>,
 }
 
-/// Whose exchanges show when a connection was used last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Use {
-    /// Those of a hop with one upstream address (by its hash).
-    Address(HopId, u64),
-    /// Whatever a hop served.
-    Served(HopId),
-}
-
-impl Use {
-    /// The exchanges of `hop` with the upstream at `address`.
-    pub fn address(hop: HopId, address: &str) -> Self {
-        Self::Address(hop, ids::hash(address.as_bytes()))
-    }
+/// A failure whose other records are looked for.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// The failure's own record.
+    pub place: Place,
+    /// Its hop.
+    pub hop: HopId,
+    /// Start and end of the request, or of what is known of it.
+    pub interval: (i64, i64),
+    /// Resolution of both.
+    pub resolution_us: u32,
+    /// Its method-and-path key; `None` if it does not name them, or if nothing but ids is to be looked for.
+    pub request: Option<u64>,
+    /// Whether it carries an id that can be joined by.
+    pub has_ids: bool,
+    /// Whether it is looked for at all hops, or only at its own.
+    pub everywhere: bool,
+    /// Whether its hop gave up waiting, so that what it asked for may have come much later.
+    pub gave_up: bool,
+    /// Hops whose served requests show how long its upstream had been idle.
+    pub served_by: Vec<HopId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,75 +76,90 @@ struct Seed {
     place: Place,
     hop: HopId,
     has_ids: bool,
+    everywhere: bool,
 }
 
 /// How many failures of one method and path are considered for one record, nearest before it first.
 const LOOK_BACK: usize = 256;
 
 impl Wanted {
-    /// Wants whatever belongs to `seeds` (failures, hidden failures, error-log lines; corrected clock).
-    /// Hops in `by_id` (pairs, both ways) are known to write the same ids; `upstreams_of` gives the hops that a hop
-    /// sends requests to.
-    pub fn new(
-        seeds: &[Record],
+    /// Wants whatever belongs to the failures of `searches`, whose records (with their ids) are `records`. Hops in
+    /// `by_id` (pairs, both ways; a hop with itself if all its neighbours are) are known to write the same ids.
+    pub fn new<'r>(
+        searches: &[Search],
+        records: impl IntoIterator<Item = &'r Record>,
         by_id: FxHashSet<(HopId, HopId)>,
-        upstreams_of: &dyn Fn(HopId) -> Vec<HopId>,
     ) -> Self {
         let mut wanted = Self {
             by_id,
             ..Self::default()
         };
-        for record in seeds.iter().filter(|record| record.kind != Kind::Event) {
+        for record in records {
             wanted.add_ids(record);
-            let Some((start, end)) = record.interval() else {
-                continue;
-            };
-            let resolution = i64::from(record.resolution_us);
-            let late = if end - start >= 1_000_000 || timed_out(record) {
-                LATE_US
-            } else {
-                SLACK_US
-            };
-            let reach = wanted.reach.get_or_insert((start, end));
-            *reach = (reach.0.min(start - SLACK_US), reach.1.max(end + late));
-            if !record.path.is_empty() {
-                let key = ids::request_key(record.method.as_bytes(), record.path.as_bytes());
-                let seed = Seed {
-                    start_us: start - SLACK_US,
-                    end_us: end + resolution + late,
-                    place: record.place,
-                    hop: record.hop,
-                    has_ids: record.ids.iter().any(|id| ids::key(id.as_bytes()).is_some()),
-                };
-                wanted.requests.entry(key).or_default().push(seed);
-            }
-            let latest_start = start + resolution;
-            let addresses = record
-                .attempts
-                .iter()
-                .map(|attempt| Use::address(record.hop, &attempt.addr));
-            for place in addresses.chain(upstreams_of(record.hop).iter().map(|&hop| Use::Served(hop))) {
-                wanted.uses.entry(place).or_default().push(latest_start);
-            }
+            wanted.own.insert((record.place.source, record.place.offset));
+        }
+        for search in searches {
+            wanted.add(search);
         }
         wanted
             .requests
             .values_mut()
             .for_each(|seeds| seeds.sort_unstable());
-        wanted.uses.values_mut().for_each(|starts| {
+        wanted.served.values_mut().for_each(|starts| {
             starts.sort_unstable();
             starts.dedup();
         });
         wanted
     }
 
+    fn add(&mut self, search: &Search) {
+        let ((start, end), resolution) = (search.interval, i64::from(search.resolution_us));
+        let late = if search.gave_up { LATE_US } else { SLACK_US };
+        let reach = self.reach.get_or_insert((start, end));
+        *reach = (reach.0.min(start - SLACK_US), reach.1.max(end + late));
+        for &hop in &search.served_by {
+            self.served.entry(hop).or_default().push(start + resolution);
+        }
+        let Some(request) = search.request else { return };
+        self.requests.entry(request).or_default().push(Seed {
+            start_us: start - SLACK_US,
+            end_us: end + resolution + late,
+            place: search.place,
+            hop: search.hop,
+            has_ids: search.has_ids,
+            everywhere: search.everywhere,
+        });
+    }
+
+    /// Whether every line that `hop` wrote within `span` must be read, not only those with an id that is wanted.
+    pub fn reads_all_of(&self, hop: HopId, span: (i64, i64)) -> bool {
+        let meets = |from: i64, to: i64| from <= span.1 && to >= span.0;
+        let is_served = self.served.get(&hop).is_some_and(|starts| {
+            let after = starts.partition_point(|&start| start < span.0);
+            starts
+                .get(after)
+                .is_some_and(|&start| start - LONGEST_IDLE_US <= span.1)
+        });
+        is_served
+            || self.requests.values().flatten().any(|seed| {
+                let by_id = seed.has_ids && self.by_id.contains(&(seed.hop, hop));
+                let concerns = if seed.everywhere { !by_id } else { seed.hop == hop };
+                concerns && meets(seed.start_us, seed.end_us)
+            })
+    }
+
+    /// Whether an id (as it stands in a line) is wanted.
+    pub fn wants_id(&self, id: &[u8]) -> bool {
+        ids::key(id).is_some_and(|key| self.ids.contains(&key))
+    }
+
     /// Wants only the ids of `records` that were not wanted before. `None` if there are none.
-    pub fn widened(&self, records: &[&Record]) -> Option<Self> {
+    pub fn widened<'r>(&self, records: impl IntoIterator<Item = &'r Record>) -> Option<Self> {
         let mut wider = Self {
             reach: self.reach,
             ..Self::default()
         };
-        records.iter().for_each(|record| wider.add_ids(record));
+        records.into_iter().for_each(|record| wider.add_ids(record));
         wider.ids.retain(|id| !self.ids.contains(id));
         (!wider.ids.is_empty()).then_some(wider)
     }
@@ -148,8 +176,6 @@ impl Wanted {
 
     /// Whether a part whose entries lie in `[first_us, last_us]` (corrected clock) can hold anything wanted.
     pub fn may_be_in(&self, first_us: i64, last_us: i64) -> bool {
-        // Idle gaps are looked up as far back as the longest keep-alive that is usual.
-        const LONGEST_IDLE_US: i64 = 660_000_000;
         self.reach
             .is_some_and(|(from, to)| last_us >= from - LONGEST_IDLE_US && first_us <= to)
     }
@@ -171,78 +197,88 @@ impl Wanted {
             .rev()
             .take(LOOK_BACK)
             .filter(move |seed| seed.end_us >= start)
+            .filter(move |seed| seed.everywhere || seed.hop == hop)
             .filter(move |seed| !(has_ids && seed.has_ids && self.by_id.contains(&(seed.hop, hop))))
     }
-}
-
-fn timed_out(record: &Record) -> bool {
-    record
-        .signal
-        .is_some_and(|signal| signal.fault == Fault::TimedOut && signal.phase != Phase::Connect)
 }
 
 /// What the second pass found.
 #[derive(Debug, Default)]
 pub struct Gathered {
-    by_id: FxHashMap<u64, Vec<Record>>,
+    /// Per id, where it was found; more often than [`CONSTANT`] times counts as once more.
+    by_id: FxHashMap<u64, Vec<Place>>,
+    /// The records found by id.
+    records: FxHashMap<Place, Record>,
     by_time: BTreeMap<(Place, HopId), Vec<(i64, Record)>>,
-    /// Per place and start of a failure: the latest few ends of exchanges since the failure before it, descending.
-    ends: FxHashMap<(Use, i64), Vec<i64>>,
+    /// Per hop and start of a failure: the latest few ends of requests it served since the failure before, descending.
+    served: FxHashMap<(HopId, i64), Vec<i64>>,
 }
 
 impl Gathered {
     /// Takes in what another task found.
     pub fn merge(&mut self, other: Self) {
-        for (key, records) in other.by_id {
+        for (key, places) in other.by_id {
             let all = self.by_id.entry(key).or_default();
-            all.extend(records);
+            all.extend(places);
             all.truncate(CONSTANT + 1);
         }
+        self.records.extend(other.records);
         for (key, records) in other.by_time {
             let all = self.by_time.entry(key).or_default();
             all.extend(records);
             nearest(all);
         }
-        for (key, ends) in other.ends {
-            let all = self.ends.entry(key).or_default();
+        for (key, ends) in other.served {
+            let all = self.served.entry(key).or_default();
             all.extend(ends);
             latest(all);
         }
     }
 
     /// The records, each once, by place.
-    pub fn records(&self) -> Vec<Record> {
-        let usable = |records: &&Vec<Record>| records.len() <= CONSTANT;
-        let mut all: BTreeMap<Place, &Record> = BTreeMap::new();
-        for record in self.by_id.values().filter(usable).flatten() {
-            all.insert(record.place, record);
-        }
-        for (_, record) in self.by_time.values().flatten() {
-            all.insert(record.place, record);
-        }
-        all.into_values().cloned().collect()
+    pub fn into_records(self) -> Vec<Record> {
+        let Self {
+            by_id,
+            mut records,
+            by_time,
+            ..
+        } = self;
+        let usable = by_id
+            .into_values()
+            .filter(|places| places.len() <= CONSTANT)
+            .flatten();
+        let mut all: BTreeMap<Place, Record> = usable
+            .filter_map(|place| Some((place, records.remove(&place)?)))
+            .collect();
+        all.extend(
+            by_time
+                .into_values()
+                .flatten()
+                .map(|(_, record)| (record.place, record)),
+        );
+        all.into_values().collect()
     }
 
-    /// The ends of exchanges before failures, for look-ups by place and time.
-    pub fn uses(&self) -> Uses {
-        let mut uses = Uses::default();
-        for (&(place, start), ends) in &self.ends {
-            uses.ends.entry(place).or_default().insert(start, ends.clone());
+    /// The ends of served requests before failures, for look-ups by hop and time.
+    pub fn take_served(&mut self) -> Served {
+        let mut served = Served::default();
+        for ((hop, start), ends) in std::mem::take(&mut self.served) {
+            served.ends.entry(hop).or_default().insert(start, ends);
         }
-        uses
+        served
     }
 }
 
-/// When upstreams had been used last before failures.
+/// When hops had served requests last before failures.
 #[derive(Debug, Default)]
-pub struct Uses {
-    ends: BTreeMap<Use, BTreeMap<i64, Vec<i64>>>,
+pub struct Served {
+    ends: BTreeMap<HopId, BTreeMap<i64, Vec<i64>>>,
 }
 
-impl Uses {
-    /// The latest end of an exchange at `place` that is not after `start_us`, where a failure began.
-    pub fn before(&self, place: Use, start_us: i64) -> Option<i64> {
-        let ends = self.ends.get(&place)?;
+impl Served {
+    /// The latest end of a request served by `hop` that is not after `start_us`, where a failure began.
+    pub fn before(&self, hop: HopId, start_us: i64) -> Option<i64> {
+        let ends = self.ends.get(&hop)?;
         // An end is filed under the first failure after it, and that may lie after this one.
         let after = ends.range(start_us..).next().into_iter();
         let before = ends.range(..start_us).rev();
@@ -275,16 +311,27 @@ pub struct Gatherer<'w> {
     scanner: Scanner,
     whence: Whence,
     wanted: &'w Wanted,
+    probe: Option<Probe>,
+    directive: Option<u8>,
     found: Gathered,
 }
 
 impl<'w> Gatherer<'w> {
-    /// A gatherer for one part.
-    pub fn new(scanner: Scanner, whence: Whence, wanted: &'w Wanted) -> Self {
+    /// A gatherer for one part. With a `probe`, only lines that may carry a wanted id are read (and those that start
+    /// with `directive`, since they change how others are read).
+    pub fn new(
+        scanner: Scanner,
+        whence: Whence,
+        wanted: &'w Wanted,
+        probe: Option<Probe>,
+        directive: Option<u8>,
+    ) -> Self {
         Self {
             scanner,
             whence,
             wanted,
+            probe,
+            directive,
             found: Gathered::default(),
         }
     }
@@ -295,17 +342,41 @@ impl<'w> Gatherer<'w> {
             scanner,
             whence,
             wanted,
+            probe,
+            directive,
             found,
         } = self;
-        scanner.scan(bytes, offset, |scanned, line| {
+        let mut take = |scanned: Scanned<'_, '_>, line: LineRef| {
+            if let Scanned::Entry(entry) = scanned {
+                consider(found, wanted, entry, line, whence);
+            }
+        };
+        match probe {
+            None => scanner.scan(bytes, offset, |scanned, line, _| take(scanned, line)),
+            Some(probe) => {
+                let is_read = |line: &[u8]| {
+                    (directive.is_some() && line.first() == directive.as_ref())
+                        || probe.may_want(line, |id| wanted.wants_id(id))
+                };
+                scanner.scan_where(bytes, offset, is_read, |scanned, line, _| take(scanned, line));
+            }
+        }
+    }
+
+    /// What was found.
+    pub fn finish(mut self) -> Gathered {
+        let Self {
+            scanner,
+            whence,
+            wanted,
+            found,
+            ..
+        } = &mut self;
+        scanner.finish(|scanned, line, _| {
             if let Scanned::Entry(entry) = scanned {
                 consider(found, wanted, entry, line, whence);
             }
         });
-    }
-
-    /// What was found.
-    pub fn finish(self) -> Gathered {
         self.found
     }
 }
@@ -318,18 +389,13 @@ fn consider(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, line: Line
         (start_us, end_us + i64::from(stamp.resolution_us), end_us)
     });
     if let Some((_, _, end)) = times {
-        note_use(found, wanted, entry, end, whence.hop);
+        note_served(found, wanted, entry, end, whence.hop);
+    }
+    if wanted.own.contains(&(whence.source, line.offset)) {
+        return;
     }
     if wanted.has_id(entry) {
-        let record = own::record(entry, line, whence);
-        for key in entry.ids.as_slice().iter().filter_map(|id| ids::key(id)) {
-            if wanted.ids.contains(&key) {
-                let all = found.by_id.entry(key).or_default();
-                if all.len() <= CONSTANT {
-                    all.push(record.clone());
-                }
-            }
-        }
+        take_by_id(found, wanted, entry, own::record(entry, line, whence));
     }
     let Some((start, latest, _)) = times else { return };
     if entry.path.is_empty() || entry.kind == Kind::Event {
@@ -350,29 +416,35 @@ fn consider(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, line: Line
     }
 }
 
-/// Remembers the end of an exchange for the failures that come after it.
-fn note_use(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, end: i64, hop: HopId) {
-    if wanted.uses.is_empty() || entry.kind == Kind::Event {
+fn take_by_id(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, record: Record) {
+    let place = record.place;
+    for key in entry.ids.as_slice().iter().filter_map(|id| ids::key(id)) {
+        if wanted.ids.contains(&key) {
+            let all = found.by_id.entry(key).or_default();
+            if all.len() <= CONSTANT {
+                all.push(place);
+            }
+            if all.len() > CONSTANT {
+                return;
+            }
+        }
+    }
+    found.records.insert(place, record);
+}
+
+/// Remembers the end of a served request for the failures that come after it.
+fn note_served(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, end: i64, hop: HopId) {
+    if entry.kind != Kind::Request || entry.status.is_none() {
         return;
     }
-    let mut note = |place: Use| {
-        let Some(starts) = wanted.uses.get(&place) else {
-            return;
-        };
-        let next = starts.partition_point(|&start| start < end);
-        let Some(&start) = starts.get(next) else { return };
-        let ends = found.ends.entry((place, start)).or_default();
-        if ends.len() < ENDS || ends.last().is_some_and(|&last| end > last) {
-            ends.push(end);
-            latest(ends);
-        }
+    let Some(starts) = wanted.served.get(&hop) else {
+        return;
     };
-    if let Some(attempt) = entry.upstream.last()
-        && attempt.status.or(entry.status).is_some_and(|status| status < 500)
-    {
-        note(Use::Address(hop, ids::hash(attempt.addr)));
-    }
-    if entry.kind == Kind::Request && entry.status.is_some() {
-        note(Use::Served(hop));
+    let next = starts.partition_point(|&start| start < end);
+    let Some(&start) = starts.get(next) else { return };
+    let ends = found.served.entry((hop, start)).or_default();
+    if ends.len() < ENDS || ends.last().is_some_and(|&last| end > last) {
+        ends.push(end);
+        latest(ends);
     }
 }

@@ -4,12 +4,15 @@
 //! [`gather`] keeps what belongs to those failures. All partial results merge in any order.
 
 pub mod gather;
+pub mod locus;
 pub mod own;
+pub mod recent;
 pub mod scan;
 pub mod sketch;
 pub mod survey;
+mod wrapped;
 
-pub use gather::{Gathered, Wanted};
+pub use gather::{Gathered, Search, Wanted};
 pub use scan::{LineRef, Scanner};
 pub use sketch::Sketch;
 pub use survey::{InputSurvey, Survey};

@@ -1,7 +1,7 @@
 //! From a block's bytes to entries, line by line, whatever stands around the lines.
 
 use why502_parsers::entry::{Kind, Stamp, Zone as StampZone};
-use why502_parsers::wrap::Wrapper;
+use why502_parsers::wrap::{Layers, Outer, Peeler};
 use why502_parsers::{Entry, Line, LineError, LineParser, bytes};
 
 use crate::plan::{CivilClock, Zone, window};
@@ -29,30 +29,39 @@ pub enum Scanned<'e, 'a> {
     Unparsed(LineError),
 }
 
+/// Longest record of several lines that is read whole, in bytes; what goes on beyond is read line by line.
+const RECORD_MOST: usize = 64 << 10;
+
 /// Parses the lines of consecutive chunks of one input.
 pub struct Scanner {
+    pub(super) reader: Reader,
+    /// Takes off what stands around lines; `None` if nothing does.
+    pub(super) peeler: Option<Peeler<LineRef>>,
+    pub(super) index: u64,
+    /// Records may go on over several lines, which stand together in the file.
+    joins: bool,
+}
+
+/// Reads single lines and puts their stamps right.
+pub(super) struct Reader {
     parser: Box<dyn LineParser>,
-    wrapper: Option<&'static dyn Wrapper>,
     civil: Option<CivilClock>,
     reference_us: i64,
-    index: u64,
 }
 
 impl Scanner {
-    /// A scanner that reads lines with `parser` after `wrapper` has been taken off. Stamps that do not say their
+    /// A scanner that reads lines with `parser` after `wrappers` have been taken off. Stamps that do not say their
     /// zone are of `zone`, if that is given; those that do not say their year are of the one that brings them to
     /// about `reference_us`.
-    pub fn new(
-        parser: Box<dyn LineParser>,
-        wrapper: Option<&'static dyn Wrapper>,
-        zone: Option<Zone>,
-        reference_us: i64,
-    ) -> Self {
+    pub fn new(parser: Box<dyn LineParser>, wrappers: Layers, zone: Option<Zone>, reference_us: i64) -> Self {
         Self {
-            parser,
-            wrapper,
-            civil: zone.map(CivilClock::new),
-            reference_us,
+            joins: wrappers.is_empty() && parser.begins(b"").is_some(),
+            reader: Reader {
+                parser,
+                civil: zone.map(CivilClock::new),
+                reference_us,
+            },
+            peeler: (!wrappers.is_empty()).then(|| Peeler::new(wrappers)),
             index: 0,
         }
     }
@@ -62,40 +71,100 @@ impl Scanner {
         self.index
     }
 
-    /// Hands every line of `chunk`, which starts at byte `offset` of the input and consists of whole lines, to `sink`.
-    pub fn scan<'a>(&mut self, chunk: &'a [u8], offset: u64, mut sink: impl FnMut(Scanned<'_, 'a>, LineRef)) {
+    /// Hands every line of `chunk`, which starts at byte `offset` of the input and consists of whole lines, to `sink`,
+    /// with the line as its format sees it.
+    pub fn scan(&mut self, chunk: &[u8], offset: u64, sink: impl FnMut(Scanned<'_, '_>, LineRef, &[u8])) {
+        self.scan_where(chunk, offset, |_| true, sink);
+    }
+
+    /// The same for the lines that `wanted` picks; the others are counted and left unread.
+    pub fn scan_where(
+        &mut self,
+        chunk: &[u8],
+        offset: u64,
+        wanted: impl Fn(&[u8]) -> bool,
+        mut sink: impl FnMut(Scanned<'_, '_>, LineRef, &[u8]),
+    ) {
+        if self.peeler.is_some() {
+            return self.scan_wrapped(chunk, offset, &wanted, &mut sink);
+        }
         let mut entry = Entry::default();
-        let mut rest = chunk;
-        let mut at = offset;
-        while !rest.is_empty() {
-            let end = memchr::memchr(b'\n', rest);
-            let taken = end.map_or(rest.len(), |end| end + 1);
-            let line = bytes::trim_cr(&rest[..end.unwrap_or(rest.len())]);
-            rest = &rest[taken..];
+        let mut start = 0;
+        // Lines that begin before this have been read as part of the record above them.
+        let mut read_until = 0;
+        for end in memchr::memchr_iter(b'\n', chunk).chain(std::iter::once(chunk.len())) {
+            if start >= chunk.len() {
+                break;
+            }
+            let (from, line) = (start, bytes::trim_cr(&chunk[start..end]));
+            start = end + 1;
             let place = LineRef {
-                offset: at,
+                offset: offset + from as u64,
                 len: u32::try_from(line.len()).unwrap_or(u32::MAX),
                 index: self.index,
             };
-            at += taken as u64;
             self.index += 1;
+            if from < read_until {
+                let is_blank = line.trim_ascii().is_empty();
+                let further = if is_blank {
+                    Scanned::Directive
+                } else {
+                    Scanned::Continuation
+                };
+                sink(further, place, line);
+                continue;
+            }
+            let further = self.further(line, chunk.get(start..).unwrap_or_default());
+            let record = if further == 0 {
+                line
+            } else {
+                &chunk[from..start + further]
+            };
+            if !wanted(record) {
+                continue;
+            }
             entry.clear();
-            sink(self.line(line, &mut entry), place);
+            let scanned = self.reader.line(record, &mut entry, None);
+            if further > 0 && matches!(scanned, Scanned::Entry(_)) {
+                read_until = start + further;
+            }
+            sink(scanned, place, line);
         }
     }
 
-    fn line<'e, 'a>(&mut self, line: &'a [u8], entry: &'e mut Entry<'a>) -> Scanned<'e, 'a> {
-        if line
-            .iter()
-            .all(|&byte| byte == b' ' || byte == b'\t' || byte == 0)
+    /// How many bytes of lines at the start of `rest` belong to the record that `line` begins.
+    fn further(&self, line: &[u8], rest: &[u8]) -> usize {
+        if !self.joins || self.reader.parser.begins(line) != Some(true) {
+            return 0;
+        }
+        let mut len = 0;
+        while let Some(end) = memchr::memchr(b'\n', &rest[len..]) {
+            let next = bytes::trim_cr(&rest[len..len + end]);
+            if self.reader.parser.begins(next) != Some(false) || len + end + 1 > RECORD_MOST {
+                break;
+            }
+            len += end + 1;
+        }
+        len
+    }
+}
+
+impl Reader {
+    /// Reads `line`; what it does not say of itself is taken from the wrappers that stood around it.
+    pub(super) fn line<'e, 'a>(
+        &mut self,
+        line: &'a [u8],
+        entry: &'e mut Entry<'a>,
+        outer: Option<&Outer<'_>>,
+    ) -> Scanned<'e, 'a> {
+        if line.first().is_none_or(|&byte| byte <= b' ')
+            && line
+                .iter()
+                .all(|&byte| byte == b' ' || byte == b'\t' || byte == 0)
         {
             return Scanned::Directive; // Blank, or NUL padding of a pre-allocated file.
         }
-        let (outer, inner) = match self.wrapper.and_then(|wrapper| wrapper.unwrap(line)) {
-            Some((outer, inner)) => (Some(outer), inner),
-            None => (None, line),
-        };
-        match self.parser.parse(inner, entry) {
+        match self.parser.parse(line, entry) {
             Ok(Line::Entry) => {}
             Ok(Line::Continuation) => return Scanned::Continuation,
             Ok(Line::Directive) => return Scanned::Directive,
@@ -136,4 +205,52 @@ pub fn interval(entry: &Entry<'_>) -> Option<(Option<i64>, Option<i64>, Stamp)> 
         }
     };
     Some((start, end, stamp))
+}
+
+#[cfg(test)]
+mod tests {
+    use why502_parsers::{Head, registry};
+
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_whole_and_its_lines_are_counted() {
+        let chunk = b"2026-11-20 16:23:16.139 ERROR 1 --- [nio-1] c.e.Orders : no\n\njava.net.ConnectException: Connection refused\n\tat a.B.c(B.java:1)\n2026-11-20 16:23:17.139  INFO 1 --- [nio-1] c.e.Orders : yes\n";
+        let head = Head {
+            bytes: chunk,
+            hints: &[],
+            date_hint: None,
+        };
+        let prepared = registry::by_name("java-text").map(|format| format.prepare(&head));
+        let parser = prepared.as_ref().map(|prepared| prepared.open(b""));
+        let mut scanner = Scanner::new(parser.unwrap(), None, None, 0);
+        let mut seen = Vec::new();
+        scanner.scan(chunk, 0, |scanned, place, _| {
+            let what = match scanned {
+                Scanned::Entry(entry) if entry.signal.is_some() => "failure",
+                Scanned::Entry(_) => "entry",
+                Scanned::Continuation => "continuation",
+                Scanned::Directive => "blank",
+                Scanned::Unparsed(_) => "unparsed",
+            };
+            seen.push((what, place.offset, place.index));
+        });
+        let text = std::str::from_utf8(chunk).unwrap();
+        let mut offset = 0;
+        let places: Vec<_> = text
+            .split_inclusive('\n')
+            .enumerate()
+            .map(|(index, line)| {
+                let at = offset;
+                offset += line.len() as u64;
+                (at, index as u64)
+            })
+            .collect();
+        assert_eq!(seen.iter().map(|s| (s.1, s.2)).collect::<Vec<_>>(), places);
+        let what: Vec<_> = seen.iter().map(|s| s.0).collect();
+        assert_eq!(
+            what,
+            ["failure", "blank", "continuation", "continuation", "entry"]
+        );
+    }
 }

@@ -7,6 +7,8 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::ids;
+
 /// One sampled request, in the clock of its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sample {
@@ -18,6 +20,8 @@ pub struct Sample {
     pub resolution_us: u32,
     /// Whether start and end are both known.
     pub whole: bool,
+    /// Hash of the address it was sent to, as [`ids::hash`] gives it; 0 if not logged. Filled in when it is offered.
+    pub upstream: u64,
 }
 
 /// The samples under one key, and what their lines say besides.
@@ -31,8 +35,8 @@ pub struct Group {
     pub upstreams: BTreeSet<Box<str>>,
 }
 
-/// Upstream addresses kept per key; with so many, none can be told from the key anyway.
-const UPSTREAMS: usize = 4;
+/// Upstream addresses kept per key: those of a group of like servers.
+const UPSTREAMS: usize = 16;
 
 /// What a request's line says besides its times.
 #[derive(Debug, Clone, Copy)]
@@ -82,11 +86,13 @@ impl Sketch {
 #[derive(Debug, Clone, Default)]
 struct Lowest<const KEYS: usize, const EACH: usize> {
     kept: BTreeMap<u64, Group>,
+    /// The highest key kept once all places are taken; what is above is settled by this one look.
+    highest: Option<u64>,
 }
 
 impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
     fn wants(&self, key: u64) -> bool {
-        self.kept.len() < KEYS || self.kept.last_key_value().is_some_and(|(&last, _)| key <= last)
+        self.highest.is_none_or(|highest| key <= highest)
     }
 
     fn offer(&mut self, key: u64, sample: Option<Sample>, told: Told<'_>) {
@@ -97,7 +103,10 @@ impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
             path: String::from_utf8_lossy(told.path).into(),
             ..Group::default()
         });
-        if let Some(sample) = sample {
+        if let Some(mut sample) = sample {
+            if !told.upstream.is_empty() {
+                sample.upstream = ids::hash(told.upstream);
+            }
             group.add(sample, EACH);
         }
         if group.path.as_bytes() > told.path {
@@ -111,8 +120,15 @@ impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
         {
             group.add_upstream(String::from_utf8_lossy(told.upstream).into());
         }
+        self.trim();
+    }
+
+    fn trim(&mut self) {
         if self.kept.len() > KEYS {
             self.kept.pop_last();
+        }
+        if self.kept.len() == KEYS {
+            self.highest = self.kept.last_key_value().map(|(&key, _)| key);
         }
     }
 
@@ -127,9 +143,7 @@ impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
                 }
                 Entry::Occupied(mut known) => known.get_mut().merge(group, EACH),
             }
-            if self.kept.len() > KEYS {
-                self.kept.pop_last();
-            }
+            self.trim();
         }
     }
 }
@@ -182,6 +196,7 @@ mod tests {
             end_us: at + 5,
             resolution_us: 1,
             whole: true,
+            upstream: 0,
         }
     }
 

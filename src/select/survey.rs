@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 use why502_parsers::entry::{Entry, Fault, Kind, Zone};
 
+use super::locus::Loci;
 use super::own::{self, Whence};
+use super::recent::{Prior, Recent};
 use super::scan::{LineRef, Scanned, Scanner, interval};
 use super::sketch::{Sample, Sketch, Told};
 use crate::model::ids;
@@ -34,6 +36,13 @@ pub struct InputSurvey {
     pub sketch: Sketch,
     /// The parts of the input, for line numbers and for the second pass.
     pub parts: BTreeMap<u64, Part>,
+    /// For failures that name their upstream (by offset): when it had been used before.
+    pub prior: BTreeMap<u64, Prior>,
+    /// Where ids stand in its lines.
+    pub loci: Loci,
+    /// Some request names its upstream.
+    pub names_upstreams: bool,
+    recent: BTreeMap<u64, Recent>,
     /// Some stamps do not say their zone.
     pub zone_unknown: bool,
     /// Requests among the entries.
@@ -91,8 +100,21 @@ impl InputSurvey {
         self.kept.extend(other.kept);
         self.sketch.merge(other.sketch);
         self.parts.extend(other.parts);
+        self.prior.extend(other.prior);
+        self.recent.extend(other.recent);
+        self.loci.merge(other.loci);
+        self.names_upstreams |= other.names_upstreams;
         self.zone_unknown |= other.zone_unknown;
         self.requests += other.requests;
+    }
+
+    /// Earliest and latest instant in the part that starts at `offset`, corrected; everything, if it has no times.
+    pub fn span_of(&self, offset: u64, correction_us: i64) -> (i64, i64) {
+        let part = self.parts.get(&offset).copied().unwrap_or_default();
+        match (part.first_us, part.last_us) {
+            (Some(first), Some(last)) => (first + correction_us, last + correction_us),
+            _ => (i64::MIN, i64::MAX),
+        }
     }
 
     /// Lines of the input before the part that starts at `offset`.
@@ -122,6 +144,29 @@ impl InputSurvey {
             line.line += lines_before(line.offset);
         }
         self.kept.sort_unstable_by_key(|record| record.place);
+        self.complete_prior();
+    }
+
+    /// Lets failures near the start of a part know what earlier parts saw of their upstreams.
+    fn complete_prior(&mut self) {
+        let mut earlier = Recent::default();
+        let ends = self
+            .recent
+            .keys()
+            .skip(1)
+            .copied()
+            .chain(std::iter::once(u64::MAX));
+        for ((&start, recent), end) in self.recent.iter().zip(ends) {
+            for (_, prior) in self
+                .prior
+                .range_mut(start..end)
+                .filter(|(_, prior)| prior.is_short())
+            {
+                prior.extend(&earlier);
+            }
+            earlier.follow(recent);
+        }
+        self.recent.clear();
     }
 }
 
@@ -135,10 +180,16 @@ pub(crate) fn earliest(a: Option<i64>, b: Option<i64>) -> Option<i64> {
 /// Surveys one part of one input.
 pub struct Surveyor<'w> {
     scanner: Scanner,
+    part_offset: u64,
+    taken: Taken<'w>,
+}
+
+/// What a surveyor has taken in so far.
+struct Taken<'w> {
     whence: Whence,
     wanted: &'w (dyn Fn(u16) -> bool + Sync),
     part: Part,
-    part_offset: u64,
+    recent: Recent,
     result: InputSurvey,
 }
 
@@ -152,56 +203,85 @@ impl<'w> Surveyor<'w> {
     ) -> Self {
         Self {
             scanner,
-            whence,
-            wanted,
-            part: Part::default(),
             part_offset,
-            result: InputSurvey::default(),
+            taken: Taken {
+                whence,
+                wanted,
+                part: Part::default(),
+                recent: Recent::default(),
+                result: InputSurvey::default(),
+            },
         }
     }
 
     /// Takes in whole lines.
     pub fn chunk(&mut self, bytes: &[u8], offset: u64) {
-        let Self {
-            scanner,
-            whence,
-            wanted,
-            part,
-            result,
-            ..
-        } = self;
-        result.coverage.bytes += bytes.len() as u64;
-        scanner.scan(bytes, offset, |scanned, line| {
-            let coverage = &mut result.coverage;
-            coverage.lines += 1;
-            match scanned {
-                Scanned::Entry(entry) => {
-                    coverage.entries += 1;
-                    observe(result, part, entry, line, whence, *wanted);
-                }
-                Scanned::Continuation => coverage.continuations += 1,
-                Scanned::Directive => coverage.directives += 1,
-                Scanned::Unparsed(error) => {
-                    coverage.unparsed += 1;
-                    if coverage.unparsed_at.len() < Coverage::UNPARSED_SHOWN {
-                        let reason = error.to_string();
-                        coverage.unparsed_at.push(Unparsed {
-                            offset: line.offset,
-                            line: line.index + 1,
-                            reason,
-                        });
-                    }
-                }
-            }
+        let Self { scanner, taken, .. } = self;
+        taken.result.coverage.bytes += bytes.len() as u64;
+        scanner.scan(bytes, offset, |scanned, line, raw| {
+            taken.take(scanned, line, raw);
         });
     }
 
     /// What was learnt.
-    pub fn finish(mut self) -> Survey {
-        self.part.lines = self.scanner.lines();
-        self.result.parts.insert(self.part_offset, self.part);
+    pub fn finish(self) -> Survey {
+        let Self {
+            mut scanner,
+            part_offset,
+            mut taken,
+        } = self;
+        scanner.finish(|scanned, line, raw| taken.take(scanned, line, raw));
+        let Taken {
+            whence,
+            mut part,
+            recent,
+            mut result,
+            ..
+        } = taken;
+        part.lines = scanner.lines();
+        result.parts.insert(part_offset, part);
+        result.recent.insert(part_offset, recent);
         Survey {
-            inputs: BTreeMap::from([(self.whence.source, self.result)]),
+            inputs: BTreeMap::from([(whence.source, result)]),
+        }
+    }
+}
+
+impl Taken<'_> {
+    /// Counts a line, which stands in its file as `raw` (what is around it taken off), and observes the entry
+    /// it may be.
+    fn take(&mut self, scanned: Scanned<'_, '_>, line: LineRef, raw: &[u8]) {
+        let Self {
+            whence,
+            wanted,
+            part,
+            recent,
+            result,
+        } = self;
+        let coverage = &mut result.coverage;
+        coverage.lines += 1;
+        match scanned {
+            Scanned::Entry(entry) => {
+                coverage.entries += 1;
+                if result.loci.is_open() && !entry.ids.as_slice().is_empty() {
+                    result.loci.learn(raw, entry.ids.as_slice());
+                }
+                observe(result, part, entry, line, whence, *wanted);
+                follow_upstream(result, recent, entry, line.offset);
+            }
+            Scanned::Continuation => coverage.continuations += 1,
+            Scanned::Directive => coverage.directives += 1,
+            Scanned::Unparsed(error) => {
+                coverage.unparsed += 1;
+                if coverage.unparsed_at.len() < Coverage::UNPARSED_SHOWN {
+                    let reason = error.to_string();
+                    coverage.unparsed_at.push(Unparsed {
+                        offset: line.offset,
+                        line: line.index + 1,
+                        reason,
+                    });
+                }
+            }
         }
     }
 }
@@ -232,6 +312,7 @@ fn observe(
                 end_us: last,
                 resolution_us: stamp.resolution_us,
                 whole: start.is_some() && end.is_some(),
+                upstream: 0,
             };
             sketch(&mut result.sketch, entry, Some(sample));
         } else if !entry.upstream.addr.is_empty() {
@@ -241,6 +322,34 @@ fn observe(
     }
     if is_kept(entry, wanted) {
         result.kept.push(own::record(entry, line, whence));
+    }
+}
+
+/// Remembers when upstreams were used, and for a failure just kept, when its own had been.
+fn follow_upstream(result: &mut InputSurvey, recent: &mut Recent, entry: &Entry<'_>, offset: u64) {
+    if entry.upstream.addr.is_empty() {
+        return;
+    }
+    let is_kept = result
+        .kept
+        .last()
+        .is_some_and(|record| record.place.offset == offset);
+    if is_kept && let Some(attempt) = entry.upstream.attempts().find(|attempt| !attempt.addr.is_empty()) {
+        let address = ids::hash(attempt.addr);
+        result.prior.insert(
+            offset,
+            Prior {
+                address,
+                ends: recent.ends(address),
+            },
+        );
+    }
+    if let Some((_, Some(end), _)) = interval(entry)
+        && let Some(attempt) = entry.upstream.last()
+        && attempt.status.or(entry.status).is_some_and(|status| status < 500)
+    {
+        result.names_upstreams |= entry.kind == Kind::Request;
+        recent.note(ids::hash(attempt.addr), end);
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) fn looks_like_log(shown: &str, head: &[u8]) -> bool {
     let sample = Head {
         bytes: head,
         hints: &[],
+        date_hint: None,
     };
     let (mut looked_at, mut timed) = (0, 0);
     for line in sample.lines().take(Head::LINES) {
@@ -34,7 +35,7 @@ pub(super) fn looks_like_log(shown: &str, head: &[u8]) -> bool {
 }
 
 /// An array, an object that goes on over several lines, or one of this program's reports.
-fn is_json_document(head: &[u8]) -> bool {
+pub(super) fn is_json_document(head: &[u8]) -> bool {
     let text = head.trim_ascii_start();
     let first_line = text
         .split(|byte| *byte == b'\n')

@@ -5,21 +5,25 @@
 //! surrounds a file (its name, its neighbours) only breaks ties between products that write alike.
 
 mod choose;
+mod day;
+mod definitions;
 mod document;
 mod fallback;
 mod forced;
 mod hints;
+mod interleaved;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use why502_parsers::format::{Format, Head, Prepared, Product, RecordKind, Score};
-use why502_parsers::wrap::Wrapper;
+use why502_parsers::wrap::Layers;
 
 use crate::error::Error;
 use crate::model::finding::Problem;
 use crate::model::{Input, SourceId};
 
+pub use definitions::{definitions, files as definition_files};
 pub use forced::Forced;
 
 use choose::{Choice, Sample};
@@ -39,13 +43,19 @@ pub struct Detected {
     /// The format, made ready for this file.
     pub prepared: Arc<dyn Prepared>,
     /// What stands around each line, to be taken off before parsing.
-    pub wrapper: Option<&'static dyn Wrapper>,
+    pub wrapper: Layers,
     /// How sure the format was.
     pub score: Score,
     /// Why this format.
     pub reason: String,
     /// Formats that would have done as well, by name.
     pub rivals: Vec<String>,
+    /// Those of them that read the lines otherwise, so that it matters which one is right.
+    pub ties: Vec<String>,
+    /// Lines looked at, and how many of them were read.
+    pub looked_at: u32,
+    /// See [`Detected::looked_at`].
+    pub parsed: u32,
 }
 
 impl std::fmt::Debug for Detected {
@@ -53,7 +63,7 @@ impl std::fmt::Debug for Detected {
         f.debug_struct("Detected")
             .field("format_name", &self.format_name)
             .field("product", &self.product)
-            .field("wrapper", &self.wrapper.map(Wrapper::name))
+            .field("wrapper", &self.wrapper)
             .field("score", &self.score)
             .field("reason", &self.reason)
             .field("rivals", &self.rivals)
@@ -70,6 +80,8 @@ pub struct DeclaredFormat {
     pub log_path: String,
     /// The configuration file as reports name it.
     pub config: String,
+    /// Whether it is a definition of the user's own and not of a server's configuration.
+    pub is_definition: bool,
 }
 
 /// What detection is given beside the inputs.
@@ -116,7 +128,8 @@ pub fn detect(inputs: &[Input], surroundings: Surroundings<'_>, forced: &Forced,
         },
     };
     let mut streams: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (at, input) in inputs.iter().enumerate() {
+    // The newest part decides what the log is: the others may be from before the format was changed.
+    for (at, input) in inputs.iter().enumerate().rev() {
         streams.entry(&input.stream).or_default().push(at);
     }
     let mut first: Vec<Stream<'_>> = Vec::new();
@@ -192,7 +205,8 @@ impl<'a> Detector<'a> {
             return Choice::forced(format, reason, head);
         }
         let (sample, choice) = choose::best(input, head, self.surroundings.declared, hints);
-        if choice.is_some() {
+        // The middle of a document may look like a log; the document is none.
+        if choice.is_some() || document::is_json_document(&sample.raw) {
             return (sample, choice);
         }
         let middle = (self.look)(input, Part::Middle).unwrap_or_default();
@@ -234,7 +248,9 @@ impl<'a> Detector<'a> {
         }
         for member in members {
             let detected = if member == lead {
-                Some(choice.detected(&sample))
+                let detected = choice.detected(&sample, day::of(&inputs[member]));
+                self.sniffed.problems.extend(doubts(input, &choice, &detected));
+                Some(detected)
             } else {
                 self.member(&inputs[member], &choice)
             };
@@ -297,15 +313,15 @@ impl<'a> Detector<'a> {
                 return None;
             }
         };
-        let sample = Sample::unwrapped(head, stream.wrapper);
+        let sample = Sample::unwrapped(head, stream.layers);
         if sample.is_empty() || stream.is_forced() || stream.fits(&sample) {
-            return Some(stream.detected(&sample));
+            return Some(stream.detected(&sample, day::of(input)));
         }
         let (sample, choice) = self.choose(input, sample.raw, &[stream.product()]);
         if choice.is_none() {
             self.unknown(std::slice::from_ref(input), &[0], &sample);
         }
-        choice.map(|choice| choice.detected(&sample))
+        choice.map(|choice| choice.detected(&sample, day::of(input)))
     }
 
     /// No format fits: a problem if it looks like a log, else passed over.
@@ -313,7 +329,7 @@ impl<'a> Detector<'a> {
         let Some(first) = members.first().map(|at| &inputs[*at]) else {
             return;
         };
-        if !document::looks_like_log(&first.shown, &sample.raw) {
+        if first.is_document() || !document::looks_like_log(&first.shown, &sample.raw) {
             let ids = members.iter().map(|at| inputs[*at].id);
             return self.sniffed.passed_over.extend(ids);
         }
@@ -332,9 +348,51 @@ impl<'a> Detector<'a> {
     }
 }
 
+/// Of a hundred lines looked at, this many should be read.
+const ENOUGH_PERCENT: u32 = 90;
+
+/// What speaks against the choice: others read the lines as well but otherwise, or many lines are not read.
+fn doubts(input: &Input, choice: &Choice<'_>, detected: &Detected) -> Vec<Problem> {
+    let shown = &input.shown;
+    let mut doubts = Vec::new();
+    if !detected.ties.is_empty() && !choice.is_forced() {
+        let ties = detected.ties.join(", ");
+        doubts.push(Problem {
+            path: shown.clone(),
+            message: format!(
+                "{shown} is read as {}, but may as well be {ties}",
+                detected.format_name
+            ),
+            hint: format!(
+                "say which with --input-format '{shown}={}', or name the configuration with --server-config",
+                detected.ties.first().map_or("", String::as_str)
+            ),
+        });
+    }
+    let short = detected.parsed * 100 < detected.looked_at * ENOUGH_PERCENT;
+    // That a forced format reads nothing at all has been said.
+    if short && detected.parsed > 0 {
+        doubts.push(Problem {
+            path: shown.clone(),
+            message: format!(
+                "only {} of the first {} lines of {shown} are read as {}",
+                detected.parsed, detected.looked_at, detected.format_name
+            ),
+            hint: format!(
+                "if they are of another format, name it with --input-format '{shown}=…' or paste it with --log-format"
+            ),
+        });
+    }
+    doubts
+}
+
 /// The head of a file as formats are shown it.
 fn head<'a>(bytes: &'a [u8], hints: &'a [Product]) -> Head<'a> {
-    Head { bytes, hints }
+    Head {
+        bytes,
+        hints,
+        date_hint: None,
+    }
 }
 
 #[cfg(test)]

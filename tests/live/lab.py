@@ -25,6 +25,8 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+# What the applications log with.
+NODE_PACKAGES = ["pino@10.4.0", "pino-http@11.0.0"]
 START_SECONDS = 15.0
 STOP_SECONDS = 4.0
 
@@ -241,7 +243,7 @@ class Lab:
         Its log is `logs/app.log`, its settings `configs/<hop>/settings.json`, and what it really
         received goes to the laboratory's side channel, `side_events`."""
         binary = program("node", "apt-get install nodejs")
-        modules = node_modules(["pino@10.4.0", "pino-http@11.0.0"])
+        modules = node_modules(NODE_PACKAGES)
         self.versions["node"] = version([binary, "-v"], r"v(\S+)")
         self.versions["pino-http"] = json.loads(
             (modules / "pino-http/package.json").read_text())["version"]

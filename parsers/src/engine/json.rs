@@ -102,22 +102,31 @@ fn exponent_scaled(text: &[u8], unit: u64) -> Option<u64> {
 /// # Errors
 /// [`LineError`] if `line` is not one JSON object, save for the liberties named in the module's documentation.
 pub fn scan<'a>(line: &'a [u8], keys: &Keys, out: &mut [Value<'a>]) -> Result<(), LineError> {
-    let mut cursor = Cursor {
-        line,
-        at: 0,
-        keys,
-        out,
-    };
+    let end = scan_from(line, 0, keys, out)?;
+    if end < line.len() {
+        return Err(LineError::new(end, "end of the JSON object"));
+    }
+    Ok(())
+}
+
+/// As [`scan`], for an object that starts at byte `at` of `line`: where it and the blanks behind it end.
+///
+/// # Errors
+/// As [`scan`], save that anything may follow the object.
+pub fn scan_from<'a>(
+    line: &'a [u8],
+    at: usize,
+    keys: &Keys,
+    out: &mut [Value<'a>],
+) -> Result<usize, LineError> {
+    let mut cursor = Cursor { line, at, keys, out };
     cursor.blanks();
     if cursor.peek() != b'{' {
         return Err(cursor.wants("JSON object"));
     }
     cursor.object(0, 1)?;
     cursor.blanks();
-    if cursor.at < line.len() {
-        return Err(cursor.wants("end of the JSON object"));
-    }
-    Ok(())
+    Ok(cursor.at)
 }
 
 struct Cursor<'a, 'k, 'o> {

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::engine::{paste_apache, paste_envoy, paste_haproxy, paste_nginx, paste_squid, paste_varnish};
+use crate::engine::slot::unit;
+use crate::engine::{
+    paste_apache, paste_envoy, paste_gunicorn, paste_haproxy, paste_nginx, paste_squid, paste_tomcat,
+    paste_varnish,
+};
 use crate::error::FormatError;
 use crate::format::Format;
 
@@ -16,6 +20,12 @@ pub enum Dialect {
     Apache,
     /// HAProxy `log-format`.
     Haproxy,
+    /// Pattern of Tomcat's access log valve, from version 10 on.
+    Tomcat,
+    /// The same up to version 9, where `%D` is milliseconds.
+    Tomcat9,
+    /// gunicorn `access_log_format`.
+    Gunicorn,
     /// Envoy's access-log format strings.
     Envoy,
     /// Squid `logformat`.
@@ -26,10 +36,13 @@ pub enum Dialect {
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::Nginx,
         Self::Apache,
         Self::Haproxy,
+        Self::Tomcat,
+        Self::Tomcat9,
+        Self::Gunicorn,
         Self::Envoy,
         Self::Squid,
         Self::Varnish,
@@ -41,6 +54,9 @@ impl Dialect {
             Self::Nginx => "nginx",
             Self::Apache => "apache",
             Self::Haproxy => "haproxy",
+            Self::Tomcat => "tomcat",
+            Self::Tomcat9 => "tomcat9",
+            Self::Gunicorn => "gunicorn",
             Self::Envoy => "envoy",
             Self::Squid => "squid",
             Self::Varnish => "varnish",
@@ -70,6 +86,9 @@ pub fn compile(dialect: Dialect, name: &str, text: &str) -> Result<Arc<dyn Forma
         Dialect::Nginx => Arc::new(paste_nginx::format(name, text)?),
         Dialect::Apache => Arc::new(paste_apache::format(name, text)?),
         Dialect::Haproxy => paste_haproxy::format(name, text)?,
+        Dialect::Tomcat => Arc::new(paste_tomcat::format(name, text, unit::US)?),
+        Dialect::Tomcat9 => Arc::new(paste_tomcat::format(name, text, unit::MS)?),
+        Dialect::Gunicorn => Arc::new(paste_gunicorn::format(name, text)?),
         Dialect::Envoy => paste_envoy::format(name, text)?,
         Dialect::Squid => Arc::new(paste_squid::format(name, text)?),
         Dialect::Varnish => Arc::new(paste_varnish::format(name, text)?),

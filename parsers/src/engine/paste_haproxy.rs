@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::engine::id::{self, Header, IdKind};
 use crate::engine::json_fields::{JsonFields, Meaning};
+use crate::engine::json_format::JsonFormat;
 use crate::engine::paste::unquote;
 use crate::engine::paste_nginx::wanted;
 use crate::engine::slot::{Slot, unit};
@@ -14,7 +15,6 @@ use crate::engine::template::{Builder, Field, Shape, Template, TemplateFormat, T
 use crate::entry::{Entry, Escape, Fault, Marks, Phase, Signal};
 use crate::error::FormatError;
 use crate::format::{Format, Product};
-use crate::products::json_format::JsonFormat;
 
 /// `option httplog`.
 pub const HTTPLOG: &str = "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r";

@@ -2,7 +2,7 @@
 
 use crate::bytes::{decimal_scaled, filled, number};
 use crate::engine::id::{self, IdKind};
-use crate::entry::Entry;
+use crate::entry::{Entry, Level};
 
 /// Microseconds in a unit of time that logs use.
 pub mod unit {
@@ -79,6 +79,8 @@ pub enum Slot {
     Captures,
     /// Words after the known fields: ids by their shape.
     Tail,
+    /// Severity, by its name.
+    Level,
 }
 
 impl Slot {
@@ -157,15 +159,15 @@ impl Slot {
             Self::UpstreamStatus => upstream.status = filled(text),
             Self::UpstreamConnect(unit) => {
                 (upstream.connect, upstream.unit_us) = (text, unit);
-                entry.connect_us = last_time(text, unit);
+                entry.connect_us = last_time(text, unit, upstream.separator);
             }
             Self::UpstreamHeader(unit) => {
                 (upstream.header, upstream.unit_us) = (text, unit);
-                entry.header_us = last_time(text, unit);
+                entry.header_us = last_time(text, unit, upstream.separator);
             }
             Self::UpstreamResponse(unit) => {
                 (upstream.response, upstream.unit_us) = (text, unit);
-                entry.response_us = last_time(text, unit);
+                entry.response_us = last_time(text, unit, upstream.separator);
             }
             Self::UpstreamBytes => upstream.bytes_received = filled(text),
             Self::UpstreamLocal => upstream.local = filled(text),
@@ -197,6 +199,7 @@ impl Slot {
             }
             Self::Captures => captures(text, entry),
             Self::Tail => tail(text, entry),
+            Self::Level => entry.level = level(text),
             _ => {}
         }
         true
@@ -276,12 +279,26 @@ fn status(text: &[u8], entry: &mut Entry<'_>) -> bool {
 }
 
 /// The time of the last attempt in a list.
-fn last_time(list: &[u8], unit: u32) -> Option<u64> {
-    let last = match list.iter().rposition(|b| *b == b' ') {
+fn last_time(list: &[u8], unit: u32, separator: u8) -> Option<u64> {
+    let parts = if separator == 0 { b' ' } else { separator };
+    let last = match list.iter().rposition(|b| *b == parts) {
         Some(at) => &list[at + 1..],
         None => list,
     };
     decimal_scaled(last, u64::from(unit))
+}
+
+/// A severity by the names that servers and logging libraries give it.
+fn level(text: &[u8]) -> Level {
+    let lower = text.trim_ascii().to_ascii_lowercase();
+    match lower.as_slice() {
+        b"trace" | b"debug" | b"fine" | b"finer" | b"finest" | b"verbose" => Level::Debug,
+        b"info" | b"information" | b"notice" | b"config" => Level::Info,
+        b"warn" | b"warning" => Level::Warning,
+        b"err" | b"error" | b"severe" => Level::Error,
+        b"crit" | b"critical" | b"alert" | b"emerg" | b"emergency" | b"fatal" | b"panic" => Level::Critical,
+        _ => Level::None,
+    }
 }
 
 /// Takes a request line apart. What has no method (TLS on a plain port, an empty line) is all path.

@@ -4,6 +4,7 @@
 //! that follow it and puts the slice where the field's [`Slot`] says. Nothing is allocated.
 
 use crate::engine::slot::Slot;
+use crate::engine::time_layout::Layout;
 use crate::entry::{Entry, Escape, Marks, Stamp, Zone};
 use crate::error::LineError;
 use crate::time::{self, DayCache};
@@ -22,6 +23,7 @@ pub enum TimeShape {
     EpochSeconds,
     EpochMs,
     EpochUs,
+    Layout(Layout),
 }
 
 impl TimeShape {
@@ -33,6 +35,7 @@ impl TimeShape {
             Self::Iso => time::iso_prefix(text, day),
             Self::Slashed => time::slashed_prefix(text, day),
             Self::Asctime => time::asctime_prefix(text, day),
+            Self::Layout(layout) => layout.read(text),
             Self::EpochSeconds => whole(time::epoch_seconds(text)),
             Self::EpochMs => whole(time::epoch_ms(text)),
             Self::EpochUs => {
@@ -158,6 +161,10 @@ impl Until {
         self.bytes.len()
     }
 
+    fn ends_with_space(&self) -> bool {
+        self.bytes.last() == Some(&b' ')
+    }
+
     /// Whether `text` begins with these bytes.
     #[inline]
     pub(crate) fn begins(&self, text: &[u8]) -> bool {
@@ -196,6 +203,10 @@ pub struct Template {
     /// After this many fields a line may end.
     pub(super) required: usize,
     pub(super) escape: Escape,
+    /// Between fields, one space of the format stands for any number in the line.
+    pub(super) padded: bool,
+    /// What stands between the values of a list; zero for nginx's `, ` and ` : `.
+    pub(super) separator: u8,
     /// Draws conclusions from several fields, once all are read.
     pub(super) finish: fn(&mut Entry<'_>),
 }
@@ -216,6 +227,7 @@ impl Template {
             return Err(LineError::new(0, "start of the line"));
         }
         entry.escape = self.escape;
+        entry.upstream.separator = self.separator;
         let mut at = self.lead.len();
         for (n, op) in self.ops.iter().enumerate() {
             let want = op.field.want;
@@ -232,6 +244,9 @@ impl Template {
                 return Err(LineError::new(at, want));
             }
             at += next;
+            if self.padded && op.until.ends_with_space() {
+                at += line[at..].iter().take_while(|byte| **byte == b' ').count();
+            }
         }
         (self.finish)(entry);
         Ok(())

@@ -13,6 +13,8 @@ pub struct Builder {
     ops: Vec<(Field, Vec<u8>, String)>,
     required: Option<usize>,
     escape: Escape,
+    padded: bool,
+    separator: u8,
     finish: fn(&mut Entry<'_>),
 }
 
@@ -25,6 +27,8 @@ impl Builder {
             ops: Vec::new(),
             required: None,
             escape,
+            padded: false,
+            separator: 0,
             finish: |_| {},
         }
     }
@@ -32,6 +36,16 @@ impl Builder {
     /// Calls `finish` on each entry that was read.
     pub fn finish_with(&mut self, finish: fn(&mut Entry<'_>)) {
         self.finish = finish;
+    }
+
+    /// Lets one space of the format stand for any number of them after a field.
+    pub fn padded(&mut self, padded: bool) {
+        self.padded = padded;
+    }
+
+    /// Parts the values of lists by `separator` instead of nginx's `, ` and ` : `.
+    pub fn separate_lists_by(&mut self, separator: u8) {
+        self.separator = separator;
     }
 
     /// Whether nothing was added yet.
@@ -103,6 +117,8 @@ impl Builder {
                 })
                 .collect(),
             escape: self.escape,
+            padded: self.padded,
+            separator: self.separator,
             finish: self.finish,
         };
         if template.is_timeless() {

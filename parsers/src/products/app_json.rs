@@ -15,6 +15,7 @@ use super::app_json_keys::{DURATIONS, IDS, KEYS, LEVEL_WORDS, SLOTS, Slot, Unit}
 use crate::bytes;
 use crate::engine::faults;
 use crate::engine::json::{self, Shape, Value};
+use crate::engine::json_record;
 use crate::entry::{Entry, Escape, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
@@ -61,7 +62,13 @@ impl Format for AppJson {
     }
 
     fn sniff(&self, head: &Head<'_>) -> Sniff {
-        if memchr::memchr(b'{', head.bytes).is_none() || writer(head) != self.0 {
+        // One document spread over lines is no log, whatever single lines of it look like.
+        let mut lines = head
+            .lines()
+            .map(<[u8]>::trim_ascii)
+            .skip_while(|line| *line == b"[");
+        let is_document = lines.next() == Some(b"{");
+        if is_document || memchr::memchr(b'{', head.bytes).is_none() || writer(head) != self.0 {
             return Sniff::no();
         }
         let mut parser = self.prepare(head).open(b"");
@@ -179,13 +186,15 @@ impl LineParser for Parser {
         let trimmed = line.trim_ascii_start();
         match trimmed.first() {
             None => return Ok(Line::Directive),
-            Some(b'{') => {}
+            Some(b'{' | b'[' | b']' | b',') if json_record::is_piece(trimmed) => {}
             // Indented lines are stack traces that were printed instead of logged.
             Some(_) if trimmed.len() < line.len() => return Ok(Line::Continuation),
             Some(_) => return process_text::crash(line, entry),
         }
         let mut values = [Value::default(); SLOTS];
-        json::scan(line, &KEYS, &mut values)?;
+        if !json_record::scan(line, &KEYS, &mut values)? {
+            return Ok(Line::Directive);
+        }
         let slots = Slots {
             values: &values,
             product: self.product,

@@ -1,7 +1,11 @@
 use super::*;
 
 fn head(bytes: &[u8]) -> Head<'_> {
-    Head { bytes, hints: &[] }
+    Head {
+        bytes,
+        hints: &[],
+        date_hint: None,
+    }
 }
 
 /// Reads `line` with the format that its own head leads to.
@@ -190,4 +194,36 @@ fn lines_about_no_request_are_notes_and_data_is_no_log() {
 fn wrappers_are_left_to_what_they_wrap() {
     let docker = head(br#"{"log":"GET / 200\n","stream":"stdout","time":"2026-11-20T16:23:16.1Z"}"#);
     assert_eq!(AppJson::APPLICATION.sniff(&docker).score, Score::No);
+}
+
+#[test]
+fn records_of_an_array_are_read_one_a_line() {
+    let text = "[\n{\"level\":30,\"time\":1745532517537,\"pid\":1,\"hostname\":\"a\",\"msg\":\"a\"},\n{\"level\":30,\"time\":1745532517538,\"pid\":1,\"hostname\":\"a\",\"msg\":\"b\"}]\n";
+    let head = Head {
+        bytes: text.as_bytes(),
+        hints: &[],
+        date_hint: None,
+    };
+    assert_eq!(AppJson::NODE.sniff(&head).score, Score::Own);
+    let mut parser = AppJson::NODE.prepare(&head).open(b"");
+    let kinds: Vec<_> = head
+        .lines()
+        .map(|line| parser.parse(line, &mut Entry::default()))
+        .collect();
+    assert_eq!(kinds, [Ok(Line::Directive), Ok(Line::Entry), Ok(Line::Entry)]);
+}
+
+#[test]
+fn a_document_spread_over_lines_is_no_log() {
+    for text in [
+        "{\n  \"routes\": [\n    {\"method\":\"GET\",\"path\":\"/\",\"status\":200}\n  ]\n}\n",
+        "[\n  {\n    \"last\": {\"time\":1745532517537,\"message\":\"a\"}\n  }\n]\n",
+    ] {
+        let head = Head {
+            bytes: text.as_bytes(),
+            hints: &[],
+            date_hint: None,
+        };
+        assert_eq!(AppJson::APPLICATION.sniff(&head).score, Score::No, "{text}");
+    }
 }

@@ -81,10 +81,21 @@ impl Format for Gunicorn {
 /// The one product among those that write this shape that the surroundings suggest; `None` if none or several.
 pub(crate) fn hinted(head: &Head<'_>) -> Option<Product> {
     let writes = |product: &Product| {
-        use Product::{Apache, Gunicorn, Lighttpd, LiteSpeed, Nginx, Squid, Traefik, Varnish};
         matches!(
             product,
-            Nginx | Apache | Gunicorn | Traefik | Lighttpd | LiteSpeed | Varnish | Squid
+            Product::Nginx
+                | Product::Apache
+                | Product::Gunicorn
+                | Product::Tomcat
+                | Product::Jetty
+                | Product::Undertow
+                | Product::Iis
+                | Product::Node
+                | Product::Traefik
+                | Product::Lighttpd
+                | Product::LiteSpeed
+                | Product::Varnish
+                | Product::Squid
         )
     };
     let mut found = head.hints.iter().copied().filter(writes);
@@ -122,6 +133,24 @@ impl Style {
         marks: Marks::Start,
         number_unit: Some(unit::US),
         time_first: true,
+    };
+    /// Jetty stamps the arrival; its older log ends in the milliseconds spent.
+    pub(crate) const JETTY: Self = Self {
+        marks: Marks::Start,
+        number_unit: Some(unit::MS),
+        time_first: false,
+    };
+    /// Undertow's `%D` is milliseconds.
+    pub(crate) const UNDERTOW: Self = Self {
+        marks: Marks::End,
+        number_unit: Some(unit::MS),
+        time_first: false,
+    };
+    /// Servers that append nothing of their own: IIS in NCSA mode, morgan.
+    pub(crate) const PLAIN: Self = Self {
+        marks: Marks::End,
+        number_unit: None,
+        time_first: false,
     };
     /// The time is when the request began, and nothing after the user agent is known.
     pub(crate) const AT_START: Self = Self {
@@ -331,7 +360,7 @@ pub(super) fn word(text: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Where the request line ends: at a quote that a status follows, so that a raw quote in it does no harm.
-fn request_end(text: &[u8]) -> Option<usize> {
+pub(super) fn request_end(text: &[u8]) -> Option<usize> {
     let mut from = 0;
     loop {
         let at = from + end_of(text.get(from..)?, b"\" ")?;
@@ -356,7 +385,7 @@ pub(super) fn quoted_end(text: &[u8]) -> Option<usize> {
 
 /// What stands before the time: `[host] addresses [ident user]`. Of several addresses the last group
 /// is the peer's unless it is a list itself, which only a forwarded header is.
-fn addresses<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
+pub(super) fn addresses<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
     let text = text.trim_ascii_end();
     let text = match text.strip_suffix(b" - -") {
         Some(rest) => rest,
@@ -457,7 +486,7 @@ pub(crate) fn is_address(text: &[u8]) -> bool {
     dots == 3 && colons == 0 || colons >= 2
 }
 
-fn is_address_list(text: &[u8]) -> bool {
+pub(super) fn is_address_list(text: &[u8]) -> bool {
     !text.is_empty()
         && text
             .split(|b| *b == b',')

@@ -154,6 +154,7 @@ mod tests {
         let head = Head {
             bytes: line.as_bytes(),
             hints: &[],
+            date_hint: None,
         };
         assert_eq!(HttpErr.sniff(&head).score, Score::Own);
         let mut entry = Entry::default();
@@ -197,6 +198,15 @@ mod tests {
     #[test]
     fn an_iis_file_is_not_claimed() {
         let bytes = b"#Fields: date time cs-method sc-status\n2018-12-30 14:22:07 GET 200\n";
-        assert_eq!(HttpErr.sniff(&Head { bytes, hints: &[] }).score, Score::No);
+        assert_eq!(
+            HttpErr
+                .sniff(&Head {
+                    bytes,
+                    hints: &[],
+                    date_hint: None,
+                })
+                .score,
+            Score::No
+        );
     }
 }

@@ -205,7 +205,11 @@ mod tests {
         cs(User-Agent) cs(Referer) sc-status sc-substatus sc-win32-status time-taken";
 
     fn head(bytes: &[u8]) -> Head<'_> {
-        Head { bytes, hints: &[] }
+        Head {
+            bytes,
+            hints: &[],
+            date_hint: None,
+        }
     }
 
     fn read<'a>(fields: &str, line: &'a str) -> Result<Entry<'a>, LineError> {

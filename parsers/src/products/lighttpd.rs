@@ -205,7 +205,11 @@ mod tests {
         assert_eq!((entry.status, entry.duration_us), (Some(500), Some(101_234)));
         assert_eq!(entry.time.map(|t| t.marks), Some(Marks::End));
         let plain = br#"10.0.0.9 - - [20/Nov/2026:17:02:06 +0000] "GET / HTTP/1.1" 200 3 "-" "UA""#;
-        let head = |hints| Head { bytes: plain, hints };
+        let head = |hints| Head {
+            bytes: plain,
+            hints,
+            date_hint: None,
+        };
         assert_eq!(Lighttpd.sniff(&head(&[])).score, Score::No);
         assert_eq!(Lighttpd.sniff(&head(&[Product::Lighttpd])).score, Score::Shape);
     }

@@ -126,7 +126,11 @@ mod tests {
     #[test]
     fn an_uncaught_exception_is_one_event() {
         let bytes = b"node:events:496\n      throw er; // Unhandled 'error' event\n      ^\n\nError: listen EADDRINUSE: address already in use :::3000\n    at Server.setupListenHandle [as _listen2] (node:net:1817:16) {\n  code: 'EADDRINUSE'\n}\n\nNode.js v20.20.2\n";
-        let head = Head { bytes, hints: &[] };
+        let head = Head {
+            bytes,
+            hints: &[],
+            date_hint: None,
+        };
         assert_eq!(ProcessText.sniff(&head).score, Score::Mark);
         let mut parser = Parser::default();
         let mut events = Vec::new();

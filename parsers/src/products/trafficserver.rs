@@ -15,12 +15,12 @@ use std::sync::Arc;
 use memchr::memmem;
 
 use crate::bytes::{filled, number};
+use crate::engine::errno;
 use crate::engine::slot::{split_origin, without_scheme};
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal, Stamp, Zone};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
 use crate::products::clf::{ClfParser, Style};
-use crate::products::errno;
 use crate::products::squid::Native;
 use crate::time;
 

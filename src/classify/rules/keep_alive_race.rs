@@ -124,7 +124,10 @@ impl Rule for Race {
         }
         let (idle, limit) = idle_known(case);
         if !idle {
-            found = found.lacking(format!("the upstream's address in the log of {}", case.name()));
+            found = found.lacking(match case.x.upstream {
+                "" => format!("the upstream's address in the log of {}", case.name()),
+                _ => "how long the connection had been idle: stamps to the millisecond would tell".to_owned(),
+            });
         }
         if limit.is_none() {
             found = found.lacking(format!("the keep-alive timeout of {}", case.upstream_name()));

@@ -143,7 +143,7 @@ fn a_client_that_left_is_no_fault_of_the_upstream() {
 }
 
 #[test]
-fn an_answer_that_stalled_is_a_near_miss_of_its_own_kind() {
+fn an_answer_that_stalled_was_not_saved_by_a_retry() {
     let line = record(EDGE, Product::Nginx)
         .status(200)
         .ended(T0, 3_003 * MS)
@@ -152,7 +152,7 @@ fn an_answer_that_stalled_is_a_near_miss_of_its_own_kind() {
         .trace(vec![first(line, timer_line(Phase::Body))])
         .run();
     assert!(outcome.findings.is_empty());
-    assert_eq!(outcome.near_misses[0].subtype, Subtype::ResponseBodyTimeout);
+    assert!(outcome.near_misses.is_empty());
 }
 
 #[test]

@@ -202,7 +202,7 @@ pub(super) const fn role_of(certainty: Certainty) -> Role {
 
 /// Names what is left out of the list of causes.
 fn more(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
-    let hidden = &view.report.summary.causes[view.causes().len()..];
+    let hidden = &view.causes[view.causes().len()..];
     if hidden.is_empty() {
         return Ok(());
     }
@@ -231,7 +231,10 @@ fn near_misses(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
 
 fn near_miss(page: &mut Page<'_>, view: &View<'_>, miss: &NearMiss) -> io::Result<()> {
     let label = format!("{:>6}  ", grouped(miss.count));
-    let pair = format!("{} -> {},", miss.hop, miss.upstream);
+    let pair = match miss.upstream.as_str() {
+        "" => format!("{},", miss.hop),
+        upstream => format!("{} -> {upstream},", miss.hop),
+    };
     let cause = format!("{}/{},", miss.cause.name(), miss.subtype.name());
     let when = format!(
         "since {}, last {}",

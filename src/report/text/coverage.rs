@@ -4,7 +4,7 @@ use std::io;
 
 use super::View;
 use super::page::{Page, Role, Table};
-use super::words::{counted, duration, grouped, percent};
+use super::words::{Clock as Times, counted, duration, grouped, percent};
 use crate::model::finding::{Clock, Input, Problem};
 
 /// Files listed unless `-v` is given; files with trouble are always listed.
@@ -26,13 +26,16 @@ fn inferences(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
     }
     page.title("Learnt from the logs")?;
     for inference in inferences {
-        let value = format!(
-            "{} {} {} ({}):",
-            inference.hop,
-            inference.what,
-            duration(inference.value_ms),
-            counted(u64::from(inference.support), "record"),
-        );
+        let value = match inference.what.as_str() {
+            // The note names the zone; as a number of milliseconds nobody would recognise it.
+            "zone" => format!("{} zone:", inference.hop),
+            what => format!(
+                "{} {what} {} ({}):",
+                inference.hop,
+                duration(inference.value_ms),
+                counted(u64::from(inference.support), "record"),
+            ),
+        };
         let spans = [(Role::Title, value.as_str()), (Role::Plain, &inference.note)];
         page.block(2, (Role::Plain, ""), &spans)?;
     }
@@ -81,14 +84,14 @@ fn table(page: &mut Page<'_>, view: &View<'_>, inputs: &[&Input]) -> io::Result<
     let heads = &["file", "lines", "unparsed", "from", "to", "hop", "format", "zone"];
     let mut table = Table::new(heads, &[1, 2]);
     for input in inputs {
-        table.push(row(view, input));
+        table.push(row(&view.clock, input));
     }
     page.table(2, &table)
 }
 
-fn row(view: &View<'_>, input: &Input) -> Vec<(Role, String)> {
+pub(super) fn row(clock: &Times, input: &Input) -> Vec<(Role, String)> {
     let dash = || "-".to_owned();
-    let time = |time: Option<_>| (Role::Plain, time.map_or_else(dash, |t| view.clock.second(t)));
+    let time = |time: Option<_>| (Role::Plain, time.map_or_else(dash, |t| clock.second(t)));
     let format = match &input.format {
         Some(format) => (Role::Plain, format.clone()),
         None => (Role::Warn, "unknown".to_owned()),
@@ -145,7 +148,7 @@ fn notes(page: &mut Page<'_>, view: &View<'_>, inputs: &[&Input]) -> io::Result<
     Ok(())
 }
 
-fn unparsed(input: &Input) -> String {
+pub(super) fn unparsed(input: &Input) -> String {
     let named: Vec<String> = input
         .unparsed_lines
         .iter()
@@ -172,7 +175,7 @@ fn clock_note(clock: Clock) -> String {
     format!("clock corrected by {}, {origin}", offset(clock))
 }
 
-fn problems(page: &mut Page<'_>, problems: &[Problem]) -> io::Result<()> {
+pub(super) fn problems(page: &mut Page<'_>, problems: &[Problem]) -> io::Result<()> {
     if problems.is_empty() {
         return Ok(());
     }

@@ -31,7 +31,7 @@ pub(super) fn write(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
         if shown.is_empty() {
             continue;
         }
-        heading(page, cause, shown.len())?;
+        heading(page, cause, &shown)?;
         for (at, finding) in shown.into_iter().enumerate() {
             if at > 0 {
                 page.blank()?;
@@ -54,11 +54,14 @@ fn examples<'a>(group: &[&'a Finding]) -> Vec<&'a Finding> {
     std::iter::once(best).chain(second).collect()
 }
 
-fn heading(page: &mut Page<'_>, cause: &CauseCount, shown: usize) -> io::Result<()> {
+fn heading(page: &mut Page<'_>, cause: &CauseCount, examples: &[&Finding]) -> io::Result<()> {
+    // Of subtypes that are counted as one, that of the example.
+    let subtype = examples.first().map_or(cause.subtype, |finding| finding.subtype);
+    let shown = examples.len();
     let title = format!(
         "Evidence: {}/{}, {}",
         cause.cause.name(),
-        cause.subtype.name(),
+        subtype.name(),
         View::hops(cause)
     );
     page.title(&title)?;
@@ -87,7 +90,13 @@ fn one(page: &mut Page<'_>, view: &View<'_>, finding: &Finding) -> io::Result<()
             (Role::Plain, name.as_str()),
             (Role::Plain, &rival.rejected_because),
         ];
-        page.block(4, (Role::Dim, &labelled("ruled out")), &spans)?;
+        // Where the finding itself is a guess, its rivals are only less likely.
+        let word = if finding.certainty < Certainty::Likely {
+            "weaker"
+        } else {
+            "ruled out"
+        };
+        page.block(4, (Role::Dim, &labelled(word)), &spans)?;
     }
     for missing in &finding.missing {
         page.block(

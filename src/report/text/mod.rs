@@ -2,6 +2,7 @@
 
 mod answer;
 mod coverage;
+pub(super) mod detect;
 mod evidence;
 mod page;
 mod words;
@@ -9,10 +10,10 @@ mod words;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::summary::{Key, groups, key_of_count};
+use super::summary::{Key, key_of, key_of_count};
 use super::{Renderer, Style};
 use crate::model::finding::{CauseCount, Finding};
-use crate::model::{Micros, Report};
+use crate::model::{Micros, Report, Subtype};
 use page::Page;
 use words::Clock;
 
@@ -51,7 +52,54 @@ struct View<'a> {
     clock: Clock,
     /// First and last finding.
     span: Option<(Micros, Micros)>,
+    /// What is shown as one, the most frequent first.
+    causes: Vec<CauseCount>,
     groups: BTreeMap<Key<'a>, Vec<&'a Finding>>,
+}
+
+/// What a reader need not tell apart: how a lost race ended is chance, and the fix is the same.
+const fn shown_as(subtype: Subtype) -> Subtype {
+    match subtype {
+        Subtype::RstOnReuse => Subtype::FinBeforeRequest,
+        other => other,
+    }
+}
+
+/// The findings by what is shown as one, each group in the order of `findings`.
+fn groups(findings: &[Finding]) -> BTreeMap<Key<'_>, Vec<&Finding>> {
+    let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for finding in findings {
+        let (cause, subtype, issuer, upstream) = key_of(finding);
+        let key = (cause, shown_as(subtype), issuer, upstream);
+        groups.entry(key).or_default().push(finding);
+    }
+    groups
+}
+
+/// The counts of what is shown as one, the most frequent first.
+fn merged(counts: &[CauseCount]) -> Vec<CauseCount> {
+    let mut all: Vec<CauseCount> = Vec::with_capacity(counts.len());
+    for count in counts {
+        let count = CauseCount {
+            subtype: shown_as(count.subtype),
+            ..count.clone()
+        };
+        match all
+            .iter_mut()
+            .find(|known| key_of_count(known) == key_of_count(&count))
+        {
+            Some(known) => {
+                known.count += count.count;
+                known.first = known.first.min(count.first);
+                known.last = known.last.max(count.last);
+                known.certainty = known.certainty.min(count.certainty);
+                known.fix = known.fix.take().or(count.fix);
+            }
+            None => all.push(count),
+        }
+    }
+    all.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+    all
 }
 
 impl<'a> View<'a> {
@@ -63,21 +111,23 @@ impl<'a> View<'a> {
             verbose: style.verbose > 0,
             clock: Clock::new(style.zone, span.or_else(|| read_span(report))),
             span,
+            causes: merged(&report.summary.causes),
             groups: groups(&report.findings),
         }
     }
 
     /// The causes to list.
-    fn causes(&self) -> &'a [CauseCount] {
-        let causes = &self.report.summary.causes;
+    fn causes(&self) -> &[CauseCount] {
+        let causes = self.causes.as_slice();
         if self.verbose {
             return causes;
         }
         &causes[..causes.len().min(CAUSES_SHOWN)]
     }
 
-    fn findings(&self, count: &'a CauseCount) -> &[&'a Finding] {
-        self.groups.get(&key_of_count(count)).map_or(&[], Vec::as_slice)
+    fn findings<'s>(&'s self, count: &'s CauseCount) -> &'s [&'a Finding] {
+        let groups: &BTreeMap<Key<'s>, Vec<&'a Finding>> = &self.groups;
+        groups.get(&key_of_count(count)).map_or(&[], Vec::as_slice)
     }
 
     /// `edge-nginx -> orders-app`.
@@ -93,7 +143,7 @@ impl<'a> View<'a> {
     }
 
     /// `edge-nginx -> orders-app (10.0.0.3:8080)`.
-    fn pair(&self, count: &'a CauseCount) -> String {
+    fn pair(&self, count: &CauseCount) -> String {
         let findings = self.findings(count).iter();
         let mut addresses: Vec<&str> = findings.map(|f| f.issuer.upstream.as_str()).collect();
         addresses.retain(|address| !address.is_empty() && *address != count.upstream);

@@ -115,6 +115,14 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
+    /// `text` on one row however long it is: it is there to be copied. A tab is written as such.
+    pub(super) fn unbroken(&mut self, indent: usize, role: Role, text: &str) -> io::Result<()> {
+        self.spaces(indent)?;
+        let parts: Vec<String> = text.split('\t').map(|part| terminal(part).into_owned()).collect();
+        self.paint(role, &parts.join("\t"))?;
+        self.blank()
+    }
+
     /// Rows of cells in columns. Columns that do not fit the page follow each row as `head cell, head cell`.
     pub(super) fn table(&mut self, indent: usize, table: &Table) -> io::Result<()> {
         let widths = table.widths();

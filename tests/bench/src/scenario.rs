@@ -18,8 +18,8 @@ const SHARES: [(Cause, f64, bool); 7] = [
     (Cause::Passed, 0.10, false),
 ];
 
-/// Share of requests to the service with two servers whose first attempt is refused.
-const HIDDEN: f64 = 0.002;
+/// Requests whose first attempt is refused and whose second one is answered, for each request that fails.
+const HIDDEN: f64 = 0.3;
 /// Share of requests whose client goes away.
 const ABORTED: f64 = 0.0005;
 /// How much of the traffic goes to the service that is in trouble: its clients try again.
@@ -122,14 +122,15 @@ impl Scenario {
     /// A request that does not fail by itself.
     fn uneventful(&mut self, now_us: i64, rng: &mut Rng) -> Fate {
         let draw = rng.unit();
+        let hidden = self.fail_rate * HIDDEN;
         let sales = self.fail_rate * 0.15 * 3.0;
         if draw < ABORTED {
             return Fate::Aborted;
         }
-        if draw < ABORTED + HIDDEN {
+        if draw < ABORTED + hidden {
             return Fate::Hidden;
         }
-        if draw < ABORTED + HIDDEN + sales {
+        if draw < ABORTED + hidden + sales {
             return self
                 .free_till(now_us)
                 .map_or(Fate::Ordinary, |till| Fate::Till(till, false));

@@ -15,6 +15,7 @@ fuzz_target!(|text: &str| {
         let head = Head {
             bytes: log.as_bytes(),
             hints: &[],
+            date_hint: None,
         };
         let _ = compiled.sniff(&head);
         let mut parser = compiled.prepare(&head).open(b"");

@@ -1,0 +1,138 @@
+//! What is looked for in the second pass, failure by failure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashSet;
+use why502_parsers::entry::{Fault, Signal};
+
+use super::idle::FINE_US;
+use crate::correlate::details::{Visit, visits};
+use crate::model::{Hop, HopId, Place, Record, ids};
+use crate::select::Search;
+
+/// What is known of a hop's logs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Known {
+    /// It logs requests.
+    pub(super) logs_requests: bool,
+    /// Those name their upstream, attempt by attempt.
+    pub(super) names_upstreams: bool,
+}
+
+/// One search per failure of `seeds`, and the seeds again. Error lines that belong to a failure already found need
+/// none of their own.
+pub(super) fn searches(
+    seeds: Vec<Record>,
+    prior: &BTreeMap<Place, Vec<i64>>,
+    known: &dyn Fn(HopId) -> Known,
+    hops: &[Hop],
+    is_wanted: &dyn Fn(u16) -> bool,
+) -> (Vec<Search>, Vec<Record>) {
+    let mut by_hop: BTreeMap<HopId, Vec<Record>> = BTreeMap::new();
+    for record in seeds {
+        by_hop.entry(record.hop).or_default().push(record);
+    }
+    let (mut searches, mut records) = (Vec::new(), Vec::new());
+    for visit in by_hop.into_values().flat_map(visits) {
+        searches.extend(search(&visit, prior, known(visit.hop()), hops, is_wanted));
+        records.extend(visit.into_records());
+    }
+    (searches, records)
+}
+
+fn search(
+    visit: &Visit,
+    prior: &BTreeMap<Place, Vec<i64>>,
+    known: Known,
+    hops: &[Hop],
+    is_wanted: &dyn Fn(u16) -> bool,
+) -> Option<Search> {
+    let interval = visit.interval()?;
+    let place = visit.records().next()?.place;
+    let signals: Vec<Signal> = visit.records().filter_map(|record| record.signal).collect();
+    let is_orphan = visit.outcome.is_none();
+    let path = visit.text(|record| &record.path);
+    // An error line whose request was answered otherwise than asked for: where access lines list their attempts, a
+    // request that a retry saved has been found by itself.
+    let is_settled = is_orphan
+        && known.logs_requests
+        && known.names_upstreams
+        && !signals.iter().any(|signal| may_end_in(signal.fault, is_wanted));
+    let request = (!path.is_empty() && !is_settled)
+        .then(|| ids::request_key(visit.text(|record| &record.method).as_bytes(), path.as_bytes()));
+    let resolution_us = visit
+        .records()
+        .map(|record| record.resolution_us)
+        .max()
+        .unwrap_or(0);
+    let timed_out = signals.iter().any(|signal| signal.fault == Fault::TimedOut);
+    let knows_gap =
+        resolution_us < FINE_US && visit.records().any(|record| prior.contains_key(&record.place));
+    let hop = visit.hop();
+    let needs_gap = !knows_gap && !is_settled && may_be_a_race(visit, &signals);
+    Some(Search {
+        place,
+        hop,
+        interval,
+        resolution_us,
+        request,
+        has_ids: !visit.ids().is_empty(),
+        everywhere: !is_orphan || !known.logs_requests,
+        gave_up: timed_out || interval.1 - interval.0 >= 1_000_000,
+        served_by: if needs_gap {
+            hops[hop.0 as usize].upstreams.clone()
+        } else {
+            Vec::new()
+        },
+    })
+}
+
+/// Whether a failure of this kind can have been answered with a status that is asked for.
+fn may_end_in(fault: Fault, is_wanted: &dyn Fn(u16) -> bool) -> bool {
+    match fault {
+        Fault::ClientGone => is_wanted(499),
+        Fault::TimedOut => is_wanted(504),
+        _ => true,
+    }
+}
+
+/// Only for a connection that ended without an answer does it matter how long it had been idle.
+fn may_be_a_race(visit: &Visit, signals: &[Signal]) -> bool {
+    let cut = |signal: &Signal| {
+        matches!(
+            signal.fault,
+            Fault::Closed
+                | Fault::Reset
+                | Fault::ResetOrClosed
+                | Fault::BrokenPipe
+                | Fault::IdleClosed
+                | Fault::TimedOut
+        )
+    };
+    signals.iter().any(cut) || (signals.is_empty() && visit.outcome.is_some())
+}
+
+/// The pairs of hops whose records are joined by id, with every hop that needs no other way beside itself.
+pub(super) fn by_id(pairs: &FxHashSet<(HopId, HopId)>, hops: &[Hop]) -> FxHashSet<(HopId, HopId)> {
+    let mut all = pairs.clone();
+    let ids = || (0..hops.len() as u16).map(HopId);
+    for hop in ids() {
+        let neighbours: BTreeSet<HopId> = ids()
+            .filter(|other| {
+                hops[hop.0 as usize].upstreams.contains(other)
+                    || hops[other.0 as usize].upstreams.contains(&hop)
+            })
+            .collect();
+        if neighbours.iter().all(|&other| pairs.contains(&(hop, other))) {
+            all.insert((hop, hop));
+        }
+    }
+    // Hops further apart than one step are joined by way of those between, if each step is by id.
+    for (a, b) in ids().flat_map(|a| ids().map(move |b| (a, b))) {
+        let both = all.contains(&(a, a)) && all.contains(&(b, b));
+        if a != b && both {
+            all.insert((a, b));
+        }
+    }
+    all
+}
