@@ -48,8 +48,32 @@ const WRITTEN_BY: &[(&str, &str)] = &[
     ("data/node-heap.log", "node-text"),
 ];
 
-/// Formats without a real log so far: what writes them needs libraries that no package of a distribution has.
-const UNTRIED: &[&str] = &["java-json"];
+/// Formats of which no log can be captured here and none may be shipped: their lines come from what their vendors
+/// document, in the tests of their own modules, and from foreign logs where those are at hand.
+const UNTRIED: &[&str] = &[
+    "openig",
+    "openig-audit",
+    "forgerock-audit",
+    "apigee-mp",
+    "apigee-router",
+    "envoy",
+    "traefik",
+    "iis-fixed",
+    "uwsgi",
+    "php-fpm",
+    "ruby-workers",
+    "java-json",
+    "morgan",
+    "dotnet-console",
+    "catalina",
+    "java-text",
+    "tomcat",
+    "jetty",
+    "undertow",
+    "iis-ncsa",
+    "morgan-combined",
+    "linux",
+];
 
 /// A log with what it was recognised as.
 struct Recognised {
@@ -173,14 +197,16 @@ fn every_format_is_tried_on_real_lines() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .map(|path| fs::read_to_string(path).unwrap())
         .collect();
-    for format in registry::builtin() {
-        let name = format.name();
-        let is_tried = recognised.contains(name) || tests.contains(&format!("\"{name}\""));
-        assert_eq!(
-            is_tried,
-            !UNTRIED.contains(&name),
-            "{name}: is there a log of this format?"
-        );
-    }
+    let untried: Vec<&str> = registry::builtin()
+        .iter()
+        .map(|format| format.name())
+        .filter(|name| !recognised.contains(*name) && !tests.contains(&format!("\"{name}\"")))
+        .collect();
+    let mut listed = UNTRIED.to_vec();
+    listed.sort_by_key(|name| untried.iter().position(|other| other == name));
+    assert_eq!(
+        untried, listed,
+        "formats without a log here, and those known to have none"
+    );
     println!("with a captured log: {recognised:?}");
 }

@@ -8,7 +8,7 @@ use why502_parsers::format::Head;
 use why502_parsers::{Entry, Format, registry, time, wrap};
 
 /// One real line of each shape.
-const LINES: [&str; 14] = [
+const LINES: [&str; 28] = [
     r#"127.0.0.1 - - [20/Nov/2026:16:26:00 +0000] "GET /ff/b HTTP/1.1" 502 157 "-" rt=0.103 uct="0.000, 0.000, -" uht="-, -, -" urt="0.051, 0.052, 0.000" us="502, 502, 502" ua="127.0.0.1:9101, 127.0.0.1:9106, ff" rid=c72b832c0d116cb6a6e800a7783a4f82"#,
     r#"a.example:80 "10.5.102.222, 175.16.199.1" 10.2.1.185 - - [22/Jan/2016:13:18:29 +0000] "GET /a HTTP/1.1" 200 1 "-" "x""#,
     r#"192.168.64.1 - - [07/Feb/2020:11:48:51 +0000] "POST /p HTTP/1.1" 502 59 "-" "curl" 89 3.001 [a-b-80] [] 172.17.0.5:80, 172.17.0.6:80 0, 59 3.000, 0.001 504, 502 529a007902362a5f51385a5fa7049884"#,
@@ -21,6 +21,20 @@ const LINES: [&str; 14] = [
     r#"127.0.0.1 - - [20/Nov/2026:16:34:26 +0000] "POST /ff/c HTTP/1.1" 502 381 "-" "UA" 51863 awB2kpJ6k4pxmabpFhBItgAAAJU http://127.0.0.1:9101 -"#,
     "[Fri Nov 20 16:32:23.169355 2026] [proxy_http:error] [pid 21203:tid 21215] (70007)The timeout specified has expired: [client [::1]:40170] AH01102: error reading status line from remote server 127.0.0.1:9101 returned by /a (GET)",
     "\x1b[32mINFO\x1b[0m:     127.0.0.1:52782 - \"\x1b[1mGET /a?b HTTP/1.1\x1b[0m\" \x1b[31m502 Bad Gateway\x1b[0m",
+    "14:38:59:667 | WARN  | I/O dispatcher 11 | o.f.o.f.LogAttachedExceptionFilter | Response [Status: 502 Bad Gateway] to `http://a/b` carries an exception [txId:aa167dcf-735/0]\njava.net.SocketTimeoutException: null\n\tat a.B.c(B.java:1)",
+    "[I/O dispatcher 12] \x1b[31mWARN \x1b[0;39m \x1b[1;37mo.f.openig.X\x1b[0;39m - \n\n<--- (response) id:c383f337-1 ---\n\nHTTP/1.1 502 Bad Gateway",
+    r#"{"payload":{"eventName":"AM-ACCESS-OUTCOME","timestamp":"2022-10-05T18:21:48.270Z","transactionId":"1-2/0","http":{"request":{"method":"GET","path":"https://a/b"}},"response":{"statusCode":"502","elapsedTime":22,"elapsedTimeUnits":"MILLISECONDS"}}}"#,
+    "2026-11-20 16:23:16,123 org:a env:b messageid:m NIOThread@1 ERROR HTTP.CLIENT - HTTPClient$Context.onTimeout() : SSLClientChannel[Connected: Remote:1.2.3.4:443 Local:1.2.3.5:4]@7 useCount=2 bytesRead=0 bytesWritten=3 age=60000ms lastIO=55001ms",
+    "2026-11-20T16:23:16+00:00\trouter\t192.0.2.3:38132\t10.2.2.5:8998\t10.034\t10.030\t-\t502\t502\t229\t310\tGET /a HTTP/1.1\tcurl\tapi.example.com\trrt-0-c-sy-7180-75981-1\tmessaging.adaptors.http.flow.X",
+    r#"10.0.0.1 - admin [02/Mar/2023:18:58:17 +0530] "POST /a HTTP/1.1" 200 20486 10.0.0.9 + 40 "http://x/" "M 1.2" http-nio-8080-exec-1 X-Forwarded-For="127.0.0.1, 127.0.0.3""#,
+    "06-Mar-2023 18:34:17.383 SEVERE [main] a.B.c text\n\tjava.lang.Exception: x",
+    "2026-11-20 16:23:16.139  INFO [shop,803b448a0489f84084905d3093480352,3425f23bb2432450] 1 --- [main] c.e.Orders : x",
+    "[pid: 88185|app: 0|req: 3/3] 127.0.0.1 () {34 vars in 617 bytes} [Fri Nov 20 16:23:16 2026] POST /a => generated 215 bytes in 68 micros (HTTP/1.1 502) 9 headers in 373 bytes (1 switches on core 8)",
+    "[20-Nov-2026 16:23:16] WARNING: [pool www] child 155, script '/a.php' (request: \"GET /a.php?x=1\") execution timed out (30.176006 sec), terminating",
+    "E, [2026-11-20T16:23:16.123456 #1] ERROR -- : worker=0 PID:77 timeout (61s > 60s), killing",
+    "\x1b[0mGET /a?b=1 \x1b[31m502\x1b[0m 1.234 ms - 12\x1b[0m",
+    "info: A.B[2]\n      Request finished HTTP/1.1 GET http://localhost:5000/a - - - 502 12 text/plain 12.3456ms",
+    "192.168.1.109, -, 11/20/2026, 7:55:20, W3SVC1, WEB1, 192.168.1.110, 4502, 379, 336, 502, 64, GET, /a, -, ",
     "<134>1 2026-11-20T16:26:16.005Z lb1 haproxy 17020 - [a b=\"]\\\"\"] x y",
     "<134>Nov 20 16:26:16 lb1 haproxy[17020]: x y",
 ];
@@ -31,7 +45,7 @@ fn read_in_every_way(line: &[u8]) {
     let head = Head {
         bytes: line,
         hints: &hints,
-        date_hint: None,
+        date_hint: Some(*b"2026-11-20"),
     };
     let given = [
         (
@@ -42,6 +56,8 @@ fn read_in_every_way(line: &[u8]) {
         (Dialect::Apache, "combinedio"),
         (Dialect::Haproxy, "httplog"),
         (Dialect::Haproxy, "clf"),
+        (Dialect::Tomcat, "combined"),
+        (Dialect::Gunicorn, "default"),
     ];
     let given: Vec<_> = given
         .iter()
@@ -55,6 +71,7 @@ fn read_in_every_way(line: &[u8]) {
         let _ = format.sniff(&head);
         let mut entry = Entry::default();
         let mut parser = format.prepare(&head).open(b"");
+        let _ = parser.begins(line);
         if parser.parse(line, &mut entry).is_ok() {
             let _ = entry.upstream.attempts().count();
             let _ = entry.text(entry.path);

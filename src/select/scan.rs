@@ -29,12 +29,17 @@ pub enum Scanned<'e, 'a> {
     Unparsed(LineError),
 }
 
+/// Longest record of several lines that is read whole, in bytes; what goes on beyond is read line by line.
+const RECORD_MOST: usize = 64 << 10;
+
 /// Parses the lines of consecutive chunks of one input.
 pub struct Scanner {
     pub(super) reader: Reader,
     /// Takes off what stands around lines; `None` if nothing does.
     pub(super) peeler: Option<Peeler<LineRef>>,
     pub(super) index: u64,
+    /// Records may go on over several lines, which stand together in the file.
+    joins: bool,
 }
 
 /// Reads single lines and puts their stamps right.
@@ -50,6 +55,7 @@ impl Scanner {
     /// about `reference_us`.
     pub fn new(parser: Box<dyn LineParser>, wrappers: Layers, zone: Option<Zone>, reference_us: i64) -> Self {
         Self {
+            joins: wrappers.is_empty() && parser.begins(b"").is_some(),
             reader: Reader {
                 parser,
                 civil: zone.map(CivilClock::new),
@@ -84,29 +90,62 @@ impl Scanner {
         }
         let mut entry = Entry::default();
         let mut start = 0;
+        // Lines that begin before this have been read as part of the record above them.
+        let mut read_until = 0;
         for end in memchr::memchr_iter(b'\n', chunk).chain(std::iter::once(chunk.len())) {
             if start >= chunk.len() {
                 break;
             }
-            let line = bytes::trim_cr(&chunk[start..end]);
-            let at = offset + start as u64;
+            let (from, line) = (start, bytes::trim_cr(&chunk[start..end]));
             start = end + 1;
-            let index = self.index;
+            let place = LineRef {
+                offset: offset + from as u64,
+                len: u32::try_from(line.len()).unwrap_or(u32::MAX),
+                index: self.index,
+            };
             self.index += 1;
-            if wanted(line) {
-                entry.clear();
-                let len = u32::try_from(line.len()).unwrap_or(u32::MAX);
-                sink(
-                    self.reader.line(line, &mut entry, None),
-                    LineRef {
-                        offset: at,
-                        len,
-                        index,
-                    },
-                    line,
-                );
+            if from < read_until {
+                let is_blank = line.trim_ascii().is_empty();
+                let further = if is_blank {
+                    Scanned::Directive
+                } else {
+                    Scanned::Continuation
+                };
+                sink(further, place, line);
+                continue;
             }
+            let further = self.further(line, chunk.get(start..).unwrap_or_default());
+            let record = if further == 0 {
+                line
+            } else {
+                &chunk[from..start + further]
+            };
+            if !wanted(record) {
+                continue;
+            }
+            entry.clear();
+            let scanned = self.reader.line(record, &mut entry, None);
+            if further > 0 && matches!(scanned, Scanned::Entry(_)) {
+                read_until = start + further;
+            }
+            sink(scanned, place, line);
         }
+    }
+
+    /// How many bytes of lines at the start of `rest` belong to the record that `line` begins.
+    fn further(&self, line: &[u8], rest: &[u8]) -> usize {
+        if !self.joins || self.reader.parser.begins(line) != Some(true) {
+            return 0;
+        }
+        let mut len = 0;
+        while let Some(end) = memchr::memchr(b'\n', &rest[len..]) {
+            let next = bytes::trim_cr(&rest[len..len + end]);
+            if self.reader.parser.begins(next) != Some(false) || len + end + 1 > RECORD_MOST {
+                break;
+            }
+            len += end + 1;
+        }
+        len
     }
 }
 
@@ -166,4 +205,52 @@ pub fn interval(entry: &Entry<'_>) -> Option<(Option<i64>, Option<i64>, Stamp)> 
         }
     };
     Some((start, end, stamp))
+}
+
+#[cfg(test)]
+mod tests {
+    use why502_parsers::{Head, registry};
+
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_whole_and_its_lines_are_counted() {
+        let chunk = b"2026-11-20 16:23:16.139 ERROR 1 --- [nio-1] c.e.Orders : no\n\njava.net.ConnectException: Connection refused\n\tat a.B.c(B.java:1)\n2026-11-20 16:23:17.139  INFO 1 --- [nio-1] c.e.Orders : yes\n";
+        let head = Head {
+            bytes: chunk,
+            hints: &[],
+            date_hint: None,
+        };
+        let prepared = registry::by_name("java-text").map(|format| format.prepare(&head));
+        let parser = prepared.as_ref().map(|prepared| prepared.open(b""));
+        let mut scanner = Scanner::new(parser.unwrap(), Layers::default(), None, 0);
+        let mut seen = Vec::new();
+        scanner.scan(chunk, 0, |scanned, place, _| {
+            let what = match scanned {
+                Scanned::Entry(entry) if entry.signal.is_some() => "failure",
+                Scanned::Entry(_) => "entry",
+                Scanned::Continuation => "continuation",
+                Scanned::Directive => "blank",
+                Scanned::Unparsed(_) => "unparsed",
+            };
+            seen.push((what, place.offset, place.index));
+        });
+        let text = std::str::from_utf8(chunk).unwrap();
+        let mut offset = 0;
+        let places: Vec<_> = text
+            .split_inclusive('\n')
+            .enumerate()
+            .map(|(index, line)| {
+                let at = offset;
+                offset += line.len() as u64;
+                (at, index as u64)
+            })
+            .collect();
+        assert_eq!(seen.iter().map(|s| (s.1, s.2)).collect::<Vec<_>>(), places);
+        let what: Vec<_> = seen.iter().map(|s| s.0).collect();
+        assert_eq!(
+            what,
+            ["failure", "blank", "continuation", "continuation", "entry"]
+        );
+    }
 }

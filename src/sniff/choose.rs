@@ -162,7 +162,8 @@ impl<'a> Choice<'a> {
         self.format.get().sniff(&head(sample.bytes(), &hints)).score > Score::No
     }
 
-    pub(super) fn detected(&self, sample: &Sample) -> Detected {
+    /// What is known of an input that was chosen to be of this format; `day` is the one it was written on.
+    pub(super) fn detected(&self, sample: &Sample, day: Option<[u8; 10]>) -> Detected {
         let format = self.format.get();
         let hints = [format.product()];
         let kind = match &self.format {
@@ -171,7 +172,10 @@ impl<'a> Choice<'a> {
             }
             AnyFormat::Builtin(_) => format.kind(),
         };
-        let shown = head(sample.bytes(), &hints);
+        let shown = Head {
+            date_hint: day,
+            ..head(sample.bytes(), &hints)
+        };
         let prepared = prepare(&self.format, &shown);
         let others = match self.is_forced() {
             true => Vec::new(),
@@ -308,6 +312,15 @@ fn wrappings(raw: &[u8]) -> Vec<Layers> {
         all.push(layers);
     }
     all
+}
+
+/// What stands around the first lines, in words; empty if nothing does.
+pub(super) fn around(raw: &[u8]) -> String {
+    let innermost = wrappings(raw).pop().unwrap_or_default();
+    match innermost.is_empty() {
+        true => String::new(),
+        false => format!(", inside {}", innermost.name()),
+    }
 }
 
 /// The wrapper that most of the first lines have.

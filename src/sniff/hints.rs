@@ -23,7 +23,7 @@ pub(super) struct Known<'a> {
 }
 
 /// Words in paths that tell of a product.
-const WORDS: [(Product, &[&str]); 11] = [
+const WORDS: [(Product, &[&str]); 18] = [
     (Product::Nginx, &["nginx", "openresty", "ingress"]),
     (Product::Haproxy, &["haproxy"]),
     (Product::Apache, &["apache", "apache2", "httpd"]),
@@ -34,7 +34,17 @@ const WORDS: [(Product, &[&str]); 11] = [
     (Product::Gunicorn, &["gunicorn"]),
     (Product::Uvicorn, &["uvicorn"]),
     (Product::Node, &["node", "nodejs", "express", "pm2"]),
-    (Product::Java, &["java", "tomcat", "spring"]),
+    (Product::Java, &["java", "spring"]),
+    (
+        Product::Tomcat,
+        &["tomcat", "tomcat8", "tomcat9", "tomcat10", "catalina"],
+    ),
+    (Product::Jetty, &["jetty"]),
+    (Product::Undertow, &["undertow", "wildfly", "jboss"]),
+    (Product::Uwsgi, &["uwsgi"]),
+    (Product::PhpFpm, &["php", "fpm"]),
+    (Product::DotNet, &["dotnet", "kestrel", "aspnetcore"]),
+    (Product::OpenIg, &["openig", "forgerock"]),
 ];
 
 /// Words in file names that say nothing about which server wrote the file.

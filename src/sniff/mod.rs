@@ -5,6 +5,7 @@
 //! surrounds a file (its name, its neighbours) only breaks ties between products that write alike.
 
 mod choose;
+mod day;
 mod definitions;
 mod document;
 mod fallback;
@@ -247,7 +248,7 @@ impl<'a> Detector<'a> {
         }
         for member in members {
             let detected = if member == lead {
-                let detected = choice.detected(&sample);
+                let detected = choice.detected(&sample, day::of(&inputs[member]));
                 self.sniffed.problems.extend(doubts(input, &choice, &detected));
                 Some(detected)
             } else {
@@ -314,13 +315,13 @@ impl<'a> Detector<'a> {
         };
         let sample = Sample::unwrapped(head, stream.layers);
         if sample.is_empty() || stream.is_forced() || stream.fits(&sample) {
-            return Some(stream.detected(&sample));
+            return Some(stream.detected(&sample, day::of(input)));
         }
         let (sample, choice) = self.choose(input, sample.raw, &[stream.product()]);
         if choice.is_none() {
             self.unknown(std::slice::from_ref(input), &[0], &sample);
         }
-        choice.map(|choice| choice.detected(&sample))
+        choice.map(|choice| choice.detected(&sample, day::of(input)))
     }
 
     /// No format fits: a problem if it looks like a log, else passed over.
@@ -338,7 +339,11 @@ impl<'a> Detector<'a> {
         };
         self.sniffed.problems.push(Problem {
             path: first.shown.clone(),
-            message: format!("no known log format in {}{more}", first.shown),
+            message: format!(
+                "no known log format in {}{more}{}",
+                first.shown,
+                choose::around(&sample.raw)
+            ),
             hint: format!(
                 "paste the server's own with --log-format '{}=nginx:…' (or apache:, haproxy:), or name one with --input-format",
                 first.shown

@@ -3,10 +3,13 @@
 pub mod define;
 mod define_check;
 mod define_template;
+pub(crate) mod envoy_flags;
+pub(crate) mod errno;
 pub mod faults;
 pub mod id;
 pub mod json;
 pub mod json_fields;
+pub mod json_format;
 mod json_keys;
 pub mod json_record;
 pub mod paste;

@@ -308,6 +308,10 @@ impl<'a> First<'a> {
                     {
                         return None;
                     }
+                    if bytes::number(inner).is_some() {
+                        // A process in brackets: servers of other kinds write it so.
+                        return None;
+                    }
                     brackets += 1;
                     match jvm::level(inner) {
                         Some(level) => (self.level, has_level) = (level, true),
