@@ -263,7 +263,7 @@ impl ClfParser {
         slot::request(&rest[..len], entry);
         let after = &rest[len + 2..];
         let (status, after) = word(after);
-        if status.len() != 3 && status != b"-" || !Slot::Status.write(status, entry) {
+        if status.len() != 3 && !matches!(status, b"-" | b"0") || !Slot::Status.write(status, entry) {
             return Err(LineError::new(at + len + 3, "status"));
         }
         let (bytes, after) = word(after);

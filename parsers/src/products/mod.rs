@@ -27,6 +27,7 @@ pub mod forgerock_audit;
 pub mod gcp_lb;
 pub mod gunicorn_error;
 pub mod haproxy;
+mod haproxy_json;
 pub mod httperr;
 pub mod iis;
 pub mod iis_fixed;

@@ -42,7 +42,7 @@ impl Format for Squid {
     fn sniff(&self, head: &Head<'_>) -> Sniff {
         let (mut own, mut day) = (0u32, DayCache::default());
         for line in head.lines().take(Head::LINES) {
-            let is_cache_log = cache_line(line, &mut Entry::default(), &mut day).is_some();
+            let is_cache_log = cache_line(line, &mut Entry::default(), &mut day) == Some(Line::Entry);
             own += u32::from(is_padded(line) || result_at_end(line).is_some() || is_cache_log);
         }
         if own == 0 {
@@ -310,7 +310,14 @@ fn error_signal(code: &[u8], detail: &[u8], entry: &Entry<'_>) -> Signal {
 
 /// `2026/11/20 16:55:51 kid1| text`, and the indented lines that go on with it.
 fn cache_line<'a>(line: &'a [u8], entry: &mut Entry<'a>, day: &mut DayCache) -> Option<Line> {
-    if line.starts_with(b"    ") {
+    // What a process prints about itself when it ends.
+    let totals: [&[u8]; 4] = [
+        b"    ",
+        b"CPU Usage: ",
+        b"Maximum Resident Size: ",
+        b"Page faults with ",
+    ];
+    if totals.iter().any(|start| line.starts_with(start)) {
         return Some(Line::Continuation);
     }
     let (stamp, used) = time::slashed_prefix(line, day)?;

@@ -112,7 +112,7 @@ fn common_and_combined_lines_end_with_the_result() {
     );
     assert_eq!(entry.time.map(|t| t.marks), Some(Marks::End));
     let aborted = read(
-        r#"127.0.0.1 - - [20/Nov/2026:19:38:09 +0000] "GET http://shop.example.com/slow HTTP/1.1" 000 0 TCP_MISS_ABORTED:FIRSTUP_PARENT"#,
+        r#"127.0.0.1 - - [20/Nov/2026:19:38:09 +0000] "GET http://shop.example.com/slow HTTP/1.1" 0 0 TCP_MISS_ABORTED:FIRSTUP_PARENT"#,
     );
     assert_eq!(
         (aborted.status, aborted.signal),

@@ -42,12 +42,23 @@ impl Format for TrafficServer {
     }
 
     fn sniff(&self, head: &Head<'_>) -> Sniff {
-        let is_own = |line: &[u8]| is_unpadded(line) || extended(line).is_some() || own_time(line).is_some();
-        if !head.lines().take(Head::LINES).any(is_own) {
-            return Sniff::no();
+        let is_own = |line: &[u8]| {
+            is_unpadded(line)
+                || extended(line).is_some()
+                || own_time(line).is_some()
+                || diagnostic(line).is_some() && memmem::find(line, b"traffic_server").is_some()
+        };
+        if head.lines().take(Head::LINES).any(is_own) {
+            let reason = "lines as Traffic Server writes them";
+            return super::by_entries(head, &mut Parser::new(), Score::Own, reason);
         }
-        let reason = "lines as Traffic Server writes them";
-        super::by_entries(head, &mut Parser::new(), Score::Own, reason)
+        // Only Traffic Server writes UTC with a minus.
+        let is_common = |line: &[u8]| memmem::find(line, b" -0000] \"").is_some();
+        if head.lines().take(Head::LINES).any(is_common) {
+            let reason = "common log format with the offset -0000";
+            return Sniff::by_parsing(head, &mut Parser::new(), Score::Own, reason);
+        }
+        Sniff::no()
     }
 
     fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {

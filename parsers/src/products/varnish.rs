@@ -42,7 +42,9 @@ impl Format for Varnish {
         let (mut lines, mut absolute, mut own) = (0u32, 0u32, 0u32);
         for line in head.lines().take(Head::LINES) {
             lines += 1;
-            absolute += u32::from(has_absolute_target(line));
+            // Squid and Traffic Server write absolute targets too, but end the line with something else.
+            let is_combined = line.ends_with(b"\"") || after_agent(line).is_some();
+            absolute += u32::from(has_absolute_target(line) && is_combined);
             own += u32::from(after_agent(line).is_some_and(names_handling));
         }
         if absolute == 0 || absolute * 10 < lines * 9 {
