@@ -223,12 +223,12 @@ fn archives_are_directories_and_may_lie_in_each_other() {
             "support.tar.gz/app/error.log",
             "support.tar.gz/app/inner.tgz/error.log",
             "support.tar.gz/app/inner.zip/w/app/inner.tgz/error.log",
-            "support.tar.gz/app/inner.zip/w/edge/access.log",
             "support.tar.gz/app/inner.zip/w/edge/access.log.1.gz",
-            "support.tar.gz/edge/access.log",
+            "support.tar.gz/app/inner.zip/w/edge/access.log",
             "support.tar.gz/edge/access.log.1.gz",
-            "support.tar/edge/access.log",
+            "support.tar.gz/edge/access.log",
             "support.tar/edge/access.log.1.gz",
+            "support.tar/edge/access.log",
         ]
     );
     assert_eq!(found.inputs[5].stream, found.inputs[6].stream);
@@ -241,7 +241,13 @@ fn archives_are_directories_and_may_lie_in_each_other() {
             input.shown
         );
     }
-    assert!(found.inputs[8].changed_us.is_some());
+    assert!(
+        found
+            .inputs
+            .iter()
+            .skip(7)
+            .all(|input| input.changed_us.is_some())
+    );
     let said: Vec<_> = found
         .problems
         .iter()

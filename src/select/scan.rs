@@ -223,7 +223,7 @@ mod tests {
         };
         let prepared = registry::by_name("java-text").map(|format| format.prepare(&head));
         let parser = prepared.as_ref().map(|prepared| prepared.open(b""));
-        let mut scanner = Scanner::new(parser.unwrap(), None, None, 0);
+        let mut scanner = Scanner::new(parser.unwrap(), Layers::default(), None, 0);
         let mut seen = Vec::new();
         scanner.scan(chunk, 0, |scanned, place, _| {
             let what = match scanned {

@@ -314,6 +314,15 @@ fn wrappings(raw: &[u8]) -> Vec<Layers> {
     all
 }
 
+/// What stands around the first lines, in words; empty if nothing does.
+pub(super) fn around(raw: &[u8]) -> String {
+    let innermost = wrappings(raw).pop().unwrap_or_default();
+    match innermost.is_empty() {
+        true => String::new(),
+        false => format!(", inside {}", innermost.name()),
+    }
+}
+
 /// The wrapper that most of the first lines have.
 fn wrapper_of(raw: &[u8]) -> Option<&'static dyn Wrapper> {
     let sample = head(raw, &[]);

@@ -136,4 +136,10 @@ impl LineParser for Parser {
         }
         Err(error)
     }
+    /// A line begins a record if any of the formats says so; lines go on only where all formats know that they do.
+    fn begins(&self, line: &[u8]) -> Option<bool> {
+        self.0
+            .iter()
+            .try_fold(false, |any, format| Some(any | format.begins(line)?))
+    }
 }

@@ -339,7 +339,11 @@ impl<'a> Detector<'a> {
         };
         self.sniffed.problems.push(Problem {
             path: first.shown.clone(),
-            message: format!("no known log format in {}{more}", first.shown),
+            message: format!(
+                "no known log format in {}{more}{}",
+                first.shown,
+                choose::around(&sample.raw)
+            ),
             hint: format!(
                 "paste the server's own with --log-format '{}=nginx:…' (or apache:, haproxy:), or name one with --input-format",
                 first.shown
