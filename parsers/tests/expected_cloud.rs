@@ -42,7 +42,7 @@ fn unwrapped(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for line in why502_parsers::bytes::lines(bytes) {
         let inner = wrap::all().iter().find_map(|wrapper| wrapper.unwrap(line));
-        out.extend_from_slice(inner.map_or(line, |(_, inner)| inner));
+        out.extend_from_slice(inner.map_or(line, |inside| inside.text));
         out.push(b'\n');
     }
     out

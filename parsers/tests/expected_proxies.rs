@@ -29,7 +29,7 @@ fn unwrapped(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for line in bytes::lines(bytes) {
         let inner = wrap::all().iter().find_map(|wrapper| wrapper.unwrap(line));
-        let line = inner.map_or(line, |(_, inner)| inner);
+        let line = inner.map_or(line, |inside| inside.text);
         let text = String::from_utf8_lossy(line);
         let line = [" stdout F ", "envoy-1         | 2024-07-20T07:", "caddy  | "]
             .iter()
@@ -51,7 +51,11 @@ fn unwrapped(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn detect(bytes: &[u8]) -> Option<&'static dyn Format> {
-    let head = Head { bytes, hints: &[] };
+    let head = Head {
+        bytes,
+        hints: &[],
+        date_hint: None,
+    };
     let mut best: Option<(Score, u32, &'static dyn Format)> = None;
     for &format in registry::builtin() {
         let sniff = format.sniff(&head);
@@ -65,7 +69,11 @@ fn detect(bytes: &[u8]) -> Option<&'static dyn Format> {
 
 /// Entries of `bytes`, and the lines that were not read.
 fn parse<'a>(format: &dyn Format, bytes: &'a [u8]) -> (Vec<Entry<'a>>, Vec<String>) {
-    let head = Head { bytes, hints: &[] };
+    let head = Head {
+        bytes,
+        hints: &[],
+        date_hint: None,
+    };
     let mut parser = format.prepare(&head).open(b"");
     let (mut entries, mut broken) = (Vec::new(), Vec::new());
     for line in head.lines() {
