@@ -80,6 +80,14 @@ fn read_in_every_way(line: &[u8]) {
     }
     for wrapper in wrap::all() {
         let _ = wrapper.unwrap(line);
+        for inner in wrap::all() {
+            let layers = wrap::Layers::default().with(*wrapper);
+            if let Some(layers) = layers.and_then(|layers| layers.with(*inner)) {
+                let mut peeler = wrap::Peeler::new(layers);
+                let _ = peeler.peel(line, ());
+                while peeler.left().is_some() {}
+            }
+        }
     }
     let _ = time::any(line);
 }
