@@ -46,10 +46,31 @@ const WRITTEN_BY: &[(&str, &str)] = &[
     ("data/nginx-json-quoted.log", "nginx-json"),
     ("data/node-crash.log", "node-text"),
     ("data/node-heap.log", "node-text"),
+    ("data/morgan-combined.log", "morgan-combined"),
+    ("data/morgan-dev.log", "morgan"),
+    ("data/morgan-short.log", "morgan"),
+    ("data/morgan-tiny.log", "morgan"),
+    ("data/php-errors.log", "php-fpm"),
+    ("data/php-fpm-slow.log", "php-fpm"),
+    ("data/php-fpm.log", "php-fpm"),
+    ("data/tomcat-access.log", "tomcat"),
+    ("data/tomcat-catalina.log", "catalina"),
+    ("data/uwsgi.log", "uwsgi"),
 ];
 
-/// Formats without a real log so far: what writes them needs libraries that no package of a distribution has.
-const UNTRIED: &[&str] = &["java-json"];
+/// Formats without a real log so far: what writes them is not to be had here, or needs libraries that no package of a
+/// distribution has. Their lines are those of documentation and source.
+const UNTRIED: &[&str] = &[
+    "apigee-router",
+    "dotnet-console",
+    "iis-ncsa",
+    "java-json",
+    "jetty",
+    "linux",
+    "openig-audit",
+    "ruby-workers",
+    "undertow",
+];
 
 /// A log with what it was recognised as.
 struct Recognised {
