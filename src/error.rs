@@ -17,12 +17,16 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// A compressed file is damaged. What came before the damage has been delivered.
-    #[error("cannot decompress {} beyond {read} bytes: {}", path.display(), plain(source))]
-    Gzip {
-        /// Which.
+    /// A compressed file or an archive is damaged. What came before the damage has been delivered.
+    #[error("cannot decompress {shown} beyond {read} bytes: {}", plain(source))]
+    Damaged {
+        /// Which, as reports name it.
+        shown: String,
+        /// The file on disk: the archive, if it is a member.
         path: PathBuf,
-        /// Bytes that could be decompressed.
+        /// The command that shows the damage, without the path.
+        check: &'static str,
+        /// Bytes of its content that could be read.
         read: u64,
         /// Why.
         source: io::Error,
@@ -84,9 +88,9 @@ impl Error {
     pub fn hint(&self) -> String {
         match self {
             Self::Read { source, .. } => read_hint(source).to_owned(),
-            Self::Gzip { path, .. } => {
+            Self::Damaged { path, check, .. } => {
                 format!(
-                    "copy the file again from its origin; gzip -t {} shows the damage",
+                    "copy the file again from its origin; {check} {} shows the damage",
                     path.display()
                 )
             }
@@ -164,8 +168,10 @@ mod tests {
 
     #[test]
     fn an_error_about_one_file_becomes_a_problem_of_the_run() {
-        let error = Error::Gzip {
+        let error = Error::Damaged {
+            shown: "a.gz".into(),
             path: "a.gz".into(),
+            check: "gzip -t",
             read: 12,
             source: io::Error::other("Corrupt deflate stream"),
         };

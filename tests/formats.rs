@@ -58,18 +58,20 @@ const WRITTEN_BY: &[(&str, &str)] = &[
     ("data/uwsgi.log", "uwsgi"),
 ];
 
-/// Formats without a real log so far: what writes them is not to be had here, or needs libraries that no package of a
-/// distribution has. Their lines are those of documentation and source.
+/// Formats of which no log can be captured here and none may be shipped: their lines come from what their vendors
+/// document, in the tests of their own modules, and from foreign logs where those are at hand.
 const UNTRIED: &[&str] = &[
-    "apigee-router",
-    "dotnet-console",
-    "iis-ncsa",
-    "java-json",
-    "jetty",
-    "linux",
     "openig-audit",
+    "apigee-router",
+    "envoy",
+    "traefik",
     "ruby-workers",
+    "java-json",
+    "dotnet-console",
+    "jetty",
     "undertow",
+    "iis-ncsa",
+    "linux",
 ];
 
 /// A log with what it was recognised as.
@@ -155,7 +157,7 @@ fn a_format_that_would_have_done_as_well_is_named() {
     let mut silent = Vec::new();
     for log in all() {
         let detected = log.detected.as_ref().unwrap();
-        if detected.wrapper.is_some() {
+        if !detected.wrapper.is_empty() {
             continue; // What the formats see is inside; `claims` looks at the outside.
         }
         let claims = claims(&log);
@@ -194,14 +196,16 @@ fn every_format_is_tried_on_real_lines() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .map(|path| fs::read_to_string(path).unwrap())
         .collect();
-    for format in registry::builtin() {
-        let name = format.name();
-        let is_tried = recognised.contains(name) || tests.contains(&format!("\"{name}\""));
-        assert_eq!(
-            is_tried,
-            !UNTRIED.contains(&name),
-            "{name}: is there a log of this format?"
-        );
-    }
+    let untried: Vec<&str> = registry::builtin()
+        .iter()
+        .map(|format| format.name())
+        .filter(|name| !recognised.contains(*name) && !tests.contains(&format!("\"{name}\"")))
+        .collect();
+    let mut listed = UNTRIED.to_vec();
+    listed.sort_by_key(|name| untried.iter().position(|other| other == name));
+    assert_eq!(
+        untried, listed,
+        "formats without a log here, and those known to have none"
+    );
     println!("with a captured log: {recognised:?}");
 }

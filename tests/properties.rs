@@ -302,7 +302,7 @@ proptest! {
 fn in_blocks(block_bytes: u64) -> String {
     let sample = format!("samples/{}", SMALL.0);
     let args = ["why502", &sample, "--status", "5xx", "--threads", "2"].map(Into::into);
-    let Ok(mut plan) = cli::read(args) else {
+    let Ok(cli::Job::Diagnose(mut plan)) = cli::read(args) else {
         panic!("the command line is wrong")
     };
     plan.block_bytes = block_bytes;

@@ -156,14 +156,20 @@ pub fn unescape_hash(text: &[u8]) -> Vec<u8> {
 /// Undoes JSON string escapes, surrogate pairs included; a broken escape stays as it is.
 pub fn unescape_json(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
+    unescape_json_into(text, &mut out);
+    out
+}
+
+/// As [`unescape_json`], appended to `out`.
+pub fn unescape_json_into(text: &[u8], out: &mut Vec<u8>) {
     let mut at = 0;
-    while at < text.len() {
-        if text[at] != b'\\' || at + 1 == text.len() {
-            out.push(text[at]);
-            at += 1;
-            continue;
+    while let Some(found) = memchr::memchr(b'\\', &text[at..]) {
+        out.extend_from_slice(&text[at..at + found]);
+        at += found + 2;
+        if at > text.len() {
+            out.push(b'\\');
+            return;
         }
-        at += 2;
         match text[at - 1] {
             b'n' => out.push(b'\n'),
             b't' => out.push(b'\t'),
@@ -179,7 +185,7 @@ pub fn unescape_json(text: &[u8]) -> Vec<u8> {
             other => out.push(other),
         }
     }
-    out
+    out.extend_from_slice(&text[at..]);
 }
 
 /// The character of `HHHH` or `HHHH\uHHHH` and how many bytes it took.

@@ -4,8 +4,9 @@ use crate::format::Format;
 use crate::products::{
     apache, apache_error, api_gateway, apigee_mp, apigee_router, app_json, aws_alb, aws_elb, aws_nlb,
     azure_appgw, azure_frontdoor, bitbucket, caddy, clf, cloudflare, cloudfront, dotnet, edgemicro, envoy,
-    fastly, forgerock_audit, gcp_lb, gunicorn_error, haproxy, httperr, iis, iis_fixed, java_text, linux,
-    morgan, ncsa, nginx, nginx_error, openig, php_fpm, process_text, ruby, tomcat, traefik, uvicorn, uwsgi,
+    fastly, forgerock_audit, gcp_lb, gunicorn_error, haproxy, httperr, iis, iis_fixed, java_text, kong,
+    lighttpd, linux, litespeed, morgan, ncsa, nginx, nginx_error, openig, php_fpm, process_text, ruby, squid,
+    tomcat, traefik, trafficserver, uvicorn, uwsgi, varnish, varnishlog,
 };
 
 /// Every built-in format, most specific first.
@@ -31,6 +32,15 @@ pub fn builtin() -> &'static [&'static dyn Format] {
         &apigee_router::ApigeeRouter,
         &envoy::Envoy,
         &traefik::Traefik,
+        &varnishlog::Varnishlog,
+        &varnish::Varnish,
+        &squid::Squid,
+        &kong::Kong,
+        &dotnet::DotNet::YARP,
+        &dotnet::DotNet::DOTNET,
+        &litespeed::LiteSpeed,
+        &lighttpd::Lighttpd,
+        &trafficserver::TrafficServer,
         &httperr::HttpErr,
         &iis::Iis,
         &iis_fixed::IisFixed,
@@ -49,7 +59,6 @@ pub fn builtin() -> &'static [&'static dyn Format] {
         &haproxy::Haproxy,
         &uvicorn::Uvicorn,
         &morgan::Morgan,
-        &dotnet::DotNet,
         &java_text::Catalina,
         &java_text::JavaText,
         &nginx::Nginx,

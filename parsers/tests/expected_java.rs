@@ -336,7 +336,12 @@ fn what_was_done_to_real_servers_is_found_in_their_logs() {
             "uwsgi",
             4,
             1,
-            &[Fault::WorkerTimedOut, Fault::BacklogFull, Fault::Started],
+            &[
+                Fault::WorkerTimedOut,
+                Fault::BacklogFull,
+                Fault::Started,
+                Fault::Stopping,
+            ],
         ),
         ("tomcat-access.log", "tomcat", 62, 0, &[]),
         (

@@ -207,7 +207,7 @@ fn formats_that_cannot_work_are_refused_with_the_reason() {
         Ok(_) => panic!("{spec} was accepted"),
         Err(error) => error,
     };
-    assert!(matches!(error("squid:x"), FormatError::UnknownDialect(_)));
+    assert!(matches!(error("sphinx:x"), FormatError::UnknownDialect(_)));
     assert!(matches!(
         error("nginx:$status $request"),
         FormatError::NoTime { .. }

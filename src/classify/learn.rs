@@ -147,7 +147,7 @@ fn idle_limit(mut gaps: Vec<(u64, bool)>) -> Option<Value> {
 fn densest(values: &[u64], width: impl Fn(u64) -> u64) -> Option<(usize, usize)> {
     let mut best = None;
     for (from, &edge) in values.iter().enumerate() {
-        let size = values[from..].partition_point(|&v| v <= edge + width(edge));
+        let size = values[from..].partition_point(|&v| v <= edge.saturating_add(width(edge)));
         if best.is_none_or(|(_, most)| size > most) {
             best = Some((from, size));
         }
@@ -161,7 +161,7 @@ fn human(us: u64) -> Option<u64> {
     HUMAN_MS
         .iter()
         .map(|ms| ms * 1_000)
-        .filter(|&h| us + 2_000 >= h && us <= h + late(h))
+        .filter(|&h| us.saturating_add(2_000) >= h && us <= h + late(h))
         .max()
 }
 

@@ -45,6 +45,8 @@ pub struct World<'a> {
     pub traces: &'a [Trace],
     /// Whether a status was asked for.
     pub wanted: &'a dyn Fn(u16) -> bool,
+    /// Whether an instant (microseconds since the epoch, common clock) was asked for.
+    pub in_window: &'a dyn Fn(i64) -> bool,
 }
 
 impl World<'_> {

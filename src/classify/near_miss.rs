@@ -44,8 +44,11 @@ impl Misses {
                 if label.cause == Cause::Unexplained || !is_saved(label.subtype) || seen.contains(&key) {
                     continue;
                 }
-                seen.push(key.clone());
                 let at = x.end_us.or(x.start_us).unwrap_or_default();
+                if !(survey.world.in_window)(at) {
+                    continue;
+                }
+                seen.push(key.clone());
                 let record = x.record();
                 let fact = format!("{}, and the request was saved", label.subtype.plain());
                 let evidence = case.says(crate::model::Weight::Context, record, fact);

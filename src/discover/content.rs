@@ -1,12 +1,17 @@
 //! What a file is, by its first bytes.
 
+use crate::model::Coding;
+use crate::read::is_json_document;
+
 /// What the first bytes say.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Content {
     /// Text, or nothing at all.
     Text,
-    /// gzip.
-    Gzip,
+    /// Something that can be undone, with more behind it.
+    Coded(Coding),
+    /// An archive.
+    Archive(Archive),
     /// Something that is not read.
     Other {
         /// What it is.
@@ -16,8 +21,29 @@ pub(super) enum Content {
     },
 }
 
+/// A kind of archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Archive {
+    /// tar, with a header of the last decades.
+    Tar,
+    /// zip.
+    Zip,
+}
+
+/// First bytes of what can be undone.
+const CODED: [(&[u8], Coding); 8] = [
+    (b"\x1f\x8b", Coding::Gzip),
+    (b"\x28\xb5\x2f\xfd", Coding::Zstd),
+    (b"\xfd7zXZ\0", Coding::Xz),
+    (b"BZh", Coding::Bzip2),
+    (b"\xff\xfe", Coding::Utf16 { big_endian: false }),
+    (b"\xfe\xff", Coding::Utf16 { big_endian: true }),
+    (b"__CURSOR=", Coding::Journal),
+    (b"__REALTIME_TIMESTAMP=", Coding::Journal),
+];
+
 /// First bytes, what they announce, and how to make text of it.
-const MAGIC: [(&[u8], &str, &str); 17] = [
+const MAGIC: [(&[u8], &str, &str); 11] = [
     (b"\xd4\xc3\xb2\xa1", PCAP, PCAP_HINT),
     (b"\xa1\xb2\xc3\xd4", PCAP, PCAP_HINT),
     (b"\x4d\x3c\xb2\xa1", PCAP, PCAP_HINT),
@@ -34,67 +60,46 @@ const MAGIC: [(&[u8], &str, &str); 17] = [
         "export it: journalctl --file FILE -o short-iso-precise",
     ),
     (
-        b"\x28\xb5\x2f\xfd",
-        "it is compressed with zstd",
-        "decompress it: zstd -d FILE",
-    ),
-    (
-        b"\xfd7zXZ\0",
-        "it is compressed with xz",
-        "decompress it: xz -dk FILE",
-    ),
-    (
-        b"BZh",
-        "it is compressed with bzip2",
-        "decompress it: bzip2 -dk FILE",
-    ),
-    (
         b"\x04\x22\x4d\x18",
         "it is compressed with lz4",
         "decompress it: lz4 -d FILE",
-    ),
-    (
-        b"PK\x03\x04",
-        "it is a zip archive",
-        "unpack it and name the directory",
     ),
     (
         b"7z\xbc\xaf\x27\x1c",
         "it is a 7z archive",
         "unpack it and name the directory",
     ),
-    (b"\xff\xfe", UTF_16, UTF_16_HINT),
-    (b"\xfe\xff", UTF_16, UTF_16_HINT),
     (b"\x7fELF", BINARY, BINARY_HINT),
     (b"SQLite format 3\0", BINARY, BINARY_HINT),
 ];
 
 const PCAP: &str = "it is a packet capture, not a log";
 const PCAP_HINT: &str = "name the logs of the same time";
-const UTF_16: &str = "it is text in UTF-16";
-const UTF_16_HINT: &str = "convert it: iconv -f UTF-16 -t UTF-8 FILE";
 const BINARY: &str = "it is binary, not text";
 const BINARY_HINT: &str = "name the log files only, or a glob that leaves it out";
 
 /// What `head`, the first bytes of a file, announces.
 pub(super) fn look_at(head: &[u8]) -> Content {
-    if head.starts_with(b"\x1f\x8b") {
-        return Content::Gzip;
+    if let Some((_, coding)) = CODED.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return Content::Coded(*coding);
+    }
+    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
+        return Content::Archive(Archive::Zip);
+    }
+    if head.get(257..262) == Some(b"ustar") {
+        return Content::Archive(Archive::Tar);
     }
     if let Some((_, what, hint)) = MAGIC.iter().find(|(magic, ..)| head.starts_with(magic)) {
         return Content::Other { what, hint };
-    }
-    if head.get(257..262) == Some(b"ustar") {
-        return Content::Other {
-            what: "it is a tar archive",
-            hint: "unpack it and name the directory",
-        };
     }
     if is_binary(head) {
         return Content::Other {
             what: BINARY,
             hint: BINARY_HINT,
         };
+    }
+    if is_json_document(head) {
+        return Content::Coded(Coding::Elements);
     }
     Content::Text
 }
@@ -172,7 +177,20 @@ mod tests {
         assert_eq!(look_at(b""), Content::Text);
         assert_eq!(look_at(b"10.0.0.1 - - [20/Nov/2026]\n"), Content::Text);
         assert_eq!(look_at(b"\xef\xbb\xbf#Software: IIS\r\n"), Content::Text);
-        assert_eq!(look_at(b"\x1f\x8b\x08\0"), Content::Gzip);
+        assert_eq!(look_at(b"\x1f\x8b\x08\0"), Content::Coded(Coding::Gzip));
+        assert_eq!(look_at(b"PK\x03\x04\x14\0"), Content::Archive(Archive::Zip));
+        assert_eq!(look_at(b"{\"a\":1}\n{\"a\":2}\n"), Content::Text);
+        for document in [
+            "[\n {\"a\":",
+            "{\"x\":1,\"records\": [ {",
+            "{\n \"a\": [1]\n}\n{\n",
+        ] {
+            assert_eq!(
+                look_at(document.as_bytes()),
+                Content::Coded(Coding::Elements),
+                "{document}"
+            );
+        }
         assert!(matches!(
             look_at(b"\xd4\xc3\xb2\xa1\x02\0"),
             Content::Other { what: PCAP, .. }

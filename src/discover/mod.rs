@@ -1,5 +1,6 @@
 //! Paths to inputs: walks directories, expands globs, tells logs from what cannot be read as text.
 
+mod archive;
 mod content;
 mod stream;
 mod walk;
@@ -13,7 +14,8 @@ use std::sync::Arc;
 use crate::error::{Error, read_hint};
 use crate::model::SourceId;
 use crate::model::finding::Problem;
-use crate::model::input::{Compression, Input};
+use crate::model::input::{Coding, Input};
+use crate::read::Content as Bytes;
 
 pub use content::looks_like_configuration;
 pub use stream::stream_name;
@@ -24,11 +26,17 @@ const LOOK: usize = 8 * 1024;
 /// A configuration is never larger than this many bytes.
 const CONFIG_MOST: u64 = 4 * 1024 * 1024;
 
+/// How many codings may lie one over the other.
+const CODINGS_MOST: usize = 8;
+
+/// How many archives may lie one in the other.
+const ARCHIVES_MOST: usize = 3;
+
 /// What the paths led to.
 #[derive(Debug, Default)]
 pub struct Inputs {
-    /// Text files, compressed or not, in the order of their streams, the oldest part of each first: a log that was
-    /// rotated is then read in the order in which it was written. [`SourceId`] is the index.
+    /// Text files and members of archives, compressed or not, in the order of their streams, the oldest part of each
+    /// first: a log that was rotated is then read in the order in which it was written. [`SourceId`] is the index.
     pub inputs: Vec<Input>,
     /// Those of them that may be server configuration, as paths to open; their content decides.
     pub configs: Vec<PathBuf>,
@@ -164,7 +172,7 @@ impl Finder {
             Err(error) => return self.unreadable(path, &error),
         }
         match look(path) {
-            Ok((bytes_on_disk, head)) => self.input(path, bytes_on_disk, &head, None),
+            Ok((bytes_on_disk, head)) => self.start(path, bytes_on_disk, head, None),
             Err(error) => self.unreadable(path, &error),
         }
     }
@@ -175,32 +183,73 @@ impl Finder {
             source,
         };
         let (file, bytes, head) = copy_to_temporary(from).map_err(keep)?;
-        self.input(path, bytes, &head, Some(Arc::new(file)));
+        self.start(path, bytes, head, Some(Arc::new(file)));
         Ok(())
     }
 
-    fn input(&mut self, path: &Path, bytes_on_disk: u64, head: &[u8], spool: Option<Arc<File>>) {
-        let shown = shown(path);
-        let compression = match content::look_at(head) {
-            content::Content::Text => Compression::Plain,
-            content::Content::Gzip => Compression::Gzip,
-            content::Content::Other { what, hint } => {
-                return self.problem(&shown, format!("skipped {shown}: {what}"), hint);
-            }
-        };
-        let plain_file = compression == Compression::Plain && spool.is_none();
-        if plain_file && bytes_on_disk <= CONFIG_MOST && looks_like_configuration(&shown, head) {
-            self.found.configs.push(path.to_owned());
-        }
-        self.found.inputs.push(Input {
+    fn start(&mut self, path: &Path, bytes_on_disk: u64, head: Vec<u8>, spool: Option<Arc<File>>) {
+        let input = Input {
             id: SourceId(0),
             path: path.to_owned(),
-            stream: stream_name(&shown),
-            shown,
-            compression,
+            stream: String::new(),
+            shown: shown(path),
+            codings: Vec::new(),
             bytes_on_disk,
             spool,
-        });
+            changed_us: None,
+        };
+        self.settle(input, head, 0);
+    }
+
+    /// Finds out what `input`, which begins with `head`, is at its core. `depth` counts the archives it is in.
+    fn settle(&mut self, mut input: Input, mut head: Vec<u8>, depth: usize) {
+        let shown = input.shown.clone();
+        loop {
+            match content::look_at(&head) {
+                content::Content::Text => break,
+                content::Content::Coded(Coding::Elements) => {
+                    input.codings.push(Coding::Elements);
+                    break;
+                }
+                content::Content::Coded(coding) if input.codings.len() < CODINGS_MOST => {
+                    input.codings.push(coding);
+                    head = look_inside(&input);
+                }
+                content::Content::Archive(kind) if depth < ARCHIVES_MOST => {
+                    return self.archive(kind, input, depth);
+                }
+                content::Content::Coded(_) | content::Content::Archive(_) => {
+                    let what = format!("skipped {shown}: it is packed too many times over");
+                    return self.problem(&shown, what, "unpack it and name the directory");
+                }
+                content::Content::Other { what, hint } => {
+                    return self.problem(&shown, format!("skipped {shown}: {what}"), hint);
+                }
+            }
+        }
+        let is_file = matches!(input.codings[..], [] | [Coding::Elements]) && input.spool.is_none();
+        if is_file && input.bytes_on_disk <= CONFIG_MOST && looks_like_configuration(&shown, &head) {
+            self.found.configs.push(input.path.clone());
+        }
+        input.stream = stream_name(&shown);
+        self.found.inputs.push(input);
+    }
+
+    /// Settles every member of an archive.
+    fn archive(&mut self, kind: content::Archive, mut input: Input, depth: usize) {
+        let listed = archive::members(kind, &mut input);
+        if listed.members.is_empty() && listed.problems.is_empty() {
+            let what = format!("no files in archive {}", input.shown);
+            self.problem(&input.shown, what, "name the archive that holds the logs");
+        }
+        self.found.problems.extend(listed.problems);
+        for member in listed.members {
+            let head = match member.head {
+                Some(head) => head,
+                None => look_inside(&member.input),
+            };
+            self.settle(member.input, head, depth + 1);
+        }
     }
 
     fn unreadable(&mut self, path: &Path, error: &io::Error) {
@@ -219,6 +268,15 @@ impl Finder {
             hint: hint.to_owned(),
         });
     }
+}
+
+/// First bytes of the content, as far as they can be had: what is wrong with it will be said when it is read.
+fn look_inside(input: &Input) -> Vec<u8> {
+    let mut head = Vec::new();
+    if let Ok(content) = Bytes::open(input) {
+        let _ = content.take(LOOK as u64).read_to_end(&mut head);
+    }
+    head
 }
 
 /// Size and first bytes of a file.

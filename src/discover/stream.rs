@@ -73,7 +73,7 @@ pub(super) fn age(input: &Input) -> (u8, Reverse<u32>) {
 fn without_end_suffixes(name: &str) -> &str {
     let mut rest = name;
     loop {
-        let shorter = [".gz", ".gzip", ".old", ".bak"]
+        let shorter = [".gz", ".gzip", ".zst", ".zstd", ".bz2", ".xz", ".old", ".bak"]
             .iter()
             .find_map(|suffix| rest.strip_suffix(suffix))
             .or_else(|| numbered(rest))
@@ -164,6 +164,9 @@ mod tests {
             "access.log.2.gz",
             "access.log-20261120",
             "access.log-20261120.gz",
+            "access.log.3.zst",
+            "access.log-20261120.xz",
+            "access-20261120.log.bz2",
             "access-20261120.log.gz",
             "access.2026-11-20.log",
             "access.log.2026-11-20",

@@ -134,20 +134,12 @@ fn compression_and_configuration_are_known_by_content() {
         ("empty.log", b""),
     ]);
     let found = discover(&[root.path().to_owned()]).unwrap();
-    let kinds: Vec<_> = found.inputs.iter().map(|input| input.compression).collect();
+    let kinds: Vec<_> = found.inputs.iter().map(|input| input.codings.clone()).collect();
     assert_eq!(
         names(root.path(), &found),
         ["empty.log", "nginx.conf", "plain.log.gz", "zipped.log"]
     );
-    assert_eq!(
-        kinds,
-        [
-            Compression::Plain,
-            Compression::Plain,
-            Compression::Plain,
-            Compression::Gzip
-        ]
-    );
+    assert_eq!(kinds, [vec![], vec![], vec![], vec![Coding::Gzip]]);
     assert_eq!(found.configs, [root.path().join("nginx.conf")]);
 }
 
@@ -184,6 +176,171 @@ proptest::proptest! {
         let stream = stream_name(&format!("d.1/{name}"));
         proptest::prop_assert!(stream.starts_with("d.1/") && stream.len() > 4, "{stream}");
         proptest::prop_assert_eq!(stream_name(&stream), stream);
+    }
+}
+
+/// Runs a program in `directory`; whether it is there.
+fn run(directory: &Path, program: &str, arguments: &[&str]) -> bool {
+    match std::process::Command::new(program)
+        .args(arguments)
+        .current_dir(directory)
+        .output()
+    {
+        Ok(output) => {
+            assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
+            true
+        }
+        Err(_) => {
+            eprintln!("skipped: no {program}");
+            false
+        }
+    }
+}
+
+#[test]
+fn archives_are_directories_and_may_lie_in_each_other() {
+    let root = tree(&[
+        ("w/edge/access.log", LINE),
+        ("w/edge/access.log.1", LINE),
+        ("w/edge/.hidden", LINE),
+        ("w/app/x.pcap", b"\xd4\xc3\xb2\xa1\x02\0\x04\0"),
+        ("w/app/error.log", LINE),
+    ]);
+    let d = root.path();
+    let made = run(d, "gzip", &["w/edge/access.log.1"])
+        && run(d, "tar", &["czf", "w/app/inner.tgz", "-C", "w/app", "error.log"])
+        && run(d, "zip", &["-qr", "w/app/inner.zip", "w/edge", "w/app/inner.tgz"])
+        && run(d, "tar", &["czf", "support.tar.gz", "-C", "w", "."])
+        && run(d, "tar", &["cf", "support.tar", "-C", "w", "./edge"]);
+    if !made {
+        return;
+    }
+    fs::remove_dir_all(d.join("w")).unwrap();
+    let found = discover(&[d.to_owned()]).unwrap();
+    assert_eq!(
+        names(d, &found),
+        [
+            "support.tar.gz/app/error.log",
+            "support.tar.gz/app/inner.tgz/error.log",
+            "support.tar.gz/app/inner.zip/w/app/inner.tgz/error.log",
+            "support.tar.gz/app/inner.zip/w/edge/access.log.1.gz",
+            "support.tar.gz/app/inner.zip/w/edge/access.log",
+            "support.tar.gz/edge/access.log.1.gz",
+            "support.tar.gz/edge/access.log",
+            "support.tar/edge/access.log.1.gz",
+            "support.tar/edge/access.log",
+        ]
+    );
+    assert_eq!(found.inputs[5].stream, found.inputs[6].stream);
+    for input in &found.inputs {
+        assert_eq!(crate::read::head(input, 1_000).unwrap(), LINE, "{}", input.shown);
+        assert_eq!(
+            crate::read::line_at(input, 3, 5).unwrap(),
+            &LINE[3..8],
+            "{}",
+            input.shown
+        );
+    }
+    assert!(
+        found
+            .inputs
+            .iter()
+            .skip(7)
+            .all(|input| input.changed_us.is_some())
+    );
+    let said: Vec<_> = found
+        .problems
+        .iter()
+        .map(|problem| problem.path.replace(&shown(d), "R"))
+        .collect();
+    assert_eq!(said, ["R/support.tar.gz/app/x.pcap"]);
+}
+
+#[test]
+fn of_a_broken_archive_what_can_be_had_is_read_and_the_rest_is_a_problem() {
+    let long: Vec<u8> = (0..20_000u64)
+        .flat_map(|n| format!("{:x} {n}\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).into_bytes())
+        .collect();
+    let root = tree(&[("a.log", LINE), ("b.log", &long), ("fine.log", LINE)]);
+    let d = root.path();
+    let made = run(d, "tar", &["cf", "x.tar", "a.log", "b.log"])
+        && run(d, "tar", &["czf", "y.tgz", "a.log", "b.log"])
+        && run(d, "zip", &["-q", "z.zip", "a.log", "b.log"])
+        && run(d, "xz", &["-k", "b.log"]);
+    if !made {
+        return;
+    }
+    for name in ["x.tar", "y.tgz", "z.zip", "b.log.xz"] {
+        let mut bytes = fs::read(d.join(name)).unwrap();
+        if name == "z.zip" {
+            let middle = bytes.len() / 2; // The directory stays whole, the content does not.
+            bytes[middle] ^= 0x55;
+        } else {
+            bytes.truncate(bytes.len() / 2);
+        }
+        fs::write(d.join(name), bytes).unwrap();
+    }
+    let found = discover(&[d.to_owned()]).unwrap();
+    let all = names(d, &found);
+    for name in [
+        "fine.log",
+        "x.tar/a.log",
+        "x.tar/b.log",
+        "y.tgz/a.log",
+        "y.tgz/b.log",
+        "z.zip/b.log",
+    ] {
+        assert!(all.iter().any(|known| known == name), "{name} of {all:?}");
+    }
+    let mut broken = Vec::new();
+    for input in &found.inputs {
+        let (mut read, mut buffer) = (0, Vec::new());
+        for span in crate::read::spans(input, 1 << 20).unwrap() {
+            let result =
+                crate::read::read_span(input, &span, &mut buffer, &mut |chunk| read += chunk.bytes.len());
+            if let Err(error) = result {
+                let problem = error.problem(&input.shown);
+                assert!(problem.hint.contains("copy the file again"), "{problem:?}");
+                broken.push((input.shown.replace(&format!("{}/", shown(d)), ""), read > 1_000));
+            }
+        }
+    }
+    let want = ["b.log.xz", "x.tar/b.log", "y.tgz/b.log", "z.zip/b.log"];
+    assert_eq!(broken, want.map(|name| (name.to_owned(), true)));
+    assert!(
+        found
+            .problems
+            .iter()
+            .any(|problem| problem.path.ends_with("y.tgz")),
+        "{:?}",
+        found.problems
+    );
+}
+
+#[test]
+fn hostile_archives_end() {
+    let mut bomb = vec![0; 600];
+    bomb[257..262].copy_from_slice(b"ustar");
+    let root = tree(&[
+        ("a.log", LINE),
+        ("bad.tar", &bomb),
+        ("bad.zip", b"PK\x03\x04garbage"),
+        ("bad.zst", b"\x28\xb5\x2f\xfd\xff\xff\xff\xff\xff\xff\xff\xff"),
+        ("bad.xz", b"\xfd7zXZ\0garbage"),
+        ("bad.bz2", b"BZh9garbage"),
+        (
+            "bad.export",
+            b"__CURSOR=x\nMESSAGE\n\xff\xff\xff\xff\xff\xff\xff\xffx",
+        ),
+        ("bad.json", b"[{\"a\":[[[[\"\\"),
+        ("bad.utf16", b"\xff\xfe\x00\xd8\x41"),
+    ]);
+    let found = discover(&[root.path().to_owned()]).unwrap();
+    assert!(found.problems.len() >= 2, "{:?}", found.problems);
+    assert!(found.problems.iter().all(|problem| !problem.hint.is_empty()));
+    for input in &found.inputs {
+        let _ = crate::read::head(input, 1_000);
+        let _ = crate::read::lines_at(input, &[(0, 10), (1 << 40, 10)]);
     }
 }
 

@@ -13,7 +13,7 @@ pub mod trace;
 
 pub use finding::{Cause, Certainty, Finding, Report, Subtype, Weight};
 pub use hop::{Hop, HopId};
-pub use input::{Compression, Input};
+pub use input::{Coding, Input};
 pub use limit::{Limit, LimitKind, Origin};
 pub use record::{Attempt, Place, Record, SourceId};
 pub use stats::Stats;

@@ -1,8 +1,8 @@
-//! Bytes of inputs, cut at line ends: positioned reads for plain files, one stream for compressed ones.
+//! Bytes of inputs, cut at line ends: positioned reads for plain files, one stream for compressed and transcoded ones.
 //!
 //! Memory is one buffer per call, of a MiB unless a line is longer, and never above [`LINE_MOST`].
 
-mod gzip;
+mod content;
 mod lines;
 mod places;
 mod source;
@@ -11,9 +11,11 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use crate::error::Error;
-use crate::model::{Compression, Input};
+use crate::model::{Coding, Input};
 
+pub use content::{Content, is_json_document};
 pub use places::{line_at, lines_at};
+pub use source::At;
 
 /// How much is read at once, in bytes.
 pub const CHUNK: usize = 1 << 20;
@@ -21,12 +23,12 @@ pub const CHUNK: usize = 1 << 20;
 /// The longest line that is kept whole, in bytes; what is longer is cut, see [`Chunk::cut`].
 pub const LINE_MOST: usize = 16 << 20;
 
-/// A part of an input that can be read on its own. Offsets are those of the decompressed content.
+/// A part of an input that can be read on its own. Offsets are those of the content, every coding undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
     /// First byte.
     pub offset: u64,
-    /// Length in bytes; of a compressed input, its size on disk.
+    /// Length in bytes; of an input that is not plain, its size on disk.
     pub len: u64,
 }
 
@@ -41,7 +43,7 @@ pub struct Chunk<'a> {
     pub cut: bool,
 }
 
-/// Cuts `input` into parts of `block` bytes; a compressed input is one part, an empty one none.
+/// Cuts `input` into parts of `block` bytes; one that is not plain is one part, an empty one none.
 ///
 /// # Errors
 /// None today; a source whose size is not known beforehand may have some.
@@ -49,7 +51,7 @@ pub fn spans(input: &Input, block: u64) -> Result<Vec<Span>, Error> {
     if input.bytes_on_disk == 0 {
         return Ok(Vec::new());
     }
-    if input.compression == Compression::Gzip {
+    if !input.is_plain() {
         return Ok(vec![whole(input)]);
     }
     let block = block.max(1);
@@ -68,47 +70,38 @@ pub fn spans(input: &Input, block: u64) -> Result<Vec<Span>, Error> {
 /// `buffer` is scratch space, reused between calls.
 ///
 /// # Errors
-/// [`Error::Read`], or [`Error::Gzip`] after everything before the damage has been delivered.
+/// [`Error::Read`], or [`Error::Damaged`] after everything before the damage has been delivered.
 pub fn read_span(
     input: &Input,
     span: &Span,
     buffer: &mut Vec<u8>,
     visit: &mut dyn FnMut(Chunk<'_>),
 ) -> Result<(), Error> {
-    match input.compression {
-        Compression::Plain => {
-            let bounds = lines::Bounds::of(span);
-            let mut source = source::At::open(input, bounds.read_from)?;
-            lines::deliver(&mut source, &bounds, buffer, visit).map_err(|source| read_error(input, source))
-        }
-        Compression::Gzip => {
-            let mut members = gzip::Members::open(input)?;
-            let result = lines::deliver(&mut members, &lines::Bounds::everything(), buffer, visit);
-            result.map_err(|source| gzip_error(input, &members, source))
-        }
+    if input.is_plain() {
+        let bounds = lines::Bounds::of(span);
+        let mut source = source::At::open(input, bounds.read_from)?;
+        return lines::deliver(&mut source, &bounds, buffer, visit)
+            .map_err(|source| broken(input, span.offset, source));
     }
+    let mut content = Content::open(input)?;
+    let result = lines::deliver(&mut content, &lines::Bounds::everything(), buffer, visit);
+    result.map_err(|source| broken(input, content.delivered(), source))
 }
 
 /// The first `bytes` bytes, cut at the last line end (unless the file ends before, or has no line end so
 /// far), without byte order mark and leading NULs. Of a damaged compressed file, what could be had.
 ///
 /// # Errors
-/// [`Error::Read`]; [`Error::Gzip`] if not even the first line could be decompressed.
+/// [`Error::Read`]; [`Error::Damaged`] if not even the first line could be decompressed.
 pub fn head(input: &Input, bytes: usize) -> Result<Vec<u8>, Error> {
     let mut head = Vec::new();
-    let complete = match input.compression {
-        Compression::Plain => {
-            let source = source::At::open(input, 0)?;
-            take(source, bytes, &mut head).map_err(|source| read_error(input, source))?
+    let mut content = Content::open(input)?;
+    let complete = match take(&mut content, bytes, &mut head) {
+        Ok(complete) => complete,
+        Err(source) if input.is_plain() || !head.contains(&b'\n') => {
+            return Err(broken(input, content.delivered(), source));
         }
-        Compression::Gzip => {
-            let mut members = gzip::Members::open(input)?;
-            match take(&mut members, bytes, &mut head) {
-                Ok(complete) => complete,
-                Err(source) if !head.contains(&b'\n') => return Err(gzip_error(input, &members, source)),
-                Err(_) => false,
-            }
-        }
+        Err(_) => false,
     };
     cut_at_lines(&mut head, complete);
     Ok(head)
@@ -120,7 +113,7 @@ pub fn head(input: &Input, bytes: usize) -> Result<Vec<u8>, Error> {
 /// [`Error::Read`].
 pub fn middle(input: &Input, bytes: usize) -> Result<Vec<u8>, Error> {
     let mut sample = Vec::new();
-    if input.compression == Compression::Plain {
+    if input.is_plain() {
         let span = Span {
             offset: input.bytes_on_disk / 2,
             len: bytes as u64,
@@ -186,11 +179,32 @@ fn read_error(input: &Input, source: std::io::Error) -> Error {
     }
 }
 
-fn gzip_error(input: &Input, members: &gzip::Members, source: std::io::Error) -> Error {
-    Error::Gzip {
-        path: PathBuf::from(&input.shown),
-        read: members.delivered(),
+/// What it means that reading `input` failed after `read` bytes of its content.
+fn broken(input: &Input, read: u64, source: std::io::Error) -> Error {
+    let Some(outermost) = input.codings.first() else {
+        return read_error(input, source);
+    };
+    Error::Damaged {
+        shown: input.shown.clone(),
+        path: input.path.clone(),
+        check: check(outermost, &input.codings),
+        read,
         source,
+    }
+}
+
+/// The command that shows damage of a file that is kept so.
+fn check(outermost: &Coding, all: &[Coding]) -> &'static str {
+    match outermost {
+        Coding::Gzip => "gzip -t",
+        Coding::Zstd => "zstd -t",
+        Coding::Bzip2 => "bzip2 -t",
+        Coding::Xz => "xz -t",
+        Coding::Part { .. } if all.iter().any(|coding| matches!(coding, Coding::Deflate { .. })) => {
+            "unzip -t"
+        }
+        Coding::Part { .. } => "tar -tvf",
+        Coding::Deflate { .. } | Coding::Utf16 { .. } | Coding::Journal | Coding::Elements => "file",
     }
 }
 

@@ -3,41 +3,37 @@
 use std::io::{self, Read};
 
 use super::source::At;
-use super::{gzip, gzip_error, read_error};
+use super::{broken, content::Content};
 use crate::error::Error;
-use crate::model::{Compression, Input};
+use crate::model::Input;
 
 /// The `len` bytes at `offset` of the (decompressed) content; fewer if it ends before.
 ///
 /// # Errors
-/// [`Error::Read`] or [`Error::Gzip`].
+/// [`Error::Read`] or [`Error::Damaged`].
 pub fn line_at(input: &Input, offset: u64, len: u32) -> Result<Vec<u8>, Error> {
     Ok(lines_at(input, &[(offset, len)])?.pop().unwrap_or_default())
 }
 
-/// The bytes at each of `places` (offset and length), in the order of `places`. A compressed input is
-/// read once, from its start to the last place.
+/// The bytes at each of `places` (offset and length), in the order of `places`. An input that is not
+/// plain is read once, from its start to the last place.
 ///
 /// # Errors
-/// [`Error::Read`] or [`Error::Gzip`].
+/// [`Error::Read`] or [`Error::Damaged`].
 pub fn lines_at(input: &Input, places: &[(u64, u32)]) -> Result<Vec<Vec<u8>>, Error> {
-    match input.compression {
-        Compression::Plain => {
-            let mut source = At::open(input, 0)?;
-            places
-                .iter()
-                .map(|&(offset, len)| {
-                    source.seek(offset);
-                    take(&mut source, u64::from(len))
-                })
-                .collect::<io::Result<_>>()
-                .map_err(|source| read_error(input, source))
-        }
-        Compression::Gzip => {
-            let mut members = gzip::Members::open(input)?;
-            in_one_pass(&mut members, places).map_err(|source| gzip_error(input, &members, source))
-        }
+    if input.is_plain() {
+        let mut source = At::open(input, 0)?;
+        return places
+            .iter()
+            .map(|&(offset, len)| {
+                source.go_to(offset);
+                take(&mut source, u64::from(len))
+            })
+            .collect::<io::Result<_>>()
+            .map_err(|source| broken(input, 0, source));
     }
+    let mut content = Content::open(input)?;
+    in_one_pass(&mut content, places).map_err(|source| broken(input, content.delivered(), source))
 }
 
 /// Reads a stream once and picks `places` out of it, wherever they overlap.

@@ -16,19 +16,20 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
 fn input(directory: &Path, name: &str, bytes: &[u8]) -> Input {
     let path = directory.join(name);
     std::fs::write(&path, bytes).unwrap();
-    let compression = if bytes.starts_with(b"\x1f\x8b") {
-        Compression::Gzip
+    let codings = if bytes.starts_with(b"\x1f\x8b") {
+        vec![Coding::Gzip]
     } else {
-        Compression::Plain
+        Vec::new()
     };
     Input {
         id: SourceId(0),
         path,
         shown: name.to_owned(),
         stream: name.to_owned(),
-        compression,
+        codings,
         bytes_on_disk: bytes.len() as u64,
         spool: None,
+        changed_us: None,
     }
 }
 
@@ -158,7 +159,7 @@ fn a_broken_gzip_delivers_what_it_had_and_then_the_error() {
     })
     .unwrap_err();
     assert!(
-        matches!(error, Error::Gzip { read, .. } if read > 100_000),
+        matches!(error, Error::Damaged { read, .. } if read > 100_000),
         "{error}"
     );
     assert!(seen.len() > 100_000 && seen.ends_with(b"\n"));
@@ -176,7 +177,10 @@ fn gzip_members_follow_one_another_and_padding_is_passed_over() {
     assert_eq!(all_lines(&file, 1).unwrap(), expected(b"one\ntwo\nthree\n"));
     bytes.extend(b"garbage");
     let file = input(root.path(), "b.gz", &bytes);
-    assert!(matches!(all_lines(&file, 1), Err(Error::Gzip { read: 14, .. })));
+    assert!(matches!(
+        all_lines(&file, 1),
+        Err(Error::Damaged { read: 14, .. })
+    ));
 }
 
 #[test]

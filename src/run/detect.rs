@@ -211,7 +211,7 @@ fn file(detected: &Detected, input: finding::Input, tally: &Tally, shared_with: 
         }
         .to_owned(),
         rivals: detected.rivals.clone(),
-        wrapper: detected.wrapper.map(|wrapper| wrapper.name().to_owned()),
+        wrapper: (!detected.wrapper.is_empty()).then(|| detected.wrapper.name()),
         requests: tally.requests,
         failures: tally.failures,
         ids: IdsFound {

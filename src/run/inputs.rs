@@ -442,7 +442,8 @@ fn relative(stream: &str, plan: &Plan) -> String {
                 (rest.starts_with('/') || root.ends_with('/')).then_some(rest)?
             }
         };
-        path.is_dir().then(|| rest.trim_start_matches('/').to_owned())
+        // What stands below a file is a member of an archive.
+        (path.is_dir() || rest.starts_with('/')).then(|| rest.trim_start_matches('/').to_owned())
     };
     let shortest = plan.paths.iter().filter_map(below).min_by_key(String::len);
     shortest.unwrap_or_else(|| stream.rsplit('/').next().unwrap_or(stream).to_owned())

@@ -9,6 +9,7 @@ mod idle;
 mod inputs;
 mod parse;
 mod passes;
+mod pieces;
 mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,6 +89,7 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
         idle_us: &joined.idle_us,
         traces: &joined.traces,
         wanted: &wanted,
+        in_window: &|us| window.contains(us),
     });
     let mut findings = outcome.findings;
     findings.retain(|finding| window.contains(finding.time.0));
@@ -550,3 +552,6 @@ pub fn shortfalls(report: &Report) -> Vec<Problem> {
         });
     report.problems.iter().cloned().chain(unparsed).collect()
 }
+
+#[cfg(test)]
+mod same_tests;

@@ -234,10 +234,9 @@ impl Writer<'_> {
             parsed,
             ..
         } = self;
-        let mut corrected = Entry::default();
         scanner.scan(chunk.bytes, chunk.offset, |scanned, line, _| match scanned {
             Scanned::Entry(entry) => {
-                corrected.clone_from(entry);
+                let mut corrected = entry.clone();
                 if let Some(stamp) = &mut corrected.time {
                     stamp.us = stamp.us.saturating_add(reading.whence.correction_us);
                     parsed.zone_unknown |= stamp.zone != why502_parsers::entry::Zone::Known;

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::detect::{Tallies, Tally};
+use super::pieces;
 use crate::error::Error;
 use crate::model::Input;
 use crate::model::finding::Problem;
@@ -78,6 +79,9 @@ impl<'a> Reading<'a> {
 /// About when `input` was written: its first stamp that says the year, else its last change on disk.
 fn written_us(input: &Input, detected: &Detected) -> i64 {
     let changed = || {
+        if input.changed_us.is_some() {
+            return input.changed_us;
+        }
         let modified = std::fs::metadata(&input.path).ok()?.modified().ok()?;
         let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
         i64::try_from(since.as_micros()).ok()
@@ -106,11 +110,9 @@ struct Task<'r, 'a> {
 fn tasks<'r, 'a>(readings: &'r [Reading<'a>]) -> Result<Vec<Task<'r, 'a>>, Error> {
     let mut tasks = Vec::new();
     for reading in readings {
-        tasks.extend(
-            read::spans(reading.input, reading.block_bytes)?
-                .into_iter()
-                .map(|span| Task { reading, span }),
-        );
+        let spans = read::spans(reading.input, reading.block_bytes)?;
+        let spans = pieces::aligned(reading.input, reading.detected.wrapper, spans)?;
+        tasks.extend(spans.into_iter().map(|span| Task { reading, span }));
     }
     // Whole compressed files take longest; begun last they would keep one thread busy alone.
     tasks.sort_by_key(|task| std::cmp::Reverse(task.span.len));

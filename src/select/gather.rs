@@ -364,7 +364,19 @@ impl<'w> Gatherer<'w> {
     }
 
     /// What was found.
-    pub fn finish(self) -> Gathered {
+    pub fn finish(mut self) -> Gathered {
+        let Self {
+            scanner,
+            whence,
+            wanted,
+            found,
+            ..
+        } = &mut self;
+        scanner.finish(|scanned, line, _| {
+            if let Scanned::Entry(entry) = scanned {
+                consider(found, wanted, entry, line, whence);
+            }
+        });
         self.found
     }
 }

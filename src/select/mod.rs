@@ -10,6 +10,7 @@ pub mod recent;
 pub mod scan;
 pub mod sketch;
 pub mod survey;
+mod wrapped;
 
 pub use gather::{Gathered, Search, Wanted};
 pub use scan::{LineRef, Scanner};

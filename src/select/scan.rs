@@ -1,7 +1,7 @@
 //! From a block's bytes to entries, line by line, whatever stands around the lines.
 
 use why502_parsers::entry::{Kind, Stamp, Zone as StampZone};
-use why502_parsers::wrap::Wrapper;
+use why502_parsers::wrap::{Layers, Outer, Peeler};
 use why502_parsers::{Entry, Line, LineError, LineParser, bytes};
 
 use crate::plan::{CivilClock, Zone, window};
@@ -34,31 +34,34 @@ const RECORD_MOST: usize = 64 << 10;
 
 /// Parses the lines of consecutive chunks of one input.
 pub struct Scanner {
-    parser: Box<dyn LineParser>,
-    wrapper: Option<&'static dyn Wrapper>,
-    civil: Option<CivilClock>,
-    reference_us: i64,
-    index: u64,
+    pub(super) reader: Reader,
+    /// Takes off what stands around lines; `None` if nothing does.
+    pub(super) peeler: Option<Peeler<LineRef>>,
+    pub(super) index: u64,
     /// Records may go on over several lines, which stand together in the file.
     joins: bool,
 }
 
+/// Reads single lines and puts their stamps right.
+pub(super) struct Reader {
+    parser: Box<dyn LineParser>,
+    civil: Option<CivilClock>,
+    reference_us: i64,
+}
+
 impl Scanner {
-    /// A scanner that reads lines with `parser` after `wrapper` has been taken off. Stamps that do not say their
+    /// A scanner that reads lines with `parser` after `wrappers` have been taken off. Stamps that do not say their
     /// zone are of `zone`, if that is given; those that do not say their year are of the one that brings them to
     /// about `reference_us`.
-    pub fn new(
-        parser: Box<dyn LineParser>,
-        wrapper: Option<&'static dyn Wrapper>,
-        zone: Option<Zone>,
-        reference_us: i64,
-    ) -> Self {
+    pub fn new(parser: Box<dyn LineParser>, wrappers: Layers, zone: Option<Zone>, reference_us: i64) -> Self {
         Self {
-            joins: wrapper.is_none() && parser.begins(b"").is_some(),
-            parser,
-            wrapper,
-            civil: zone.map(CivilClock::new),
-            reference_us,
+            joins: wrappers.is_empty() && parser.begins(b"").is_some(),
+            reader: Reader {
+                parser,
+                civil: zone.map(CivilClock::new),
+                reference_us,
+            },
+            peeler: (!wrappers.is_empty()).then(|| Peeler::new(wrappers)),
             index: 0,
         }
     }
@@ -69,24 +72,22 @@ impl Scanner {
     }
 
     /// Hands every line of `chunk`, which starts at byte `offset` of the input and consists of whole lines, to `sink`,
-    /// with the line as it stands.
-    pub fn scan<'a>(
-        &mut self,
-        chunk: &'a [u8],
-        offset: u64,
-        sink: impl FnMut(Scanned<'_, 'a>, LineRef, &'a [u8]),
-    ) {
+    /// with the line as its format sees it.
+    pub fn scan(&mut self, chunk: &[u8], offset: u64, sink: impl FnMut(Scanned<'_, '_>, LineRef, &[u8])) {
         self.scan_where(chunk, offset, |_| true, sink);
     }
 
     /// The same for the lines that `wanted` picks; the others are counted and left unread.
-    pub fn scan_where<'a>(
+    pub fn scan_where(
         &mut self,
-        chunk: &'a [u8],
+        chunk: &[u8],
         offset: u64,
         wanted: impl Fn(&[u8]) -> bool,
-        mut sink: impl FnMut(Scanned<'_, 'a>, LineRef, &'a [u8]),
+        mut sink: impl FnMut(Scanned<'_, '_>, LineRef, &[u8]),
     ) {
+        if self.peeler.is_some() {
+            return self.scan_wrapped(chunk, offset, &wanted, &mut sink);
+        }
         let mut entry = Entry::default();
         let mut start = 0;
         // Lines that begin before this have been read as part of the record above them.
@@ -123,7 +124,7 @@ impl Scanner {
                 continue;
             }
             entry.clear();
-            let scanned = self.line(record, &mut entry);
+            let scanned = self.reader.line(record, &mut entry, None);
             if further > 0 && matches!(scanned, Scanned::Entry(_)) {
                 read_until = start + further;
             }
@@ -133,21 +134,29 @@ impl Scanner {
 
     /// How many bytes of lines at the start of `rest` belong to the record that `line` begins.
     fn further(&self, line: &[u8], rest: &[u8]) -> usize {
-        if !self.joins || self.parser.begins(line) != Some(true) {
+        if !self.joins || self.reader.parser.begins(line) != Some(true) {
             return 0;
         }
         let mut len = 0;
         while let Some(end) = memchr::memchr(b'\n', &rest[len..]) {
             let next = bytes::trim_cr(&rest[len..len + end]);
-            if self.parser.begins(next) != Some(false) || len + end + 1 > RECORD_MOST {
+            if self.reader.parser.begins(next) != Some(false) || len + end + 1 > RECORD_MOST {
                 break;
             }
             len += end + 1;
         }
         len
     }
+}
 
-    fn line<'e, 'a>(&mut self, line: &'a [u8], entry: &'e mut Entry<'a>) -> Scanned<'e, 'a> {
+impl Reader {
+    /// Reads `line`; what it does not say of itself is taken from the wrappers that stood around it.
+    pub(super) fn line<'e, 'a>(
+        &mut self,
+        line: &'a [u8],
+        entry: &'e mut Entry<'a>,
+        outer: Option<&Outer<'_>>,
+    ) -> Scanned<'e, 'a> {
         if line.first().is_none_or(|&byte| byte <= b' ')
             && line
                 .iter()
@@ -155,11 +164,7 @@ impl Scanner {
         {
             return Scanned::Directive; // Blank, or NUL padding of a pre-allocated file.
         }
-        let (outer, inner) = match self.wrapper.and_then(|wrapper| wrapper.unwrap(line)) {
-            Some((outer, inner)) => (Some(outer), inner),
-            None => (None, line),
-        };
-        match self.parser.parse(inner, entry) {
+        match self.parser.parse(line, entry) {
             Ok(Line::Entry) => {}
             Ok(Line::Continuation) => return Scanned::Continuation,
             Ok(Line::Directive) => return Scanned::Directive,
@@ -218,7 +223,7 @@ mod tests {
         };
         let prepared = registry::by_name("java-text").map(|format| format.prepare(&head));
         let parser = prepared.as_ref().map(|prepared| prepared.open(b""));
-        let mut scanner = Scanner::new(parser.unwrap(), None, None, 0);
+        let mut scanner = Scanner::new(parser.unwrap(), Layers::default(), None, 0);
         let mut seen = Vec::new();
         scanner.scan(chunk, 0, |scanned, place, _| {
             let what = match scanned {

@@ -180,10 +180,15 @@ pub(crate) fn earliest(a: Option<i64>, b: Option<i64>) -> Option<i64> {
 /// Surveys one part of one input.
 pub struct Surveyor<'w> {
     scanner: Scanner,
+    part_offset: u64,
+    taken: Taken<'w>,
+}
+
+/// What a surveyor has taken in so far.
+struct Taken<'w> {
     whence: Whence,
     wanted: &'w (dyn Fn(u16) -> bool + Sync),
     part: Part,
-    part_offset: u64,
     recent: Recent,
     result: InputSurvey,
 }
@@ -198,63 +203,85 @@ impl<'w> Surveyor<'w> {
     ) -> Self {
         Self {
             scanner,
-            whence,
-            wanted,
-            part: Part::default(),
             part_offset,
-            recent: Recent::default(),
-            result: InputSurvey::default(),
+            taken: Taken {
+                whence,
+                wanted,
+                part: Part::default(),
+                recent: Recent::default(),
+                result: InputSurvey::default(),
+            },
         }
     }
 
     /// Takes in whole lines.
     pub fn chunk(&mut self, bytes: &[u8], offset: u64) {
+        let Self { scanner, taken, .. } = self;
+        taken.result.coverage.bytes += bytes.len() as u64;
+        scanner.scan(bytes, offset, |scanned, line, raw| {
+            taken.take(scanned, line, raw);
+        });
+    }
+
+    /// What was learnt.
+    pub fn finish(self) -> Survey {
         let Self {
-            scanner,
+            mut scanner,
+            part_offset,
+            mut taken,
+        } = self;
+        scanner.finish(|scanned, line, raw| taken.take(scanned, line, raw));
+        let Taken {
+            whence,
+            mut part,
+            recent,
+            mut result,
+            ..
+        } = taken;
+        part.lines = scanner.lines();
+        result.parts.insert(part_offset, part);
+        result.recent.insert(part_offset, recent);
+        Survey {
+            inputs: BTreeMap::from([(whence.source, result)]),
+        }
+    }
+}
+
+impl Taken<'_> {
+    /// Counts a line, which stands in its file as `raw` (what is around it taken off), and observes the entry
+    /// it may be.
+    fn take(&mut self, scanned: Scanned<'_, '_>, line: LineRef, raw: &[u8]) {
+        let Self {
             whence,
             wanted,
             part,
             recent,
             result,
-            ..
         } = self;
-        result.coverage.bytes += bytes.len() as u64;
-        scanner.scan(bytes, offset, |scanned, line, raw| {
-            let coverage = &mut result.coverage;
-            coverage.lines += 1;
-            match scanned {
-                Scanned::Entry(entry) => {
-                    coverage.entries += 1;
-                    if result.loci.is_open() && !entry.ids.as_slice().is_empty() {
-                        result.loci.learn(raw, entry.ids.as_slice());
-                    }
-                    observe(result, part, entry, line, whence, *wanted);
-                    follow_upstream(result, recent, entry, line.offset);
+        let coverage = &mut result.coverage;
+        coverage.lines += 1;
+        match scanned {
+            Scanned::Entry(entry) => {
+                coverage.entries += 1;
+                if result.loci.is_open() && !entry.ids.as_slice().is_empty() {
+                    result.loci.learn(raw, entry.ids.as_slice());
                 }
-                Scanned::Continuation => coverage.continuations += 1,
-                Scanned::Directive => coverage.directives += 1,
-                Scanned::Unparsed(error) => {
-                    coverage.unparsed += 1;
-                    if coverage.unparsed_at.len() < Coverage::UNPARSED_SHOWN {
-                        let reason = error.to_string();
-                        coverage.unparsed_at.push(Unparsed {
-                            offset: line.offset,
-                            line: line.index + 1,
-                            reason,
-                        });
-                    }
+                observe(result, part, entry, line, whence, *wanted);
+                follow_upstream(result, recent, entry, line.offset);
+            }
+            Scanned::Continuation => coverage.continuations += 1,
+            Scanned::Directive => coverage.directives += 1,
+            Scanned::Unparsed(error) => {
+                coverage.unparsed += 1;
+                if coverage.unparsed_at.len() < Coverage::UNPARSED_SHOWN {
+                    let reason = error.to_string();
+                    coverage.unparsed_at.push(Unparsed {
+                        offset: line.offset,
+                        line: line.index + 1,
+                        reason,
+                    });
                 }
             }
-        });
-    }
-
-    /// What was learnt.
-    pub fn finish(mut self) -> Survey {
-        self.part.lines = self.scanner.lines();
-        self.result.parts.insert(self.part_offset, self.part);
-        self.result.recent.insert(self.part_offset, self.recent);
-        Survey {
-            inputs: BTreeMap::from([(self.whence.source, self.result)]),
         }
     }
 }

@@ -4,13 +4,13 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use why502_parsers::bytes::lines;
-use why502_parsers::format::{Format, Head, Prepared, Product, RecordKind, Score, Sniff};
-use why502_parsers::wrap::Wrapper;
-use why502_parsers::{registry, wrap};
+use why502_parsers::format::{Format, Head, Line, Prepared, Product, RecordKind, Score, Sniff};
+use why502_parsers::wrap::{Layers, Peeled, Peeler, Wrapper};
+use why502_parsers::{Entry, registry, wrap};
 
 use super::fallback::WithFallback;
 use super::hints::{self, file_name, words};
-use super::{DeclaredFormat, Detected, head};
+use super::{DeclaredFormat, Detected, head, interleaved};
 use crate::model::Input;
 
 /// A head, as it stands in the file and as formats see it.
@@ -26,15 +26,8 @@ impl Sample {
         Self { raw, inner: None }
     }
 
-    pub(super) fn unwrapped(raw: Vec<u8>, wrapper: Option<&'static dyn Wrapper>) -> Self {
-        let inner = wrapper.map(|wrapper| {
-            let mut inner = Vec::with_capacity(raw.len());
-            for line in lines(&raw) {
-                inner.extend_from_slice(wrapper.unwrap(line).map_or(line, |(_, inside)| inside));
-                inner.push(b'\n');
-            }
-            inner
-        });
+    pub(super) fn unwrapped(raw: Vec<u8>, layers: Layers) -> Self {
+        let inner = (!layers.is_empty()).then(|| inside(&raw, layers));
         Self { raw, inner }
     }
 
@@ -42,9 +35,34 @@ impl Sample {
         self.raw.iter().all(u8::is_ascii_whitespace)
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         self.inner.as_deref().unwrap_or(&self.raw)
     }
+}
+
+/// The lines of `raw` without what stands around them, those in pieces put together. Of a message of several
+/// lines the first one.
+fn inside(raw: &[u8], layers: Layers) -> Vec<u8> {
+    let mut inside = Vec::with_capacity(raw.len());
+    let mut peeler = Peeler::new(layers);
+    let mut keep = |line: &[u8]| {
+        let end = memchr::memchr(b'\n', line).unwrap_or(line.len());
+        inside.extend_from_slice(&line[..end]);
+        inside.push(b'\n');
+    };
+    for line in lines(raw) {
+        match peeler.peel(line, ()) {
+            Peeled::Bare => keep(line),
+            Peeled::Held { .. } => {}
+            Peeled::Whole { inner, .. } => keep(inner),
+        }
+    }
+    while let Some(left) = peeler.left() {
+        if let Peeled::Whole { inner, .. } = left {
+            keep(inner);
+        }
+    }
+    inside
 }
 
 /// A format of whatever origin.
@@ -69,12 +87,14 @@ impl AnyFormat {
 pub(super) struct Choice<'a> {
     format: AnyFormat,
     origin: Origin<'a>,
-    pub(super) wrapper: Option<&'static dyn Wrapper>,
+    pub(super) layers: Layers,
     pub(super) score: Score,
     /// Lines read per thousand.
     share: u32,
     pub(super) reason: String,
     rivals: Vec<String>,
+    /// Those of the rivals whose entries differ.
+    ties: Vec<String>,
 }
 
 /// Where a format comes from.
@@ -88,29 +108,27 @@ enum Origin<'a> {
 impl<'a> Choice<'a> {
     /// The format that the user forces on a file, whatever its lines say.
     pub(super) fn forced(format: AnyFormat, reason: String, raw: Vec<u8>) -> (Sample, Option<Self>) {
-        let wrapper = wrapper_of(&raw);
-        let choice = |sample: &Sample, wrapper| {
-            let sniff = format
-                .get()
-                .sniff(&head(sample.bytes(), &[format.get().product()]));
-            Self {
+        let mut innermost = None;
+        for layers in wrappings(&raw).into_iter().rev() {
+            let sample = Sample::unwrapped(raw.clone(), layers);
+            let hints = [format.get().product()];
+            let sniff = format.get().sniff(&head(sample.bytes(), &hints));
+            let choice = Self {
                 format: format.clone(),
                 origin: Origin::Forced,
-                wrapper,
+                layers,
                 score: sniff.score,
                 share: share(&sniff),
                 reason: reason.clone(),
                 rivals: Vec::new(),
+                ties: Vec::new(),
+            };
+            if sniff.score > Score::No {
+                return (sample, Some(choice));
             }
-        };
-        let sample = Sample::unwrapped(raw, wrapper);
-        let inside = choice(&sample, wrapper);
-        if wrapper.is_none() || inside.score > Score::No {
-            return (sample, Some(inside));
+            innermost.get_or_insert((sample, Some(choice)));
         }
-        let sample = Sample::plain(sample.raw);
-        let outside = choice(&sample, None);
-        (sample, Some(outside))
+        innermost.unwrap_or_else(|| (Sample::plain(raw), None))
     }
 
     pub(super) fn product(&self) -> Product {
@@ -123,6 +141,19 @@ impl<'a> Choice<'a> {
 
     pub(super) fn is_forced(&self) -> bool {
         matches!(self.origin, Origin::Forced)
+    }
+
+    /// How many lines of `sample` tell of a request's outcome or of a failure when read so.
+    fn says(&self, sample: &Sample) -> usize {
+        let hints = [self.product()];
+        let head = head(sample.bytes(), &hints);
+        let mut parser = prepare(&self.format, &head).open(b"");
+        let tells = |line: &&[u8]| {
+            let mut entry = Entry::default();
+            let read = parser.parse(line, &mut entry);
+            read == Ok(Line::Entry) && (entry.status.is_some() || entry.signal.is_some())
+        };
+        head.lines().take(Head::LINES).filter(tells).count()
     }
 
     /// Whether the format reads another head too.
@@ -141,21 +172,39 @@ impl<'a> Choice<'a> {
             }
             AnyFormat::Builtin(_) => format.kind(),
         };
+        let shown = Head {
+            date_hint: day,
+            ..head(sample.bytes(), &hints)
+        };
+        let prepared = prepare(&self.format, &shown);
+        let others = match self.is_forced() {
+            true => Vec::new(),
+            false => interleaved::others(&shown, prepared.as_ref(), self.name()),
+        };
+        let mut reason = self.reason.clone();
+        let mut kind = kind;
+        for other in &others {
+            reason = format!("{reason}; lines of {} among them", other.name());
+            kind = if other.kind() == kind {
+                kind
+            } else {
+                RecordKind::Mixed
+            };
+        }
+        let prepared = interleaved::with(prepared, &others, &shown);
+        let (parsed, looked_at) = interleaved::coverage(&shown, prepared.as_ref());
         Detected {
             format_name: format.name().to_owned(),
             product: format.product(),
             kind,
-            prepared: prepare(
-                &self.format,
-                &Head {
-                    date_hint: day,
-                    ..head(sample.bytes(), &hints)
-                },
-            ),
-            wrapper: self.wrapper,
+            prepared,
+            wrapper: self.layers,
             score: self.score,
-            reason: self.reason.clone(),
+            reason,
             rivals: self.rivals.clone(),
+            ties: self.ties.clone(),
+            looked_at,
+            parsed,
         }
     }
 }
@@ -210,50 +259,91 @@ pub(super) fn of_product<'a>(sample: &Sample, chosen: &Choice<'a>, product: Prod
         .map(|(format, sniff)| Choice {
             format: AnyFormat::Builtin(*format),
             origin: Origin::Builtin,
-            wrapper: chosen.wrapper,
+            layers: chosen.layers,
             score: sniff.score,
             share: share(&sniff),
             reason: sniff.reason,
             rivals: vec![chosen.name().to_owned()],
+            ties: Vec::new(),
         })
 }
 
-/// The best format for `raw`, inside its wrapper if it has one. `None` if none fits.
+/// The best format for `raw`, inside its wrappers if it has any. `None` if none fits.
+///
+/// The innermost lines that are of a format count, unless that which was taken off last could be a record of
+/// its own and as such says more of requests.
 pub(super) fn best<'a>(
     input: &Input,
     raw: Vec<u8>,
     declared: &'a [DeclaredFormat],
     hints: &[Product],
 ) -> (Sample, Option<Choice<'a>>) {
-    let wrapper = wrapper_of(&raw);
-    let sample = Sample::unwrapped(raw, wrapper);
-    let inside = among(input, &sample, wrapper, declared, hints);
-    if inside.is_some() || wrapper.is_none() {
-        return (sample, inside);
+    let mut best: Option<(Sample, Choice<'a>)> = None;
+    for layers in wrappings(&raw).into_iter().rev() {
+        let sample = Sample::unwrapped(raw.clone(), layers);
+        let Some(choice) = among(input, &sample, layers, declared, hints) else {
+            continue;
+        };
+        let better = best.as_ref().is_none_or(|(inner, known)| {
+            let said = known.says(inner);
+            said == 0 || choice.says(&sample) > said
+        });
+        if better {
+            best = Some((sample, choice));
+        }
+        if !layers.last().is_some_and(Wrapper::is_unsure) {
+            break;
+        }
     }
-    let sample = Sample::plain(sample.raw);
-    let outside = among(input, &sample, None, declared, hints);
-    (sample, outside)
+    match best {
+        Some((sample, choice)) => (sample, Some(choice)),
+        None => (Sample::plain(raw), None),
+    }
+}
+
+/// The wrappers around the first lines: none, the outermost, that and the next, and so on.
+fn wrappings(raw: &[u8]) -> Vec<Layers> {
+    let mut all = vec![Layers::default()];
+    let mut layers = Layers::default();
+    let mut inner = raw.to_vec();
+    while let Some(next) = wrapper_of(&inner).and_then(|wrapper| layers.with(wrapper)) {
+        layers = next;
+        inner = inside(raw, layers);
+        all.push(layers);
+    }
+    all
+}
+
+/// What stands around the first lines, in words; empty if nothing does.
+pub(super) fn around(raw: &[u8]) -> String {
+    let innermost = wrappings(raw).pop().unwrap_or_default();
+    match innermost.is_empty() {
+        true => String::new(),
+        false => format!(", inside {}", innermost.name()),
+    }
 }
 
 /// The wrapper that most of the first lines have.
 fn wrapper_of(raw: &[u8]) -> Option<&'static dyn Wrapper> {
     let sample = head(raw, &[]);
-    let looked_at = sample.lines().take(Head::LINES).count();
     wrap::all().iter().copied().find(|wrapper| {
-        let wrapped = sample
-            .lines()
-            .take(Head::LINES)
-            .filter(|line| wrapper.unwrap(line).is_some());
-        let wrapped = wrapped.count();
-        wrapped > 0 && wrapped * 2 > looked_at
+        let (mut looked_at, mut wrapped, mut whole) = (0, 0, 0);
+        for line in sample.lines().take(Head::LINES) {
+            looked_at += 1;
+            if let Some(inside) = wrapper.unwrap(line) {
+                wrapped += 1;
+                // Where no line ever ends, all lines are whole and the wrapper is another one.
+                whole += u32::from(!inside.goes_on);
+            }
+        }
+        whole > 0 && wrapped * 2 > looked_at
     })
 }
 
 fn among<'a>(
     input: &Input,
     sample: &Sample,
-    wrapper: Option<&'static dyn Wrapper>,
+    layers: Layers,
     declared: &'a [DeclaredFormat],
     hints: &[Product],
 ) -> Option<Choice<'a>> {
@@ -269,8 +359,9 @@ fn among<'a>(
             reason: sniff.reason,
             format,
             origin,
-            wrapper,
+            layers,
             rivals: Vec::new(),
+            ties: Vec::new(),
         })
     };
     let mut builtin: Vec<Choice<'a>> = registry::builtin()
@@ -288,15 +379,38 @@ fn among<'a>(
     all.sort_by_key(rank);
     let mut all = all.into_iter();
     let mut best = all.next()?;
-    best.rivals = all
+    let equals: Vec<Choice<'a>> = all
         .take_while(|other| rank(other) == rank(&best))
         // The built-in format of the same product reads the same fields of these lines.
         .filter(|other| matches!(other.origin, Origin::Declared(_)) || other.product() != best.product())
-        .map(|other| other.name().to_owned())
-        .filter(|name| name != best.name())
+        .filter(|other| other.name() != best.name())
         .collect();
+    best.rivals = equals.iter().map(|other| other.name().to_owned()).collect();
     best.rivals.dedup();
+    best.ties = equals
+        .iter()
+        .filter(|other| !reads_alike(&best.format, &other.format, &head))
+        .map(|other| other.name().to_owned())
+        .collect();
+    best.ties.dedup();
     Some(best)
+}
+
+/// Lines on which two formats are compared.
+const COMPARED: usize = 20;
+
+/// Whether it does not matter which of two formats of one product is taken.
+fn reads_alike(one: &AnyFormat, other: &AnyFormat, head: &Head<'_>) -> bool {
+    if one.get().product() != other.get().product() {
+        return false;
+    }
+    let mut one = one.get().prepare(head).open(b"");
+    let mut other = other.get().prepare(head).open(b"");
+    head.lines().take(COMPARED).all(|line| {
+        let (mut left, mut right) = (Entry::default(), Entry::default());
+        let same = one.parse(line, &mut left).ok() == other.parse(line, &mut right).ok();
+        same && format!("{left:?}") == format!("{right:?}")
+    })
 }
 
 /// Surest first, then the most lines read. Equals keep their order.

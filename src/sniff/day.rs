@@ -18,9 +18,16 @@ fn in_name(name: &str) -> Option<[u8; 10]> {
 }
 
 fn changed(input: &Input) -> Option<[u8; 10]> {
-    let modified = std::fs::metadata(&input.path).ok()?.modified().ok()?;
-    let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
-    let date = DateTime::from_timestamp(i64::try_from(since.as_secs()).ok()?, 0)?;
+    let on_disk = || {
+        let modified = std::fs::metadata(&input.path).ok()?.modified().ok()?;
+        let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
+        i64::try_from(since.as_secs()).ok()
+    };
+    let seconds = match input.changed_us {
+        Some(us) => us.div_euclid(1_000_000),
+        None => on_disk()?,
+    };
+    let date = DateTime::from_timestamp(seconds, 0)?;
     date.format("%Y-%m-%d").to_string().into_bytes().try_into().ok()
 }
 

@@ -11,12 +11,13 @@ mod document;
 mod fallback;
 mod forced;
 mod hints;
+mod interleaved;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use why502_parsers::format::{Format, Head, Prepared, Product, RecordKind, Score};
-use why502_parsers::wrap::Wrapper;
+use why502_parsers::wrap::Layers;
 
 use crate::error::Error;
 use crate::model::finding::Problem;
@@ -42,13 +43,19 @@ pub struct Detected {
     /// The format, made ready for this file.
     pub prepared: Arc<dyn Prepared>,
     /// What stands around each line, to be taken off before parsing.
-    pub wrapper: Option<&'static dyn Wrapper>,
+    pub wrapper: Layers,
     /// How sure the format was.
     pub score: Score,
     /// Why this format.
     pub reason: String,
     /// Formats that would have done as well, by name.
     pub rivals: Vec<String>,
+    /// Those of them that read the lines otherwise, so that it matters which one is right.
+    pub ties: Vec<String>,
+    /// Lines looked at, and how many of them were read.
+    pub looked_at: u32,
+    /// See [`Detected::looked_at`].
+    pub parsed: u32,
 }
 
 impl std::fmt::Debug for Detected {
@@ -56,7 +63,7 @@ impl std::fmt::Debug for Detected {
         f.debug_struct("Detected")
             .field("format_name", &self.format_name)
             .field("product", &self.product)
-            .field("wrapper", &self.wrapper.map(Wrapper::name))
+            .field("wrapper", &self.wrapper)
             .field("score", &self.score)
             .field("reason", &self.reason)
             .field("rivals", &self.rivals)
@@ -241,7 +248,9 @@ impl<'a> Detector<'a> {
         }
         for member in members {
             let detected = if member == lead {
-                Some(choice.detected(&sample, day::of(&inputs[member])))
+                let detected = choice.detected(&sample, day::of(&inputs[member]));
+                self.sniffed.problems.extend(doubts(input, &choice, &detected));
+                Some(detected)
             } else {
                 self.member(&inputs[member], &choice)
             };
@@ -304,7 +313,7 @@ impl<'a> Detector<'a> {
                 return None;
             }
         };
-        let sample = Sample::unwrapped(head, stream.wrapper);
+        let sample = Sample::unwrapped(head, stream.layers);
         if sample.is_empty() || stream.is_forced() || stream.fits(&sample) {
             return Some(stream.detected(&sample, day::of(input)));
         }
@@ -320,7 +329,7 @@ impl<'a> Detector<'a> {
         let Some(first) = members.first().map(|at| &inputs[*at]) else {
             return;
         };
-        if !document::looks_like_log(&first.shown, &sample.raw) {
+        if first.is_document() || !document::looks_like_log(&first.shown, &sample.raw) {
             let ids = members.iter().map(|at| inputs[*at].id);
             return self.sniffed.passed_over.extend(ids);
         }
@@ -330,13 +339,55 @@ impl<'a> Detector<'a> {
         };
         self.sniffed.problems.push(Problem {
             path: first.shown.clone(),
-            message: format!("no known log format in {}{more}", first.shown),
+            message: format!(
+                "no known log format in {}{more}{}",
+                first.shown,
+                choose::around(&sample.raw)
+            ),
             hint: format!(
                 "paste the server's own with --log-format '{}=nginx:…' (or apache:, haproxy:), or name one with --input-format",
                 first.shown
             ),
         });
     }
+}
+
+/// Of a hundred lines looked at, this many should be read.
+const ENOUGH_PERCENT: u32 = 90;
+
+/// What speaks against the choice: others read the lines as well but otherwise, or many lines are not read.
+fn doubts(input: &Input, choice: &Choice<'_>, detected: &Detected) -> Vec<Problem> {
+    let shown = &input.shown;
+    let mut doubts = Vec::new();
+    if !detected.ties.is_empty() && !choice.is_forced() {
+        let ties = detected.ties.join(", ");
+        doubts.push(Problem {
+            path: shown.clone(),
+            message: format!(
+                "{shown} is read as {}, but may as well be {ties}",
+                detected.format_name
+            ),
+            hint: format!(
+                "say which with --input-format '{shown}={}', or name the configuration with --server-config",
+                detected.ties.first().map_or("", String::as_str)
+            ),
+        });
+    }
+    let short = detected.parsed * 100 < detected.looked_at * ENOUGH_PERCENT;
+    // That a forced format reads nothing at all has been said.
+    if short && detected.parsed > 0 {
+        doubts.push(Problem {
+            path: shown.clone(),
+            message: format!(
+                "only {} of the first {} lines of {shown} are read as {}",
+                detected.parsed, detected.looked_at, detected.format_name
+            ),
+            hint: format!(
+                "if they are of another format, name it with --input-format '{shown}=…' or paste it with --log-format"
+            ),
+        });
+    }
+    doubts
 }
 
 /// The head of a file as formats are shown it.

@@ -39,10 +39,10 @@ impl Tree {
         let name = |input: &Input| input.shown.replace(&root, "");
         let known = inputs.iter().filter_map(|input| {
             let detected = sniffed.formats[input.id.0 as usize].as_ref()?;
-            let wrapper = detected
-                .wrapper
-                .map(|w| format!(" in {}", w.name()))
-                .unwrap_or_default();
+            let wrapper = match detected.wrapper.name() {
+                name if name.is_empty() => name,
+                name => format!(" in {name}"),
+            };
             Some(format!(
                 "{}: {}/{}{wrapper}",
                 name(input),
@@ -352,5 +352,107 @@ fn a_format_that_does_not_exist_is_answered_with_those_that_do() {
     assert!(
         error.contains("'ngin'") && error.contains("nginx:, apache:, haproxy:"),
         "{error}"
+    );
+}
+
+#[test]
+fn wrappers_are_taken_off_one_after_the_other() {
+    let wrapped = |line: &str| {
+        let syslog = format!("<134>Nov 20 10:00:05 lb1 haproxy[7]: {}", line.trim_end());
+        let envelope = serde_json::json!({"message": syslog, "@timestamp": "2026-11-20T10:00:05Z"});
+        format!("2026-11-20T10:00:05.123456789Z stdout F {envelope}\n")
+    };
+    let tree = Tree::new(&[("pod.log", &wrapped(HAPROXY).repeat(3))]);
+    assert_eq!(
+        tree.plain(),
+        ["pod.log: haproxy/haproxy in syslog (rfc 3164) in json envelope in kubernetes cri"]
+    );
+}
+
+#[test]
+fn json_with_a_message_is_a_record_of_its_own_if_it_says_more_than_the_message() {
+    let own = r#"{"time":"2026-11-20T10:00:05.123Z","level":"info","message":"GET /a took 3 ms","method":"GET","url":"/a","status":502,"duration_ms":3}"#;
+    let line =
+        serde_json::json!({"time": "2026-11-20T10:00:05.123Z", "level": "info", "message": CLF.trim_end()});
+    let tree = Tree::new(&[
+        ("own.log", &format!("{own}\n").repeat(3)),
+        ("in.log", &format!("{line}\n").repeat(3)),
+    ]);
+    let said = tree.plain();
+    assert_eq!(said[0], "in.log: unknown/clf in json envelope");
+    assert!(
+        said[1].starts_with("own.log: ") && !said[1].contains("envelope"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn lines_of_several_formats_in_one_stream_are_all_read() {
+    let text = format!("{CLF}{NGINX_ERROR}{CLF}{CLF}{HAPROXY}{HAPROXY}{CLF}");
+    let tree = Tree::new(&[("nginx/stdout.log", &text)]);
+    let inputs = discover(&[tree.0.path().to_owned()]).unwrap().inputs;
+    let forced = Forced::new(&Plan::default(), &[]).unwrap();
+    let sniffed = detect(&inputs, Surroundings::default(), &forced, &|input, _| {
+        crate::read::head(input, HEAD)
+    });
+    let detected = sniffed.formats[0].as_ref().unwrap();
+    assert!(
+        detected.reason.contains("lines of haproxy among them"),
+        "{detected:?}"
+    );
+    assert_eq!((detected.parsed, detected.looked_at), (7, 7), "{detected:?}");
+    assert_eq!(detected.kind, RecordKind::Mixed);
+    let mut parser = detected.prepared.open(b"");
+    let mut entry = why502_parsers::Entry::default();
+    parser
+        .parse(NGINX_ERROR.trim_end().as_bytes(), &mut entry)
+        .unwrap();
+    assert!(entry.signal.is_some());
+    assert!(sniffed.problems.is_empty(), "{:?}", sniffed.problems);
+}
+
+#[test]
+fn a_format_that_leaves_many_lines_is_said_to() {
+    let text = CLF.repeat(8) + &"what is this\n".repeat(2);
+    let said = Tree::new(&[("x.log", &text)]).plain();
+    assert_eq!(
+        said,
+        [
+            "x.log: unknown/clf",
+            "only 8 of the first 10 lines of x.log are read as clf"
+        ]
+    );
+}
+
+#[test]
+fn a_tie_between_formats_that_read_a_log_otherwise_is_said() {
+    let declared = [
+        nginx(
+            "first",
+            "$remote_addr $request_time $upstream_response_time $msec $status",
+            "/l/a.log",
+            "a.conf",
+        ),
+        nginx(
+            "second",
+            "$remote_addr $upstream_response_time $request_time $msec $status",
+            "/l/b.log",
+            "b.conf",
+        ),
+        nginx(
+            "third",
+            "$remote_addr $request_time $upstream_response_time $msec $status",
+            "/l/c.log",
+            "c.conf",
+        ),
+    ];
+    let tree = Tree::new(&[("x.log", "10.0.0.1 0.010 0.003 1795168805.123 502\n")]);
+    let said = tree.sniff(&declared, &[], &Plan::default());
+    assert_eq!(
+        said,
+        [
+            "x.log: nginx/first",
+            "x.log is read as first, but may as well be second"
+        ]
     );
 }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use crate::engine::slot::unit;
-use crate::engine::{paste_apache, paste_envoy, paste_gunicorn, paste_haproxy, paste_nginx, paste_tomcat};
+use crate::engine::{
+    paste_apache, paste_envoy, paste_gunicorn, paste_haproxy, paste_nginx, paste_squid, paste_tomcat,
+    paste_varnish,
+};
 use crate::error::FormatError;
 use crate::format::Format;
 
@@ -25,11 +28,15 @@ pub enum Dialect {
     Gunicorn,
     /// Envoy's access-log format strings.
     Envoy,
+    /// Squid `logformat`.
+    Squid,
+    /// varnishncsa `-F`.
+    Varnish,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Nginx,
         Self::Apache,
         Self::Haproxy,
@@ -37,6 +44,8 @@ impl Dialect {
         Self::Tomcat9,
         Self::Gunicorn,
         Self::Envoy,
+        Self::Squid,
+        Self::Varnish,
     ];
 
     /// Its name, as typed before the colon of `--log-format`.
@@ -49,6 +58,8 @@ impl Dialect {
             Self::Tomcat9 => "tomcat9",
             Self::Gunicorn => "gunicorn",
             Self::Envoy => "envoy",
+            Self::Squid => "squid",
+            Self::Varnish => "varnish",
         }
     }
 
@@ -74,11 +85,13 @@ pub fn compile(dialect: Dialect, name: &str, text: &str) -> Result<Arc<dyn Forma
     Ok(match dialect {
         Dialect::Nginx => Arc::new(paste_nginx::format(name, text)?),
         Dialect::Apache => Arc::new(paste_apache::format(name, text)?),
-        Dialect::Haproxy => Arc::new(paste_haproxy::format(name, text)?),
+        Dialect::Haproxy => paste_haproxy::format(name, text)?,
         Dialect::Tomcat => Arc::new(paste_tomcat::format(name, text, unit::US)?),
         Dialect::Tomcat9 => Arc::new(paste_tomcat::format(name, text, unit::MS)?),
         Dialect::Gunicorn => Arc::new(paste_gunicorn::format(name, text)?),
         Dialect::Envoy => paste_envoy::format(name, text)?,
+        Dialect::Squid => Arc::new(paste_squid::format(name, text)?),
+        Dialect::Varnish => Arc::new(paste_varnish::format(name, text)?),
     })
 }
 

@@ -8,7 +8,7 @@ use crate::engine::paste::unquote;
 use crate::engine::paste_nginx::wanted;
 use crate::engine::slot::{Slot, unit};
 use crate::engine::template::{Builder, Field, Template, TemplateFormat, TimeShape};
-use crate::entry::{Escape, Marks};
+use crate::entry::{Entry, Escape, Marks};
 use crate::error::FormatError;
 use crate::format::Product;
 
@@ -49,16 +49,31 @@ pub fn template(text: &str) -> Result<Template, FormatError> {
         .iter()
         .find(|(name, _)| *name == text)
         .map_or(text.as_str(), |(_, format)| *format);
-    let parts = parts(text)?;
+    compile("apache", text, |_, _| None, |_| {})
+}
+
+/// The template of `text` in a dialect that has httpd's directives: `other` says what a letter with its parameter is
+/// where the two differ, `finish` is called on each entry.
+///
+/// # Errors
+/// See [`crate::engine::paste::compile`].
+pub(crate) fn compile(
+    dialect: &'static str,
+    text: &str,
+    other: fn(&str, &str) -> Option<Slot>,
+    finish: fn(&mut Entry<'_>),
+) -> Result<Template, FormatError> {
+    let parts = parts(text, dialect)?;
     let context = Context::of(&parts);
-    let mut builder = Builder::new("apache", Escape::Backslash);
+    let mut builder = Builder::new(dialect, Escape::Backslash);
+    builder.finish_with(finish);
     let mut at = 0;
     while at < parts.len() {
         match &parts[at] {
             Part::Literal(bytes) => builder.literal(bytes.as_bytes()),
             Part::Directive(d) if d.letter == "t" => at += time(&parts[at..], d, &mut builder) - 1,
             Part::Directive(d) => {
-                let slot = slot(d, &context);
+                let slot = other(&d.letter, &d.parameter).unwrap_or_else(|| slot(d, &context));
                 builder.field(Field::new(slot, wanted(slot)), &d.written);
             }
         }
@@ -103,7 +118,7 @@ impl Context {
     }
 }
 
-fn parts(text: &str) -> Result<Vec<Part>, FormatError> {
+fn parts(text: &str, dialect: &'static str) -> Result<Vec<Part>, FormatError> {
     let mut parts = Vec::new();
     let mut literal = String::new();
     let mut rest = text;
@@ -116,7 +131,7 @@ fn parts(text: &str) -> Result<Vec<Part>, FormatError> {
             rest = next;
             continue;
         }
-        let (directive, used) = directive(after, at)?;
+        let (directive, used) = directive(after, at, dialect)?;
         if !literal.is_empty() {
             parts.push(Part::Literal(std::mem::take(&mut literal)));
         }
@@ -131,9 +146,9 @@ fn parts(text: &str) -> Result<Vec<Part>, FormatError> {
 }
 
 /// The directive after a `%` and its length.
-fn directive(text: &str, at: usize) -> Result<(Directive, usize), FormatError> {
+fn directive(text: &str, at: usize, dialect: &'static str) -> Result<(Directive, usize), FormatError> {
     let error = |what: &str| FormatError::Syntax {
-        dialect: "apache",
+        dialect,
         what: what.to_owned(),
         at,
     };

@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 
+use crate::engine::envoy_flags::finish;
 use crate::engine::id::{self, Header, IdKind};
 use crate::engine::json_fields::{JsonFields, Meaning};
+use crate::engine::json_format::JsonFormat;
 use crate::engine::paste::unquote;
 use crate::engine::paste_nginx::wanted;
 use crate::engine::slot::{Slot, unit};
@@ -15,8 +17,6 @@ use crate::engine::template::{Builder, Field, Shape, Template, TemplateFormat, T
 use crate::entry::{Escape, Marks};
 use crate::error::FormatError;
 use crate::format::{Format, Product};
-use crate::products::envoy_flags::finish;
-use crate::products::json_format::JsonFormat;
 
 /// Envoy's format where none is configured.
 pub const DEFAULT: &str = r#"[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%""#;

@@ -3,14 +3,18 @@
 //! Source: HAProxy configuration manual, "Custom log format" and "Timing events". Durations are
 //! milliseconds; `%tr` is when the request began, in local time without zone.
 
+use std::sync::Arc;
+
 use crate::engine::id::{self, Header, IdKind};
+use crate::engine::json_fields::{JsonFields, Meaning};
+use crate::engine::json_format::JsonFormat;
 use crate::engine::paste::unquote;
 use crate::engine::paste_nginx::wanted;
 use crate::engine::slot::{Slot, unit};
 use crate::engine::template::{Builder, Field, Shape, Template, TemplateFormat, TimeShape};
 use crate::entry::{Entry, Escape, Fault, Marks, Phase, Signal};
 use crate::error::FormatError;
-use crate::format::Product;
+use crate::format::{Format, Product};
 
 /// `option httplog`.
 pub const HTTPLOG: &str = "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r";
@@ -37,8 +41,76 @@ const JOINED: [(&str, &str); 5] = [
 ///
 /// # Errors
 /// See [`crate::engine::paste::compile`].
-pub fn format(name: &str, text: &str) -> Result<TemplateFormat, FormatError> {
-    Ok(TemplateFormat::new(name, Product::Haproxy, template(text)?))
+pub fn format(name: &str, text: &str) -> Result<Arc<dyn Format>, FormatError> {
+    if is_json(text) {
+        let fields = json_fields(text)?;
+        return Ok(Arc::new(JsonFormat::new(name, Product::Haproxy, fields)));
+    }
+    Ok(Arc::new(TemplateFormat::new(
+        name,
+        Product::Haproxy,
+        template(text)?,
+    )))
+}
+
+/// Whether the whole line is asked for as one JSON object.
+fn is_json(text: &str) -> bool {
+    let (_, text) = unquote(text, "log-format");
+    text.trim_start()
+        .strip_prefix("%{")
+        .and_then(|rest| rest.split_once('}'))
+        .is_some_and(|(flags, rest)| flags.contains("+json") && rest.starts_with('o'))
+}
+
+/// The keys of `%{+json}o %(name)alias …`: HAProxy writes the named items and leaves out the others.
+fn json_fields(text: &str) -> Result<JsonFields, FormatError> {
+    let (_, text) = unquote(text, "log-format");
+    let mut fields = JsonFields::new(finish);
+    let mut rest = text.as_str();
+    while let Some(open) = rest.find("%(") {
+        let at = text.len() - rest.len() + open;
+        let error = |what: &str| FormatError::Syntax {
+            dialect: "haproxy",
+            what: what.to_owned(),
+            at,
+        };
+        let after = &rest[open + 2..];
+        let close = after.find(')').ok_or_else(|| error("'%(' without ')'"))?;
+        let (name, mut item) = (&after[..close], &after[close + 1..]);
+        // The name may have a type, `name:sint`.
+        let name = name.split(':').next().unwrap_or_default();
+        if item.starts_with('{') {
+            let end = item.find('}').ok_or_else(|| error("'%{' without '}'"))?;
+            item = &item[end + 1..];
+        }
+        let (field, used) = if item.starts_with('[') {
+            let len = expression_len(item).ok_or_else(|| error("'%[' without ']'"))?;
+            let slot = expression_slot(&item[1..len - 1]);
+            (Field::new(slot, wanted(slot)), len)
+        } else {
+            let len = item.bytes().take_while(u8::is_ascii_alphanumeric).count();
+            let field = match &item[..len] {
+                "hr" | "hs" | "hrl" | "hsl" => Field::new(Slot::Captures, "captured headers"),
+                alias => self::field(alias),
+            };
+            (field, len)
+        };
+        let meaning = match field.shape {
+            Shape::Time(shape, marks) => Some(Meaning::TimeAs(shape, marks)),
+            _ if field.slot == Slot::Skip => None,
+            _ => Some(Meaning::Field(field.slot)),
+        };
+        if let Some(meaning) = meaning
+            && !fields.add(&[name], meaning)
+        {
+            return Err(error("more fields than are read"));
+        }
+        rest = &item[used..];
+    }
+    if fields.is_timeless() {
+        return Err(FormatError::NoTime { dialect: "haproxy" });
+    }
+    Ok(fields)
 }
 
 /// The template of a format string.

@@ -72,6 +72,8 @@ pub enum Shape {
     List,
     /// As `Until`, but what stands in a pair of braces does not end it.
     Braced,
+    /// As `Until`; spaces in front of the value, to which it was padded, do not count.
+    Padded,
     /// As `Until`; quotes around the value, if there are any, are taken off.
     MaybeQuoted,
     /// As `Until`, but the line may have been cut inside the field.
@@ -279,6 +281,10 @@ impl Op {
                     _ => open,
                 }
             }
+            Shape::Padded => {
+                let lead = rest.iter().take_while(|byte| **byte == b' ').count();
+                lead + until.find_in(&rest[lead..])?
+            }
             Shape::MaybeQuoted => return maybe_quoted(rest, until),
             Shape::MayBeCut => {
                 return Some(
@@ -320,6 +326,9 @@ impl Op {
             && let [b'"', inner @ .., b'"'] = value
         {
             value = inner;
+        }
+        if self.field.shape == Shape::Padded {
+            value = value.trim_ascii_start();
         }
         self.field.slot.write(value, entry)
     }

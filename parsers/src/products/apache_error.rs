@@ -9,12 +9,12 @@
 use std::sync::Arc;
 
 use crate::bytes::number;
+use crate::engine::errno;
 use crate::engine::slot;
 use crate::entry::{Entry, Escape, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
 use crate::products::apache::ApacheParser;
-use crate::products::errno;
 use crate::time::{self, DayCache};
 
 /// Apache httpd error logs.

@@ -158,6 +158,8 @@ impl Style {
         number_unit: None,
         time_first: true,
     };
+    /// A number after the user agent is microseconds.
+    pub(crate) const LIGHTTPD: Self = Self::GUNICORN;
     pub(crate) const GUNICORN: Self = Self {
         marks: Marks::End,
         number_unit: Some(unit::US),
@@ -261,7 +263,7 @@ impl ClfParser {
         slot::request(&rest[..len], entry);
         let after = &rest[len + 2..];
         let (status, after) = word(after);
-        if status.len() != 3 && status != b"-" || !Slot::Status.write(status, entry) {
+        if status.len() != 3 && !matches!(status, b"-" | b"0") || !Slot::Status.write(status, entry) {
             return Err(LineError::new(at + len + 3, "status"));
         }
         let (bytes, after) = word(after);

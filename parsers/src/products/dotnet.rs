@@ -1,42 +1,48 @@
-//! .NET text logs: the console logger of `Microsoft.Extensions.Logging`, and Serilog's default layouts.
+//! .NET's console logger, as text and as JSON, with what Kestrel and the reverse proxy YARP say through it.
 //!
 //! ```text
-//! info: Microsoft.AspNetCore.Hosting.Diagnostics[2]
-//!       Request finished HTTP/1.1 GET http://localhost:5000/a - 502 0 - 12.3456ms
-//! 2026-11-20T16:23:16.123Z fail: Microsoft.AspNetCore.Server.Kestrel[13]
-//! 2026-11-20 16:23:16.123 +00:00 [ERR] HTTP GET /a responded 502 in 12.3 ms
-//! [16:23:16 INF] HTTP GET /a responded 200 in 12.3 ms
+//! warn: Yarp.ReverseProxy.Forwarder.HttpForwarder[48]
+//!       Request: An error was encountered before receiving a response.
+//!       System.Net.Http.HttpRequestException: Connection refused (localhost:5001)
 //! ```
-//! The console logger has no time unless a `TimestampFormat` is set; its level words are four letters, the message is
-//! indented below or, with `SingleLine`, follows. Serilog's console has the time of day, its file the offset too.
-//! `Request finished` and Serilog's request line are written at the end; their durations are milliseconds. In a request
-//! line with two more dashes (.NET 5 to 7) the request's own length and type come before the status.
-//! Source: dotnet/runtime `SimpleConsoleFormatter`; dotnet/aspnetcore `HostingApplicationDiagnostics`,
-//! `HostingRequestFinishedLog`; Serilog.AspNetCore, `RequestLoggingMiddleware`.
+//! A record is a line with level, category and event number, and indented lines with message and exception. There is no time
+//! unless `TimestampFormat` puts one in front; the wrapper's is taken. `SingleLine` puts the message after the number, the
+//! systemd formatter has `<4>` for the level. JSON has `Timestamp`, `LogLevel`, `Category`, `Message`, `Exception`,
+//! `State` and `Scopes`. `Request finished` ends a request; its duration is milliseconds. YARP's messages begin with the name
+//! of its error; what the exception below says is surer. A reader of single lines gets the message but not the exception.
+//! Source: .NET documentation, "Console log formatting"; YARP's `HttpForwarder.cs` and `ForwarderError.cs`.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use memchr::memmem;
 
-use super::{jvm, openig};
 use crate::bytes::{decimal_scaled, number};
 use crate::engine::faults;
-use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal, Stamp, Zone};
+use crate::engine::json::{self, Keys, Value};
+use crate::engine::slot::{split_origin, without_scheme};
+use crate::entry::{Entry, Escape, Fault, Kind, Level, Marks, Phase, Signal, Stamp};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
 use crate::time::{self, DayCache};
 
-/// The format `dotnet-console`.
+/// The formats `dotnet` and `yarp`: one parser, told apart by whether the proxy writes there.
 #[derive(Debug, Clone, Copy)]
-pub struct DotNet;
+pub struct DotNet(Product);
+
+impl DotNet {
+    /// Any application.
+    pub const DOTNET: Self = Self(Product::DotNet);
+    /// The reverse proxy.
+    pub const YARP: Self = Self(Product::Yarp);
+}
 
 impl Format for DotNet {
     fn name(&self) -> &str {
-        "dotnet-console"
+        self.0.name()
     }
 
     fn product(&self) -> Product {
-        Product::DotNet
+        self.0
     }
 
     fn kind(&self) -> RecordKind {
@@ -44,130 +50,164 @@ impl Format for DotNet {
     }
 
     fn sniff(&self, head: &Head<'_>) -> Sniff {
-        super::by_entries(
-            head,
-            &mut Parser::default(),
-            Score::Own,
-            "level words of .NET loggers",
-        )
+        let is_yarp = memmem::find(head.bytes, b"Yarp.ReverseProxy").is_some();
+        if is_yarp != (self.0 == Product::Yarp) {
+            return Sniff::no();
+        }
+        let (mut begun, mut read, mut lines) = (0u32, 0u32, 0u32);
+        let mut day = DayCache::default();
+        for line in head.lines().take(Head::LINES) {
+            lines += 1;
+            let begins = Header::of(line, &mut day).is_some() || is_record(line);
+            begun += u32::from(begins);
+            read += u32::from(begins || begun > 0 && line.starts_with(b"      "));
+        }
+        if begun == 0 || read * 2 < lines {
+            return Sniff::no();
+        }
+        Sniff {
+            score: Score::Mark,
+            parsed: read,
+            looked_at: lines,
+            reason: "levels, categories and event numbers of .NET's console logger".to_owned(),
+        }
     }
 
-    fn prepare(&self, head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(PreparedDotNet {
-            midnight_us: head.date_hint.as_ref().and_then(time::midnight_us),
-        })
+    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
+        Arc::new(*self)
     }
 }
 
-struct PreparedDotNet {
-    midnight_us: Option<i64>,
-}
-
-impl Prepared for PreparedDotNet {
+impl Prepared for DotNet {
     fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser {
-            midnight_us: self.midnight_us,
-            ..Parser::default()
-        })
+        Box::new(Parser::default())
     }
+}
+
+/// Whether `line` is a record of the JSON formatter.
+fn is_record(line: &[u8]) -> bool {
+    let has = |part: &str| memmem::find(line, part.as_bytes()).is_some();
+    line.starts_with(b"{") && has("\"EventId\":") && has("\"LogLevel\":") && has("\"Category\":")
 }
 
 #[derive(Default)]
 struct Parser {
     day: DayCache,
-    midnight_us: Option<i64>,
-    /// Time and level of the record whose message is on the next line, where records are given line by line.
-    open: Option<(Option<Stamp>, Level)>,
+    /// Of a header whose message comes on the next line: level, time, whether the category is the forwarder's.
+    pending: Option<(Level, Option<Stamp>, bool)>,
 }
 
-/// How records of the console logger go on.
-const INDENT: &[u8] = b"      ";
-
 impl LineParser for Parser {
-    fn parse<'a>(&mut self, record: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError> {
-        let (line, rest) = jvm::split(record);
+    fn parse<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError> {
         if line.is_empty() {
             return Ok(Line::Directive);
         }
-        if let Some(text) = line.strip_prefix(INDENT) {
-            return Ok(self.below(text, entry));
+        if line[0] == b'{' {
+            return self.json(line, entry);
         }
-        if crash(line, entry) {
+        if let Some(header) = Header::of(line, &mut self.day) {
+            (entry.level, entry.time) = (header.level, header.time);
+            self.pending = None;
+            if header.message.is_empty() {
+                self.pending = Some((header.level, header.time, header.of_forwarder));
+                return Ok(Line::Directive);
+            }
+            message(header.message, header.message, header.of_forwarder, entry);
             return Ok(Line::Entry);
         }
-        let Some(message) = self.first(line, entry) else {
-            return if line.starts_with(b" ") || jvm::is_trace(line) || line.starts_with(b"--- End of ") {
+        if !line.starts_with(b" ") {
+            // What a process prints past its logger, an unhandled exception say.
+            return super::process_text::crash(line, entry);
+        }
+        match self.pending.take() {
+            Some((level, time, of_forwarder)) if !line.trim_ascii_start().starts_with(b"=>") => {
+                (entry.level, entry.time) = (level, time);
+                let text = line.trim_ascii();
+                message(text, text, of_forwarder, entry);
+                Ok(Line::Entry)
+            }
+            // The line of scopes stands between the header and the message.
+            pending => {
+                self.pending = pending;
                 Ok(Line::Continuation)
-            } else {
-                Err(LineError::new(0, "level"))
-            };
-        };
-        let below = rest.strip_prefix(INDENT).unwrap_or(rest);
-        let (message, rest) = if message.is_empty() {
-            jvm::split(below)
-        } else {
-            (message, rest)
-        };
-        self.open = message.is_empty().then_some((entry.time, entry.level));
-        fill(message, rest, entry);
-        Ok(Line::Entry)
+            }
+        }
     }
 
     fn begins(&self, line: &[u8]) -> Option<bool> {
-        Some(!line.starts_with(b" ") && !line.is_empty() && !line.starts_with(b"--- End of "))
+        Some(line.starts_with(b"{") || Header::of(line, &mut DayCache::default()).is_some())
     }
 }
 
-impl Parser {
-    /// What stands before the message; the message if it is on the same line.
-    fn first<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Option<&'a [u8]> {
-        if let Some(inner) = line.strip_prefix(b"[") {
-            // Serilog's console: `[16:23:16 INF] `.
-            let (us, resolution_us, used) = time::clock_prefix(inner)?;
-            let rest = inner[used..].strip_prefix(b" ")?;
-            entry.level = serilog(rest.get(..3)?)?;
-            entry.time = self.midnight_us.map(|midnight| Stamp {
-                us: midnight + us,
-                resolution_us,
-                zone: Zone::Local,
-                marks: Marks::Event,
-            });
-            return rest[3..].strip_prefix(b"] ");
-        }
-        let mut at = 0;
-        if let Some((stamp, used)) = time::iso_prefix(line, &mut self.day) {
-            entry.time = Some(stamp.marking(Marks::Event));
-            at = used + usize::from(line.get(used) == Some(&b' '));
-            if let Some(rest) = line[at..].strip_prefix(b"[") {
-                // Serilog's file.
-                entry.level = serilog(rest.get(..3)?)?;
-                return rest[3..].strip_prefix(b"] ");
-            }
-        }
-        at = jvm::skip_colour(line, at);
-        entry.level = level(line.get(at..at + 4)?)?;
-        at = jvm::skip_colour(line, at + 4);
-        let rest = line.get(at..)?.strip_prefix(b": ")?;
-        // `Category.Name[12]`, and with `SingleLine` the message.
-        let open = memchr::memchr(b'[', rest)?;
-        let close = memchr::memchr(b']', &rest[open..])? + open;
-        let is_category = rest[..open].iter().all(|byte| byte.is_ascii_graphic());
-        (is_category && number(&rest[open + 1..close]).is_some()).then(|| rest[close + 1..].trim_ascii())
-    }
+/// `warn: Category[48]`, perhaps with a time in front and colours around the level, and the message if it follows.
+struct Header<'a> {
+    level: Level,
+    time: Option<Stamp>,
+    of_forwarder: bool,
+    /// The message and what follows it; empty if it comes on a later line that is not there.
+    message: &'a [u8],
+}
 
-    /// A line below the first one of a record.
-    fn below<'a>(&mut self, text: &'a [u8], entry: &mut Entry<'a>) -> Line {
-        let Some((time, level)) = self.open.take() else {
-            return Line::Continuation;
-        };
-        (entry.time, entry.level) = (time, level);
-        fill(text, b"", entry);
-        if entry.kind == Kind::Note {
-            entry.clear();
-            return Line::Continuation;
+impl<'a> Header<'a> {
+    fn of(line: &'a [u8], day: &mut DayCache) -> Option<Self> {
+        let first_len = memchr::memchr(b'\n', line).unwrap_or(line.len());
+        let mut first = &line[..first_len];
+        let mut time = None;
+        if first
+            .first()
+            .is_some_and(|byte| byte.is_ascii_digit() || *byte == b'[')
+        {
+            let open = usize::from(first[0] == b'[');
+            let (stamp, used) = time::iso_prefix(&first[open..], day)?;
+            time = Some(stamp.marking(Marks::Event));
+            let rest = &first[open + used..];
+            first = rest.strip_prefix(b"]").unwrap_or(rest).trim_ascii_start();
         }
-        Line::Entry
+        let first = uncoloured(first);
+        let (level, rest) = match first {
+            [b'<', digit @ b'0'..=b'7', b'>', rest @ ..] => (severity(*digit), rest),
+            _ => (
+                level(first.get(..4)?)?,
+                uncoloured(&first[4..]).strip_prefix(b": ")?,
+            ),
+        };
+        let open = memchr::memchr(b'[', rest)?;
+        let close = open + memchr::memchr(b']', &rest[open..])?;
+        let category = &rest[..open];
+        let is_category = !category.is_empty() && !category.contains(&b' ');
+        if !is_category || number(&rest[open + 1..close]).is_none() {
+            return None;
+        }
+        let after = rest[close + 1..].trim_ascii_start();
+        let message = if after.is_empty() {
+            rest_of(line, first_len)
+        } else {
+            after
+        };
+        Some(Self {
+            level,
+            time,
+            of_forwarder: category.starts_with(b"Yarp."),
+            message,
+        })
     }
+}
+
+/// The lines of a record after its first, without the line of scopes.
+fn rest_of(line: &[u8], first_len: usize) -> &[u8] {
+    let mut rest = line.get(first_len..).unwrap_or_default().trim_ascii();
+    if rest.starts_with(b"=>") {
+        rest = memchr::memchr(b'\n', rest).map_or(&rest[..0], |at| rest[at..].trim_ascii());
+    }
+    rest
+}
+
+/// `text` without an escape sequence at its start.
+fn uncoloured(mut text: &[u8]) -> &[u8] {
+    while let Some(rest) = text.strip_prefix(b"\x1b[") {
+        text = &rest[memchr::memchr(b'm', rest).map_or(rest.len(), |at| at + 1)..];
+    }
+    text
 }
 
 fn level(word: &[u8]) -> Option<Level> {
@@ -181,243 +221,346 @@ fn level(word: &[u8]) -> Option<Level> {
     })
 }
 
-fn serilog(word: &[u8]) -> Option<Level> {
-    Some(match word {
-        b"VRB" | b"DBG" => Level::Debug,
-        b"INF" => Level::Info,
-        b"WRN" => Level::Warning,
-        b"ERR" => Level::Error,
-        b"FTL" => Level::Critical,
-        _ => return None,
-    })
+const fn severity(digit: u8) -> Level {
+    match digit {
+        b'0'..=b'2' => Level::Critical,
+        b'3' => Level::Error,
+        b'4' => Level::Warning,
+        b'5' | b'6' => Level::Info,
+        _ => Level::Debug,
+    }
 }
 
-/// The last words of a process: `Unhandled exception. System.Exception: …`.
-fn crash<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
-    let fault = if line.starts_with(b"Unhandled exception. ") {
-        if memmem::find(line, b"OutOfMemoryException").is_some() {
-            Fault::OutOfMemory
-        } else {
-            Fault::WorkerCrashed
-        }
-    } else if line == b"Out of memory." {
-        Fault::OutOfMemory
-    } else {
-        return false;
-    };
-    entry.kind = Kind::Event;
-    entry.level = Level::Critical;
-    entry.error = line;
-    entry.signal = Some(Signal::new(Phase::Process, fault));
-    true
-}
+/// YARP's errors and what they mean where the exception says no more.
+const ERRORS: [(&str, Phase, Fault); 15] = [
+    ("Request", Phase::Unknown, Fault::Other),
+    ("RequestCreation", Phase::Unknown, Fault::Other),
+    ("RequestTimedOut", Phase::Unknown, Fault::TimedOut),
+    ("RequestCanceled", Phase::Client, Fault::ClientGone),
+    ("RequestBodyCanceled", Phase::Client, Fault::ClientGone),
+    ("RequestBodyClient", Phase::Client, Fault::ClientGone),
+    ("RequestBodyDestination", Phase::Send, Fault::ResetOrClosed),
+    ("ResponseBodyCanceled", Phase::Client, Fault::ClientGone),
+    ("ResponseBodyClient", Phase::Client, Fault::ClientGone),
+    ("ResponseBodyDestination", Phase::Body, Fault::ResetOrClosed),
+    ("ResponseHeaders", Phase::Header, Fault::InvalidResponse),
+    ("UpgradeRequestDestination", Phase::Body, Fault::ResetOrClosed),
+    ("UpgradeResponseDestination", Phase::Body, Fault::ResetOrClosed),
+    ("UpgradeActivityTimeout", Phase::Body, Fault::TimedOut),
+    ("NoAvailableDestinations", Phase::Queue, Fault::NoLiveUpstream),
+];
 
-fn fill<'a>(message: &'a [u8], rest: &'a [u8], entry: &mut Entry<'a>) {
-    entry.error = message;
+/// Reads a message; `whole` is the message with the exception below it.
+fn message<'a>(text: &'a [u8], whole: &'a [u8], of_forwarder: bool, entry: &mut Entry<'a>) {
+    let first = &text[..memchr::memchr(b'\n', text).unwrap_or(text.len())];
+    if let Some(rest) = first.strip_prefix(b"Request finished ") {
+        return finished(rest, entry);
+    }
     entry.kind = Kind::Note;
-    if let Some(text) = message.strip_prefix(b"Request finished ") {
-        finished(text, entry);
-        return;
-    }
-    if let Some(text) = message.strip_prefix(b"HTTP ")
-        && responded(text, entry)
-    {
-        return;
-    }
-    let has = |needle: &str| memmem::find(message, needle.as_bytes()).is_some();
-    let fault = if message.starts_with(b"Application started.") {
-        Some(Fault::Started)
-    } else if message.starts_with(b"Application is shutting down") {
-        Some(Fault::Stopping)
-    } else if has("thread pool starvation") {
-        Some(Fault::WorkersExhausted)
+    let signal = if of_forwarder {
+        forwarder(first, whole, entry)
     } else {
-        None
+        lifetime(first)
     };
-    if let Some(fault) = fault {
-        entry.kind = Kind::Event;
-        entry.signal = Some(Signal::new(Phase::Process, fault));
-    } else if entry.level >= Level::Warning
-        && let Some(found) = cause(rest).or_else(|| faults::application(b"", b"", message))
-    {
-        entry.kind = if found.signal.phase == Phase::Process {
+    if let Some(signal) = signal {
+        entry.signal = Some(signal);
+        entry.error = whole;
+        entry.kind = if signal.phase == Phase::Process {
             Kind::Event
         } else {
             Kind::Failure
         };
-        entry.signal = Some(found.signal);
+    } else if entry.level >= Level::Error {
+        entry.error = whole;
     }
 }
 
-/// The innermost exception below the message (` ---> System.Net.Sockets.SocketException (111): Connection refused`).
-fn cause(rest: &[u8]) -> Option<faults::Found<'_>> {
-    let mut found = None;
-    for line in crate::bytes::lines(&rest[..rest.len().min(64 * 1024)]) {
-        let text = line.trim_ascii();
-        if !text.starts_with(b"at ") && !text.is_empty() {
-            found = faults::application(b"", b"", text).or(found);
-        }
-    }
-    found
-}
-
-/// `HTTP/1.1 GET http://host/a - 502 0 text/plain 12.3ms`, of .NET 5 to 7 `… - - - 502 0 - 12.3ms`, of older ones
-/// `in 12.3ms 502 text/plain`.
-fn finished<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
-    entry.kind = Kind::Request;
+/// `HTTP/1.1 GET http://localhost:5000/a?b=1 - 200 12 text/plain 12.3456ms`, in .NET 5 and before
+/// `in 12.3456ms 200 text/plain`.
+fn finished<'a>(rest: &'a [u8], entry: &mut Entry<'a>) {
     entry.time = entry.time.map(|time| time.marking(Marks::End));
-    let status_of = |word: &[u8]| {
-        number(word)
-            .filter(|_| word.len() == 3)
-            .and_then(|n| u16::try_from(n).ok())
-    };
-    if let Some(old) = text.strip_prefix(b"in ") {
+    if let Some(old) = rest.strip_prefix(b"in ") {
         let mut words = old.split(|byte| *byte == b' ');
         entry.duration_us = words.next().and_then(milliseconds);
-        entry.status = words.next().and_then(status_of);
+        entry.status = words.next().and_then(number).and_then(|n| u16::try_from(n).ok());
         return;
     }
-    let mut words = text.split(|byte| *byte == b' ');
-    let _protocol = words.next();
+    let mut words = rest.split(|byte| *byte == b' ');
+    words.next();
     entry.method = words.next().unwrap_or_default();
-    (entry.host, entry.path) = openig::host_and_path(words.next().unwrap_or_default());
-    let last = memchr::memrchr(b' ', text).map_or(text, |at| &text[at + 1..]);
-    entry.duration_us = milliseconds(last);
-    // After the dash: `status length type`, before .NET 8 `type length - status length type`.
-    let Some(dash) = memmem::find(text, b" - ") else {
-        return;
-    };
-    let mut tail = &text[dash + 3..];
-    if let Some(second) = memmem::find(tail, b" - ").filter(|at| status_of(&tail[..*at.min(&3)]).is_none()) {
-        tail = &tail[second + 3..];
+    entry.path = words.next().unwrap_or_default();
+    split_origin(entry);
+    // Content type and length may be missing or hold spaces; status and duration are told by their shape.
+    for word in words {
+        if entry.status.is_none() && word.len() == 3 {
+            entry.status = number(word).and_then(|n| u16::try_from(n).ok());
+        }
+        entry.duration_us = milliseconds(word).or(entry.duration_us);
     }
-    let mut words = tail.split(|byte| *byte == b' ');
-    entry.status = words.find_map(status_of);
-    entry.bytes_sent = words.next().and_then(number);
 }
 
-/// `GET /a responded 502 in 12.3456 ms`.
-fn responded<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> bool {
-    let Some(at) = memmem::find(text, b" responded ") else {
-        return false;
-    };
-    let mut words = text[at + 11..].split(|byte| *byte == b' ');
-    let status = words
-        .next()
-        .and_then(number)
-        .and_then(|status| u16::try_from(status).ok());
-    let Some(space) = memchr::memchr(b' ', &text[..at]) else {
-        return false;
-    };
-    if status.is_none() || words.next() != Some(b"in") {
-        return false;
-    }
-    entry.kind = Kind::Request;
-    entry.time = entry.time.map(|time| time.marking(Marks::End));
-    entry.status = status;
-    entry.duration_us = words.next().and_then(|count| decimal_scaled(count, 1_000));
-    (entry.method, entry.path) = (&text[..space], &text[space + 1..at]);
-    true
-}
-
+/// `12.3456ms` in microseconds.
 fn milliseconds(word: &[u8]) -> Option<u64> {
     decimal_scaled(word.strip_suffix(b"ms")?, 1_000)
+}
+
+/// What the proxy's forwarder says.
+fn forwarder<'a>(first: &'a [u8], whole: &'a [u8], entry: &mut Entry<'a>) -> Option<Signal> {
+    if let Some(url) = first.strip_prefix(b"Proxying to ") {
+        entry.upstream.addr = without_scheme(&url[..memchr::memchr(b' ', url).unwrap_or(url.len())]);
+        return None;
+    }
+    if first.starts_with(b"No available destinations") {
+        return Some(Signal::new(Phase::Queue, Fault::NoLiveUpstream));
+    }
+    let name = &first[..memmem::find(first, b": ")?];
+    let (_, phase, fault) = ERRORS.iter().find(|(known, ..)| known.as_bytes() == name)?;
+    let by_name = Signal::new(*phase, *fault);
+    let is_open = matches!(fault, Fault::Other | Fault::ResetOrClosed);
+    let exception = &whole[first.len().min(whole.len())..];
+    // A stack trace names classes that have nothing to do with the fault, so only its head is asked.
+    let head = &exception[..memmem::find(exception, b"\n   at ").unwrap_or(exception.len())];
+    let exact = is_open.then(|| faults::application(b"", b"", head)).flatten();
+    Some(exact.map_or(by_name, |found| match found.signal {
+        Signal {
+            phase: Phase::Header,
+            fault,
+        } if by_name.phase != Phase::Unknown => Signal::new(by_name.phase, fault),
+        signal => signal,
+    }))
+}
+
+fn lifetime(first: &[u8]) -> Option<Signal> {
+    let fault = if first.starts_with(b"Application started") {
+        Fault::Started
+    } else if first.starts_with(b"Application is shutting down") {
+        Fault::Stopping
+    } else {
+        return None;
+    };
+    Some(Signal::new(Phase::Process, fault))
+}
+
+/// Slots of the values wanted of a JSON record.
+#[derive(Debug, Clone, Copy)]
+enum Slot {
+    Time,
+    Level,
+    Category,
+    Message,
+    Exception,
+    Method,
+    Host,
+    Path,
+    Query,
+    Status,
+    Elapsed,
+    Trace,
+    Request,
+}
+
+const SLOTS: usize = Slot::Request as usize + 1;
+
+static KEYS: LazyLock<Keys> = LazyLock::new(|| {
+    let mut keys = Keys::new();
+    let wanted: [(Slot, &[&str]); SLOTS] = [
+        (Slot::Time, &["Timestamp"]),
+        (Slot::Level, &["LogLevel"]),
+        (Slot::Category, &["Category"]),
+        (Slot::Message, &["Message", "State.Message"]),
+        (Slot::Exception, &["Exception"]),
+        (Slot::Method, &["State.Method"]),
+        (Slot::Host, &["State.Host"]),
+        (Slot::Path, &["State.Path"]),
+        (Slot::Query, &["State.QueryString"]),
+        (Slot::Status, &["State.StatusCode"]),
+        (Slot::Elapsed, &["State.ElapsedMilliseconds"]),
+        (Slot::Trace, &["Scopes.TraceId", "State.TraceId"]),
+        (Slot::Request, &["Scopes.RequestId", "State.RequestId"]),
+    ];
+    for (slot, paths) in wanted {
+        for (rank, path) in paths.iter().enumerate() {
+            keys.add(path, slot as u8, rank as u8);
+        }
+    }
+    keys
+});
+
+impl Parser {
+    fn json<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError> {
+        let mut values = [Value::default(); SLOTS];
+        json::scan(line, &KEYS, &mut values)?;
+        let text = |slot: Slot| values[slot as usize].text();
+        if text(Slot::Category).is_empty() {
+            return Err(LineError::new(0, "Category"));
+        }
+        entry.escape = Escape::Json;
+        entry.level = match text(Slot::Level) {
+            b"Trace" | b"Debug" => Level::Debug,
+            b"Information" => Level::Info,
+            b"Warning" => Level::Warning,
+            b"Error" => Level::Error,
+            b"Critical" => Level::Critical,
+            _ => Level::None,
+        };
+        let stamp = values[Slot::Time as usize].stamp(&mut self.day);
+        entry.time = stamp.map(|stamp| stamp.marking(Marks::Event));
+        let of_forwarder = text(Slot::Category).starts_with(b"Yarp.");
+        message(text(Slot::Message), text(Slot::Message), of_forwarder, entry);
+        if text(Slot::Message).starts_with(b"Request finished ") {
+            if !text(Slot::Method).is_empty() {
+                (entry.method, entry.host) = (text(Slot::Method), text(Slot::Host));
+                entry.path = text(Slot::Path);
+                let query = text(Slot::Query);
+                entry.query = query.strip_prefix(b"?").unwrap_or(query);
+                entry.status = values[Slot::Status as usize].small().or(entry.status);
+                entry.duration_us = values[Slot::Elapsed as usize].scaled(1_000).or(entry.duration_us);
+            }
+        } else if let Some(signal) = &mut entry.signal
+            && signal.phase == Phase::Unknown
+            && let Some(found) = faults::application(b"", b"", head_of(text(Slot::Exception)))
+        {
+            *signal = found.signal;
+        }
+        if !text(Slot::Exception).is_empty() && entry.level >= Level::Warning {
+            entry.error = text(Slot::Exception);
+        }
+        entry.ids.push(text(Slot::Trace));
+        entry.ids.push(text(Slot::Request));
+        Ok(Line::Entry)
+    }
+}
+
+/// An exception without its stack trace.
+fn head_of(exception: &[u8]) -> &[u8] {
+    &exception[..memmem::find(exception, b"   at ").unwrap_or(exception.len())]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(record: &str) -> Entry<'_> {
+    fn read(line: &str) -> Entry<'_> {
         let mut entry = Entry::default();
         assert_eq!(
-            Parser::default().parse(record.as_bytes(), &mut entry),
+            Parser::default().parse(line.as_bytes(), &mut entry),
             Ok(Line::Entry),
-            "{record}"
+            "{line}"
         );
         entry
     }
 
-    #[test]
-    fn a_finished_request_is_read_in_every_generation() {
-        for text in [
-            "Request finished HTTP/1.1 GET http://localhost:5000/a?b=1 - 502 12 text/plain 12.3456ms",
-            "Request finished HTTP/1.1 GET http://localhost:5000/a?b=1 - - - 502 12 text/plain;+charset=utf-8 12.3456ms",
-            "Request finished HTTP/1.1 GET http://localhost:5000/a?b=1 application/json 17 - 502 12 - 12.3456ms",
-        ] {
-            let record = format!("info: Microsoft.AspNetCore.Hosting.Diagnostics[2]\n      {text}");
-            let entry = read(&record);
-            assert_eq!((entry.kind, entry.status), (Kind::Request, Some(502)), "{text}");
-            assert_eq!(
-                (entry.duration_us, entry.bytes_sent),
-                (Some(12_345), Some(12)),
-                "{text}"
-            );
-            assert_eq!(
-                (entry.host, entry.path),
-                (b"localhost:5000".as_slice(), b"/a?b=1".as_slice())
-            );
-        }
-        let old = read(
-            "info: Microsoft.AspNetCore.Hosting.Internal.WebHost[2]\n      Request finished in 12.3ms 502 text/plain",
-        );
-        assert_eq!((old.status, old.duration_us), (Some(502), Some(12_300)));
+    fn is(phase: Phase, fault: Fault) -> Option<Signal> {
+        Some(Signal::new(phase, fault))
     }
 
-    #[test]
-    fn line_by_line_the_message_is_the_entry() {
-        let mut parser = Parser::default();
-        let mut entry = Entry::default();
-        let first = b"2026-11-20T16:23:16.123Z info: Microsoft.AspNetCore.Hosting.Diagnostics[2]";
-        assert_eq!(parser.parse(first, &mut entry), Ok(Line::Entry));
-        assert_eq!(entry.kind, Kind::Note);
-        entry.clear();
-        let second = b"      Request finished HTTP/1.1 GET http://x/a - 200 0 - 1.5ms";
-        assert_eq!(parser.parse(second, &mut entry), Ok(Line::Entry));
-        assert_eq!((entry.kind, entry.status), (Kind::Request, Some(200)));
-        assert_eq!(entry.time.map(|time| time.us), Some(1_795_191_796_123_000));
-        entry.clear();
-        assert_eq!(
-            parser.parse(b"      further text", &mut entry),
-            Ok(Line::Continuation)
-        );
-    }
+    const REFUSED: &str = "warn: Yarp.ReverseProxy.Forwarder.HttpForwarder[48]
+      Request: An error was encountered before receiving a response.
+      System.Net.Http.HttpRequestException: Connection refused (localhost:5001)
+       ---> System.Net.Sockets.SocketException (111): Connection refused
+         at System.Net.Sockets.Socket.AwaitableSocketAsyncEventArgs.ThrowException(SocketError error)";
 
     #[test]
-    fn serilogs_request_lines_are_read() {
-        let entry = read("2026-11-20 16:23:16.123 +00:00 [INF] HTTP GET /a responded 502 in 12.3456 ms");
-        assert_eq!(
-            (entry.status, entry.duration_us, entry.path),
-            (Some(502), Some(12_345), b"/a".as_slice())
-        );
-        let entry = read("[16:23:16 ERR] HTTP POST /a responded 500 in 3.0 ms");
-        assert_eq!(
-            (entry.level, entry.method, entry.time),
-            (Level::Error, b"POST".as_slice(), None)
-        );
-    }
-
-    #[test]
-    fn exceptions_and_the_end_of_the_process_are_told() {
-        let record = "fail: Shop.Orders[0]\n      no answer\n      System.Net.Http.HttpRequestException: Connection refused (app:80)\n       ---> System.Net.Sockets.SocketException (111): Connection refused\n         at a()";
-        assert_eq!(
-            read(record).signal,
-            Some(Signal::new(Phase::Connect, Fault::Refused))
-        );
-        let dead = read("Unhandled exception. System.InvalidOperationException: no");
-        assert_eq!(
-            (dead.kind, dead.signal),
-            (
-                Kind::Event,
-                Some(Signal::new(Phase::Process, Fault::WorkerCrashed))
+    fn the_exception_of_a_whole_record_makes_the_error_exact() {
+        let entry = read(REFUSED);
+        assert_eq!((entry.kind, entry.level), (Kind::Failure, Level::Warning));
+        assert_eq!(entry.signal, is(Phase::Connect, Fault::Refused));
+        let closed = REFUSED
+            .replace(
+                "Connection refused (localhost:5001)",
+                "An error occurred while sending the request.",
             )
+            .replace(
+                "System.Net.Sockets.SocketException (111): Connection refused",
+                "System.Net.Http.HttpIOException: The response ended prematurely. (ResponseEnded)",
+            );
+        assert_eq!(read(&closed).signal, is(Phase::Header, Fault::Closed));
+    }
+
+    #[test]
+    fn line_by_line_the_message_is_the_record() {
+        let mut parser = Parser::default();
+        let mut kinds = Vec::new();
+        for line in REFUSED.lines() {
+            let mut entry = Entry::default();
+            kinds.push(parser.parse(line.as_bytes(), &mut entry).unwrap());
+            if kinds.len() == 2 {
+                assert_eq!(entry.signal, is(Phase::Unknown, Fault::Other));
+            }
+        }
+        use Line::{Continuation, Directive, Entry as Record};
+        assert_eq!(
+            kinds,
+            [Directive, Record, Continuation, Continuation, Continuation]
         );
-        let starved = read(
-            "warn: Microsoft.AspNetCore.Server.Kestrel[22]\n      As of \"11/20/2026\", the heartbeat has been running for \"00:00:02\". This could be caused by thread pool starvation.",
+    }
+
+    #[test]
+    fn every_error_of_the_proxy_has_its_signal() {
+        let of = |text: &str| {
+            let line = format!(
+                "2026-11-20T16:36:54.123Z warn: Yarp.ReverseProxy.Forwarder.HttpForwarder[48] {text}"
+            );
+            let entry = read(&line);
+            assert!(entry.time.is_some());
+            entry.signal
+        };
+        assert_eq!(
+            of("RequestTimedOut: The request timed out before receiving a response."),
+            is(Phase::Unknown, Fault::TimedOut)
         );
         assert_eq!(
-            starved.signal.map(|signal| signal.fault),
-            Some(Fault::WorkersExhausted)
+            of("ResponseBodyDestination: The destination reported an error when copying the response body."),
+            is(Phase::Body, Fault::ResetOrClosed)
+        );
+        assert_eq!(
+            of("ResponseBodyClient: The client reported an error when copying the response body."),
+            is(Phase::Client, Fault::ClientGone)
+        );
+        assert_eq!(
+            of("No available destinations after load balancing for cluster 'c'."),
+            is(Phase::Queue, Fault::NoLiveUpstream)
+        );
+        assert_eq!(of("Received HTTP/1.1 response 200."), None);
+    }
+
+    #[test]
+    fn a_finished_request_is_a_request() {
+        let entry = read(
+            "info: Microsoft.AspNetCore.Hosting.Diagnostics[2]\n      Request finished HTTP/1.1 GET http://shop.example.com:5000/a?b=1 - 502 0 - 12.3456ms",
+        );
+        assert_eq!(
+            (entry.kind, entry.status, entry.duration_us),
+            (Kind::Request, Some(502), Some(12_345))
+        );
+        assert_eq!(
+            (entry.host, entry.path),
+            (b"shop.example.com:5000".as_slice(), b"/a?b=1".as_slice())
+        );
+        let json = r#"{"Timestamp":"2026-11-20T16:36:54.123Z","EventId":2,"LogLevel":"Information","Category":"Microsoft.AspNetCore.Hosting.Diagnostics","Message":"Request finished HTTP/1.1 GET http://a:5000/x - 200 - - 1.5ms","State":{"Message":"","ElapsedMilliseconds":1.5,"StatusCode":200,"Method":"GET","Host":"a:5000","Path":"/x","QueryString":"?q=1"},"Scopes":[{"Message":"","TraceId":"4bf92f3577b34da6a3ce929d0e0e4736"}]}"#;
+        let entry = read(json);
+        assert_eq!((entry.path, entry.query), (b"/x".as_slice(), b"q=1".as_slice()));
+        assert_eq!(
+            (entry.duration_us, entry.time.map(|t| t.marks)),
+            (Some(1_500), Some(Marks::End))
+        );
+        assert_eq!(entry.ids.as_slice(), [b"4bf92f3577b34da6a3ce929d0e0e4736"]);
+    }
+
+    #[test]
+    fn a_json_record_of_the_proxy_carries_its_exception() {
+        let json = r#"{"Timestamp":"2026-11-20T16:36:54.123Z","EventId":48,"LogLevel":"Warning","Category":"Yarp.ReverseProxy.Forwarder.HttpForwarder","Message":"Request: An error was encountered before receiving a response.","Exception":"System.Net.Http.HttpRequestException: Connection refused (localhost:5001)\n ---> System.Net.Sockets.SocketException (111): Connection refused\n   at System.X()","State":{"error":"Request"}}"#;
+        let entry = read(json);
+        assert_eq!(
+            (entry.kind, entry.signal),
+            (Kind::Failure, is(Phase::Connect, Fault::Refused))
+        );
+        let coloured = read(
+            "\x1b[40m\x1b[32minfo\x1b[39m\x1b[22m\x1b[49m: Microsoft.Hosting.Lifetime[0]\n      Application started. Press Ctrl+C to shut down.",
+        );
+        assert_eq!(
+            (coloured.kind, coloured.signal),
+            (Kind::Event, is(Phase::Process, Fault::Started))
         );
     }
 }

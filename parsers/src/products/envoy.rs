@@ -12,6 +12,7 @@ use std::sync::{Arc, LazyLock};
 
 use memchr::memmem;
 
+use crate::engine::envoy_flags::finish;
 use crate::engine::id::IdKind;
 use crate::engine::json_fields::{JsonFields, Meaning};
 use crate::engine::paste_envoy::{DEFAULT, DETAILED, ISTIO, ISTIO_OLD, open_ended};
@@ -20,7 +21,6 @@ use crate::engine::template::Template;
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
-use crate::products::envoy_flags::finish;
 use crate::time::{self, DayCache};
 
 /// The format `envoy`.

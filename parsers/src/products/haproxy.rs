@@ -1,4 +1,4 @@
-//! HAProxy: `option httplog`, `tcplog`, `httpslog` and `httplog clf`, and the process's own events.
+//! HAProxy: `option httplog`, `tcplog`, `httpslog` and `httplog clf`, JSON, and the process's own events.
 //!
 //! `127.0.0.1:37874 [20/Nov/2026:16:26:16.721] fe be_app/app1 0/0/0/-1/3001 504 253 - - sH-- 1/1/0/0/0 0/0 "GET / HTTP/1.1"`:
 //! the time is when the request began, in local time without zone; the line is written at its end.
@@ -13,6 +13,7 @@ use crate::engine::template::Template;
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::products::haproxy_json;
 use crate::time::{self, DayCache};
 
 /// HAProxy logs.
@@ -34,6 +35,16 @@ impl Format for Haproxy {
 
     fn sniff(&self, head: &Head<'_>) -> Sniff {
         let mut parser = HaproxyParser::new(layouts());
+        if memchr::memchr(b'{', head.bytes).is_some() {
+            let mut day = DayCache::default();
+            let mut is_json = |line: &[u8]| {
+                haproxy_json::read(without_tag(line), &mut Entry::default(), &mut day) == Some(Ok(()))
+            };
+            if head.lines().take(Head::LINES).any(&mut is_json) {
+                let reason = "JSON with haproxy's termination states";
+                return Sniff::by_parsing(head, &mut parser, Score::Mark, reason);
+            }
+        }
         Sniff::by_parsing(head, &mut parser, Score::Own, "haproxy log lines")
     }
 
@@ -139,6 +150,9 @@ impl LineParser for HaproxyParser {
             return Ok(Line::Directive);
         }
         let line = without_tag(line);
+        if let Some(read) = haproxy_json::read(line, entry, &mut self.day) {
+            return read.map(|()| Line::Entry);
+        }
         if event(line, entry) {
             return Ok(Line::Entry);
         }

@@ -9,11 +9,11 @@
 use std::sync::Arc;
 
 use crate::bytes::{filled, number};
+use crate::engine::errno;
 use crate::engine::slot;
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
-use crate::products::errno;
 use crate::products::nginx::NginxParser;
 use crate::time::{self, DayCache};
 

@@ -7,7 +7,7 @@
 use crate::bytes::{filled, number};
 use crate::entry::{Marks, Zone};
 use crate::time::{self, DayCache};
-use crate::wrap::{Outer, Wrapper};
+use crate::wrap::{Inside, Outer, Wrapper};
 
 /// RFC 5424.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Wrapper for Rfc5424 {
         "syslog (rfc 5424)"
     }
 
-    fn unwrap<'a>(&self, line: &'a [u8]) -> Option<(Outer<'a>, &'a [u8])> {
+    fn unwrap<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
         let rest = without_pri(line)?.strip_prefix(b"1 ")?;
         let mut words = rest.splitn(6, |b| *b == b' ');
         let (stamp, host, program) = (words.next()?, words.next()?, words.next()?);
@@ -42,7 +42,10 @@ impl Wrapper for Rfc5424 {
             program: filled(program),
             pid: number(pid).and_then(|n| u32::try_from(n).ok()),
         };
-        Some((outer, message.strip_prefix(b"\xef\xbb\xbf").unwrap_or(message)))
+        Some(inside(
+            outer,
+            message.strip_prefix(b"\xef\xbb\xbf").unwrap_or(message),
+        ))
     }
 }
 
@@ -51,13 +54,13 @@ impl Wrapper for Rfc3164 {
         "syslog (rfc 3164)"
     }
 
-    fn unwrap<'a>(&self, line: &'a [u8]) -> Option<(Outer<'a>, &'a [u8])> {
+    fn unwrap<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
         let rest = without_pri(line).unwrap_or(line);
         let (stamp, used) = time::rfc3164_prefix(rest, time::ASSUMED_YEAR)?;
         let rest = rest[used..].strip_prefix(b" ")?;
         let (mut outer, message) = host_and_tag(rest, false)?;
         outer.time = Some(stamp.marking(Marks::Event));
-        Some((outer, message))
+        Some(inside(outer, message))
     }
 }
 
@@ -66,7 +69,7 @@ impl Wrapper for Iso {
         "syslog (iso time)"
     }
 
-    fn unwrap<'a>(&self, line: &'a [u8]) -> Option<(Outer<'a>, &'a [u8])> {
+    fn unwrap<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
         let pri = without_pri(line);
         let rest = pri.unwrap_or(line);
         let (stamp, used) = time::iso_prefix(rest, &mut DayCache::default())?;
@@ -76,7 +79,15 @@ impl Wrapper for Iso {
         let rest = rest[used..].strip_prefix(b" ")?;
         let (mut outer, message) = host_and_tag(rest, pri.is_none())?;
         outer.time = Some(stamp.marking(Marks::Event));
-        Some((outer, message))
+        Some(inside(outer, message))
+    }
+}
+
+fn inside<'a>(outer: Outer<'a>, text: &'a [u8]) -> Inside<'a> {
+    Inside {
+        outer,
+        text,
+        ..Inside::default()
     }
 }
 
@@ -119,7 +130,7 @@ fn after_structured_data(text: &[u8]) -> Option<&[u8]> {
 
 /// `[host] tag[pid]: message`. With `strict` there must be a host and a tag, and the host must not be
 /// the level word of an application's own log.
-fn host_and_tag(text: &[u8], strict: bool) -> Option<(Outer<'_>, &[u8])> {
+pub(super) fn host_and_tag(text: &[u8], strict: bool) -> Option<(Outer<'_>, &[u8])> {
     let first_len = memchr::memchr(b' ', text)?;
     if let Some((program, pid)) = tag(&text[..first_len]) {
         if strict {
@@ -173,14 +184,21 @@ fn is_level(word: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
 
     fn outer(line: &str) -> (String, String, Option<u32>, String) {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let (outer, message) = crate::wrap::all()
+        let inside = crate::wrap::all()
             .iter()
             .find_map(|wrapper| wrapper.unwrap(line.as_bytes()))
             .unwrap_or_else(|| panic!("{line} was not unwrapped"));
-        (text(outer.host), text(outer.program), outer.pid, text(message))
+        let outer = inside.outer;
+        (
+            text(outer.host),
+            text(outer.program),
+            outer.pid,
+            text(inside.text),
+        )
     }
 
     #[test]
@@ -213,8 +231,11 @@ mod tests {
             "2026-11-20T16:42:10Z INFO main: text",
             "2026/11/20 16:23:19 [error] 1#1: x",
         ] {
-            let unwrapped = crate::wrap::all().iter().find_map(|w| w.unwrap(line.as_bytes()));
-            assert!(unwrapped.is_none(), "{line}");
+            let wrappers: [&dyn Wrapper; 3] = [&Rfc5424, &Rfc3164, &Iso];
+            assert!(
+                wrappers.iter().all(|w| w.unwrap(line.as_bytes()).is_none()),
+                "{line}"
+            );
         }
     }
 }

@@ -322,6 +322,7 @@ impl Scene {
             idle_us: &self.idle_us,
             traces: &self.traces,
             wanted: &|status| status >= 500 || status == 499 || status == 9,
+            in_window: &|_| true,
         })
     }
 

@@ -31,7 +31,7 @@ pub(super) fn write(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
         if shown.is_empty() {
             continue;
         }
-        heading(page, cause, shown.len())?;
+        heading(page, cause, &shown)?;
         for (at, finding) in shown.into_iter().enumerate() {
             if at > 0 {
                 page.blank()?;
@@ -54,11 +54,14 @@ fn examples<'a>(group: &[&'a Finding]) -> Vec<&'a Finding> {
     std::iter::once(best).chain(second).collect()
 }
 
-fn heading(page: &mut Page<'_>, cause: &CauseCount, shown: usize) -> io::Result<()> {
+fn heading(page: &mut Page<'_>, cause: &CauseCount, examples: &[&Finding]) -> io::Result<()> {
+    // Of subtypes that are counted as one, that of the example.
+    let subtype = examples.first().map_or(cause.subtype, |finding| finding.subtype);
+    let shown = examples.len();
     let title = format!(
         "Evidence: {}/{}, {}",
         cause.cause.name(),
-        cause.subtype.name(),
+        subtype.name(),
         View::hops(cause)
     );
     page.title(&title)?;

@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use why502_parsers::wrap::{Layers, Peeled, Peeler};
 use why502_parsers::{Entry, Head, Line, bytes, registry, wrap};
 
 fuzz_target!(|data: &[u8]| {
@@ -11,11 +12,14 @@ fuzz_target!(|data: &[u8]| {
         date_hint: None,
     };
     for wrapper in wrap::all() {
+        let Some(layers) = Layers::default().with(*wrapper) else {
+            continue;
+        };
+        let mut peeler = Peeler::new(layers);
         for line in bytes::lines(data) {
-            let Some((_, inner)) = wrapper.unwrap(line) else {
-                continue;
-            };
-            assert!(inner.len() <= line.len(), "{} made a line longer", wrapper.name());
+            if let Peeled::Whole { inner, is_joined: false, .. } = peeler.peel(line, ()) {
+                assert!(inner.len() <= line.len(), "{} made a line longer", wrapper.name());
+            }
         }
     }
     for format in registry::builtin() {

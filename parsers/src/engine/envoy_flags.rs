@@ -9,8 +9,8 @@
 use memchr::memmem;
 
 use crate::bytes::{filled, number};
+use crate::engine::errno;
 use crate::entry::{Entry, Fault, Phase, Signal};
-use crate::products::errno;
 
 /// Flags with their long names and what they mean, the surest cause first; `URX` only counts failures.
 const FLAGS: [(&str, &str, Phase, Fault); 28] = [

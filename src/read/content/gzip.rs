@@ -1,48 +1,33 @@
 //! gzip of one or several members, as `gzip`, `logrotate` and concatenation leave it.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
-
-use super::source::At;
-use crate::error::Error;
-use crate::model::Input;
-
-/// Compressed bytes read at once.
-const COMPRESSED: usize = 128 * 1024;
 
 /// Bytes decompressed at once. When the decoder meets damage, what the same call had decompressed before is lost, so
 /// this is also the most that is missing before the damage.
 const DECOMPRESSED: usize = 16 * 1024;
 
 /// The decompressed content of all members, one after the other.
-pub(super) struct Members {
-    state: State,
-    delivered: u64,
+pub(super) struct Members<R> {
+    state: State<R>,
 }
 
-enum State {
-    Inside(Box<GzDecoder<BufReader<At>>>),
+enum State<R> {
+    Inside(Box<GzDecoder<R>>),
     End,
 }
 
-impl Members {
-    /// Begins at the first member of `input`.
-    pub(super) fn open(input: &Input) -> Result<Self, Error> {
-        let compressed = BufReader::with_capacity(COMPRESSED, At::open(input, 0)?);
-        Ok(Self {
+impl<R: BufRead> Members<R> {
+    /// Begins at the first member.
+    pub(super) fn new(compressed: R) -> Self {
+        Self {
             state: State::Inside(Box::new(GzDecoder::new(compressed))),
-            delivered: 0,
-        })
-    }
-
-    /// How many decompressed bytes were read so far.
-    pub(super) fn delivered(&self) -> u64 {
-        self.delivered
+        }
     }
 }
 
-impl Read for Members {
+impl<R: BufRead> Read for Members<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
@@ -54,7 +39,6 @@ impl Read for Members {
             let most = buffer.len().min(DECOMPRESSED);
             let read = decoder.read(&mut buffer[..most])?;
             if read > 0 {
-                self.delivered += read as u64;
                 return Ok(read);
             }
             self.state = next_member(std::mem::replace(&mut self.state, State::End))?;
@@ -63,7 +47,7 @@ impl Read for Members {
 }
 
 /// Whatever follows a member that ended well: another one, padding with NULs (tapes, block devices), or nothing.
-fn next_member(state: State) -> io::Result<State> {
+fn next_member<R: BufRead>(state: State<R>) -> io::Result<State<R>> {
     let State::Inside(decoder) = state else {
         return Ok(State::End);
     };

@@ -1,0 +1,383 @@
+//! varnishlog: what happened in each transaction, tag by tag, grouped by request, session or transaction.
+//!
+//! ```text
+//! **  << BeReq    >> 32771
+//! --  Begin          bereq 32770 fetch
+//! --  Timestamp      Start: 1795193811.101479 0.000000 0.000000
+//! --  BereqURL       /ok/slow
+//! --  BackendOpen    21 app 127.0.0.1 9101 127.0.0.1 35766 reuse
+//! --  FetchError     first byte timeout (reused connection)
+//! --  BerespStatus   503
+//! --  End
+//! ```
+//! A record is a transaction: a `Request` of a client becomes a request, a `BeReq` a step of one with what the backend did,
+//! a failure if it has a `FetchError`. Transactions are handed over whole by readers that can; a reader of single lines
+//! gets the failures all the same, from the lines with a `FetchError`, with their time but without request.
+//! `Timestamp` lines give seconds since the epoch, since the start and since the line before. `BackendOpen` says whether the
+//! connection had been used before; two of them in one transaction are a retry. Ids of transactions count up
+//! from the start of the server; they are kept as ids only where a request carries none of its own.
+//! Source: vsl(7) and varnishlog(1); lines observed on version 7.1.1.
+
+use std::sync::Arc;
+
+use memchr::memmem;
+
+use crate::bytes::{decimal_scaled, filled, number};
+use crate::engine::errno;
+use crate::engine::id::{self, Header};
+use crate::entry::{Entry, Fault, Kind, Marks, Phase, Signal, Stamp};
+use crate::error::LineError;
+use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::time;
+
+/// The format `varnishlog`.
+#[derive(Debug, Clone, Copy)]
+pub struct Varnishlog;
+
+impl Format for Varnishlog {
+    fn name(&self) -> &str {
+        "varnishlog"
+    }
+
+    fn product(&self) -> Product {
+        Product::Varnish
+    }
+
+    fn kind(&self) -> RecordKind {
+        RecordKind::Mixed
+    }
+
+    fn sniff(&self, head: &Head<'_>) -> Sniff {
+        let (mut begun, mut read, mut lines) = (0u32, 0u32, 0u32);
+        for line in head.lines().take(Head::LINES) {
+            lines += 1;
+            begun += u32::from(Transaction::of(line).is_some());
+            read += u32::from(Transaction::of(line).is_some() || Record::of(line).is_some());
+        }
+        if begun == 0 || read * 2 < lines {
+            return Sniff::no();
+        }
+        Sniff {
+            score: Score::Mark,
+            parsed: read,
+            looked_at: lines,
+            reason: "transactions of varnishlog".to_owned(),
+        }
+    }
+
+    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
+        Arc::new(*self)
+    }
+}
+
+impl Prepared for Varnishlog {
+    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
+    }
+}
+
+#[derive(Default)]
+struct Parser {
+    /// The last time seen, for failures read line by line.
+    last: Option<Stamp>,
+}
+
+impl LineParser for Parser {
+    fn parse<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError> {
+        let (first, rest) = match memchr::memchr(b'\n', line) {
+            Some(end) => (&line[..end], &line[end + 1..]),
+            None => (line, &line[..0]),
+        };
+        if first.is_empty() {
+            return Ok(Line::Directive);
+        }
+        if let Some(transaction) = Transaction::of(first) {
+            if rest.is_empty() {
+                return Ok(Line::Directive);
+            }
+            return Ok(transaction.read(rest, entry));
+        }
+        let record = Record::of(first).ok_or(LineError::new(0, "transaction or tag"))?;
+        match record.tag {
+            b"Timestamp" => {
+                self.last = record.stamp().map(|(stamp, _)| stamp).or(self.last);
+                Ok(Line::Continuation)
+            }
+            b"FetchError" => {
+                entry.kind = Kind::Failure;
+                entry.error = record.value;
+                entry.signal = fetch_error(record.value);
+                entry.time = self.last;
+                Ok(Line::Entry)
+            }
+            _ => Ok(Line::Continuation),
+        }
+    }
+
+    fn begins(&self, line: &[u8]) -> Option<bool> {
+        Some(Transaction::of(line).is_some())
+    }
+}
+
+/// `**  << BeReq    >> 32771`
+struct Transaction<'a> {
+    kind: &'a [u8],
+    vxid: &'a [u8],
+}
+
+impl<'a> Transaction<'a> {
+    fn of(line: &'a [u8]) -> Option<Self> {
+        let stars = line.iter().take_while(|byte| **byte == b'*').count();
+        if stars == 0 {
+            return None;
+        }
+        let rest = line[stars..].trim_ascii_start().strip_prefix(b"<< ")?;
+        let end = memmem::find(rest, b">>")?;
+        let vxid = rest[end + 2..].trim_ascii();
+        number(vxid)?;
+        Some(Self {
+            kind: rest[..end].trim_ascii(),
+            vxid,
+        })
+    }
+
+    /// Reads the records of the transaction.
+    fn read(&self, records: &'a [u8], entry: &mut Entry<'a>) -> Line {
+        let of_backend = self.kind == b"BeReq";
+        if !of_backend && self.kind != b"Request" {
+            return Line::Directive;
+        }
+        let mut times = Times::default();
+        for line in crate::bytes::lines(records) {
+            if let Some(record) = Record::of(line) {
+                if record.tag == b"Timestamp" {
+                    times.add(&record);
+                } else {
+                    record.fill(entry);
+                }
+            }
+        }
+        entry.time = times.start.map(|stamp| stamp.marking(Marks::Start));
+        if of_backend {
+            entry.kind = if entry.error.is_empty() {
+                Kind::Note
+            } else {
+                Kind::Failure
+            };
+            entry.connect_us = times.connected_us;
+            // A failed fetch is stamped too where the header should have come.
+            let has_header = entry.error.is_empty() || !entry.upstream.status.is_empty();
+            entry.header_us = times.header_us.filter(|_| has_header);
+            entry.response_us = times.body_us.or(times.error_us);
+            // What was sent to the client is not this transaction's to say.
+            entry.status = None;
+        } else {
+            entry.duration_us = times.sent_us;
+            entry.signal = None;
+        }
+        if entry.ids.as_slice().is_empty() && self.vxid.len() >= 5 {
+            entry.ids.push(self.vxid);
+        }
+        Line::Entry
+    }
+}
+
+/// The instants of a transaction, in microseconds since it began.
+#[derive(Default)]
+struct Times {
+    start: Option<Stamp>,
+    connected_us: Option<u64>,
+    header_us: Option<u64>,
+    body_us: Option<u64>,
+    error_us: Option<u64>,
+    sent_us: Option<u64>,
+}
+
+impl Times {
+    fn add(&mut self, record: &Record<'_>) {
+        let Some((stamp, since_us)) = record.stamp() else {
+            return;
+        };
+        match record.label() {
+            b"Start" => self.start = Some(stamp),
+            b"Connected" => self.connected_us = Some(since_us),
+            b"Beresp" => self.header_us = Some(since_us),
+            b"BerespBody" => self.body_us = Some(since_us),
+            b"Error" => self.error_us = Some(since_us),
+            b"Resp" | b"PipeSess" => self.sent_us = Some(since_us),
+            _ => {}
+        }
+    }
+}
+
+/// `--  BereqURL       /ok/slow`
+struct Record<'a> {
+    tag: &'a [u8],
+    value: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    fn of(line: &'a [u8]) -> Option<Self> {
+        let dashes = line.iter().take_while(|byte| **byte == b'-').count();
+        // Deep transactions are marked `-4- `, by their depth.
+        let marks = match line.get(dashes..) {
+            Some([b'0'..=b'9', b'-', ..]) => dashes + 2,
+            _ => dashes,
+        };
+        let rest = line.get(marks..)?.strip_prefix(b" ")?.trim_ascii_start();
+        let len = memchr::memchr(b' ', rest).unwrap_or(rest.len());
+        let is_tag = dashes > 0
+            && len > 1
+            && rest[0].is_ascii_uppercase()
+            && rest[..len]
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        is_tag.then(|| Self {
+            tag: &rest[..len],
+            value: rest[len..].trim_ascii(),
+        })
+    }
+
+    /// The word before the colon.
+    fn label(&self) -> &'a [u8] {
+        &self.value[..memchr::memchr(b':', self.value).unwrap_or(0)]
+    }
+
+    /// Of `Start: 1795203483.245270 0.000000 0.000000` when it was, and how many microseconds after the start.
+    fn stamp(&self) -> Option<(Stamp, u64)> {
+        let mut words = self.value.split(|byte| *byte == b' ');
+        words.next()?;
+        let stamp = time::epoch_seconds(words.next()?)?;
+        let since_us = decimal_scaled(words.next()?, 1_000_000)?;
+        Some((stamp.marking(Marks::Event), since_us))
+    }
+
+    fn fill(&self, entry: &mut Entry<'a>) {
+        match self.tag {
+            b"ReqMethod" | b"BereqMethod" => entry.method = self.value,
+            // The configuration may rewrite the URL; the client's comes first.
+            b"ReqURL" | b"BereqURL" if entry.path.is_empty() => entry.path = self.value,
+            b"ReqHeader" | b"BereqHeader" => self.header(entry),
+            b"ReqStart" => {
+                let mut words = self.value.split(|byte| *byte == b' ');
+                entry.client = words.next().unwrap_or_default();
+                entry.client_port = words.next().and_then(number).and_then(|n| u16::try_from(n).ok());
+            }
+            b"RespStatus" => entry.status = number(self.value).and_then(|n| u16::try_from(n).ok()),
+            b"BerespStatus" if entry.error.is_empty() => entry.upstream.status = filled(self.value),
+            b"BackendOpen" => self.backend(entry),
+            b"ReqAcct" => {
+                let sent = self.value.split(|byte| *byte == b' ').nth(4);
+                entry.bytes_sent = sent.and_then(number);
+            }
+            b"FetchError" => {
+                // The first of several is the cause, the others its consequences.
+                if entry.error.is_empty() {
+                    entry.error = self.value;
+                    entry.signal = fetch_error(self.value);
+                    if !entry.upstream.status.is_empty()
+                        && let Some(signal) = &mut entry.signal
+                        && signal.phase == Phase::Header
+                    {
+                        signal.phase = Phase::Body;
+                    }
+                }
+                if entry.upstream.group.is_empty() {
+                    entry.upstream.group = backend_name(self.value);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn header(&self, entry: &mut Entry<'a>) {
+        let Some(colon) = memchr::memchr(b':', self.value) else {
+            return;
+        };
+        let value = self.value[colon + 1..].trim_ascii_start();
+        match id::header(&self.value[..colon]) {
+            Header::Id(kind) => id::push(&mut entry.ids, kind, value),
+            Header::Host => entry.host = value,
+            Header::ForwardedFor => entry.forwarded_for = value,
+            Header::Other => {}
+        }
+    }
+
+    /// `21 app 127.0.0.1 9101 127.0.0.1 35766 reuse`: descriptor, backend, its address and port, ours, and whether
+    /// the connection is an old one (not said before version 6).
+    fn backend(&self, entry: &mut Entry<'a>) {
+        let mut words = self.value.split(|byte| *byte == b' ');
+        words.next();
+        let upstream = &mut entry.upstream;
+        upstream.group = words.next().unwrap_or_default();
+        if !upstream.addr.is_empty() {
+            upstream.retries += 1;
+        }
+        upstream.addr = words.next().unwrap_or_default();
+        upstream.reused = match self.value.rsplit(|byte| *byte == b' ').next() {
+            Some(b"reuse") => Some(true),
+            Some(b"connect") => Some(false),
+            _ => None,
+        };
+    }
+}
+
+/// `app` of `backend app: fail errno 111 (Connection refused)`.
+fn backend_name(error: &[u8]) -> &[u8] {
+    let Some(rest) = error.strip_prefix(b"backend ") else {
+        return &error[..0];
+    };
+    let rest = rest.strip_prefix(b"default.").unwrap_or(rest);
+    &rest[..memchr::memchr(b':', rest).unwrap_or(0)]
+}
+
+/// What the text of a `FetchError` says. Source: Varnish's `cache_backend.c`, `cache_fetch.c` and `cache_http1_fetch.c`.
+pub(crate) fn fetch_error(text: &[u8]) -> Option<Signal> {
+    const TEXTS: [(&str, Phase, Fault); 19] = [
+        ("first byte timeout", Phase::Header, Fault::TimedOut),
+        ("between bytes timeout", Phase::Body, Fault::TimedOut),
+        ("Resource temporarily unavailable", Phase::Body, Fault::TimedOut),
+        ("HTC eof", Phase::Header, Fault::ResetOrClosed),
+        ("http first read error", Phase::Header, Fault::ResetOrClosed),
+        ("backend closed", Phase::Header, Fault::ResetOrClosed),
+        ("backend write error", Phase::Send, Fault::ResetOrClosed),
+        ("req.body read error", Phase::Client, Fault::ClientGone),
+        ("Connection reset by peer", Phase::Body, Fault::Reset),
+        ("straight insufficient bytes", Phase::Body, Fault::ResetOrClosed),
+        ("chunked read err", Phase::Body, Fault::ResetOrClosed),
+        ("eof socket fail", Phase::Body, Fault::ResetOrClosed),
+        ("http format error", Phase::Header, Fault::MalformedHeader),
+        ("Received junk", Phase::Header, Fault::MalformedHeader),
+        ("HTC junk", Phase::Header, Fault::MalformedHeader),
+        ("overflow", Phase::Header, Fault::HeaderTooBig),
+        ("HTC overflow", Phase::Header, Fault::HeaderTooBig),
+        ("Illegal ", Phase::Header, Fault::InvalidResponse),
+        ("No backend", Phase::Queue, Fault::NoLiveUpstream),
+    ];
+    let starts = |start: &str| text.starts_with(start.as_bytes());
+    if let Some((_, phase, fault)) = TEXTS.iter().find(|(start, ..)| starts(start)) {
+        return Some(Signal::new(*phase, *fault));
+    }
+    let what = &text[memmem::find(text.strip_prefix(b"backend ").map(|_| text)?, b": ")? + 2..];
+    let (phase, fault) = match what {
+        [b'u', b'n', b'h', b'e', b'a', b'l', ..] => (Phase::Queue, Fault::NoLiveUpstream),
+        [b'b', b'u', b's', b'y', ..] => (Phase::Queue, Fault::QueueFull),
+        _ => {
+            let digits = memmem::find(what, b"errno ").map(|at| &what[at + 6..])?;
+            let len = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let errno = number(&digits[..len]).and_then(|n| u32::try_from(n).ok())?;
+            // "errno 0" is the time after a failure in which Varnish does not try again.
+            let unknown = if errno == 0 {
+                Fault::NoLiveUpstream
+            } else {
+                Fault::Other
+            };
+            (Phase::Connect, errno::fault(errno).unwrap_or(unknown))
+        }
+    };
+    Some(Signal::new(phase, fault))
+}
+
+#[cfg(test)]
+#[path = "varnishlog_tests.rs"]
+mod tests;
