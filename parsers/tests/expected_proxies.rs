@@ -28,10 +28,7 @@ fn root() -> Option<PathBuf> {
 fn unwrapped(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for line in bytes::lines(bytes) {
-        let syslog = wrap::all()
-            .iter()
-            .filter(|wrapper| wrapper.name().starts_with("syslog"));
-        let inner = syslog.copied().find_map(|wrapper| wrapper.unwrap(line));
+        let inner = wrap::all().iter().find_map(|wrapper| wrapper.unwrap(line));
         let line = inner.map_or(line, |inside| inside.text);
         let text = String::from_utf8_lossy(line);
         let line = [" stdout F ", "envoy-1         | 2024-07-20T07:", "caddy  | "]

@@ -7,11 +7,11 @@ use crate::engine::id::{self, Header};
 use crate::engine::paste::unquote;
 use crate::engine::paste_nginx::wanted;
 use crate::engine::slot::{Slot, unit};
+use crate::engine::squid_codes::finish;
 use crate::engine::template::{Builder, Field, Shape, Template, TemplateFormat, TimeShape};
 use crate::entry::{Escape, Marks};
 use crate::error::FormatError;
 use crate::format::Product;
-use crate::products::squid::finish;
 
 /// The formats that Squid defines itself, by name.
 pub const NAMED: [(&str, &str); 3] = [

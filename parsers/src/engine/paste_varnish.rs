@@ -3,6 +3,7 @@
 //! Source: varnishncsa(1). `%t` is when the request was received, `%D` microseconds, `%{Varnish:time_firstbyte}x`
 //! seconds; the target of `%r` is absolute.
 
+use crate::engine::fetch_error::finish;
 use crate::engine::id::{self, Header};
 use crate::engine::paste::unquote;
 use crate::engine::paste_apache::compile;
@@ -10,7 +11,6 @@ use crate::engine::slot::{Slot, unit};
 use crate::engine::template::{Template, TemplateFormat};
 use crate::error::FormatError;
 use crate::format::Product;
-use crate::products::varnish::finish;
 
 /// The format where none is given.
 pub const DEFAULT: &str = r#"%h %l %u %t "%r" %s %b "%{Referer}i" "%{User-agent}i""#;

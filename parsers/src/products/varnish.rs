@@ -14,12 +14,12 @@ use std::sync::Arc;
 use memchr::memmem;
 
 use crate::bytes::number;
+use crate::engine::fetch_error::{fetch_error, finish};
 use crate::engine::slot::{Slot, split_origin, unit};
-use crate::entry::{Entry, Fault, Kind, Phase, Signal};
+use crate::entry::{Entry, Kind};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
 use crate::products::clf::{self, ClfParser, Style, quoted_end};
-use crate::products::varnishlog::fetch_error;
 
 /// The format `varnish`.
 #[derive(Debug, Clone, Copy)]
@@ -174,26 +174,10 @@ fn words<'a>(tail: &'a [u8], entry: &mut Entry<'a>) -> Side {
     side
 }
 
-/// Draws the signal that the handling alone gives: an answer made in the configuration is nobody's failure.
-pub(crate) fn finish(entry: &mut Entry<'_>) {
-    split_origin(entry);
-    if entry.signal.is_none()
-        && !entry.error.is_empty()
-        && let Some(signal) = fetch_error(entry.error)
-    {
-        entry.signal = Some(signal);
-    }
-    // Varnish itself only ever says 503.
-    let passed_on = entry.status.is_some_and(|status| status >= 500 && status != 503);
-    if entry.signal.is_none() && passed_on && matches!(entry.termination, b"miss" | b"pass") {
-        entry.signal = Some(Signal::new(Phase::Header, Fault::UpstreamStatus));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::Marks;
+    use crate::entry::{Fault, Marks, Phase, Signal};
 
     fn read(line: &str) -> Entry<'_> {
         let mut entry = Entry::default();

@@ -23,9 +23,9 @@ use std::sync::Arc;
 use memchr::memmem;
 
 use crate::bytes::{decimal_scaled, filled, number};
-use crate::engine::errno;
+use crate::engine::fetch_error::fetch_error;
 use crate::engine::id::{self, Header};
-use crate::entry::{Entry, Fault, Kind, Marks, Phase, Signal, Stamp};
+use crate::entry::{Entry, Kind, Marks, Phase, Stamp};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
 use crate::time;
@@ -329,53 +329,6 @@ fn backend_name(error: &[u8]) -> &[u8] {
     };
     let rest = rest.strip_prefix(b"default.").unwrap_or(rest);
     &rest[..memchr::memchr(b':', rest).unwrap_or(0)]
-}
-
-/// What the text of a `FetchError` says. Source: Varnish's `cache_backend.c`, `cache_fetch.c` and `cache_http1_fetch.c`.
-pub(crate) fn fetch_error(text: &[u8]) -> Option<Signal> {
-    const TEXTS: [(&str, Phase, Fault); 19] = [
-        ("first byte timeout", Phase::Header, Fault::TimedOut),
-        ("between bytes timeout", Phase::Body, Fault::TimedOut),
-        ("Resource temporarily unavailable", Phase::Body, Fault::TimedOut),
-        ("HTC eof", Phase::Header, Fault::ResetOrClosed),
-        ("http first read error", Phase::Header, Fault::ResetOrClosed),
-        ("backend closed", Phase::Header, Fault::ResetOrClosed),
-        ("backend write error", Phase::Send, Fault::ResetOrClosed),
-        ("req.body read error", Phase::Client, Fault::ClientGone),
-        ("Connection reset by peer", Phase::Body, Fault::Reset),
-        ("straight insufficient bytes", Phase::Body, Fault::ResetOrClosed),
-        ("chunked read err", Phase::Body, Fault::ResetOrClosed),
-        ("eof socket fail", Phase::Body, Fault::ResetOrClosed),
-        ("http format error", Phase::Header, Fault::MalformedHeader),
-        ("Received junk", Phase::Header, Fault::MalformedHeader),
-        ("HTC junk", Phase::Header, Fault::MalformedHeader),
-        ("overflow", Phase::Header, Fault::HeaderTooBig),
-        ("HTC overflow", Phase::Header, Fault::HeaderTooBig),
-        ("Illegal ", Phase::Header, Fault::InvalidResponse),
-        ("No backend", Phase::Queue, Fault::NoLiveUpstream),
-    ];
-    let starts = |start: &str| text.starts_with(start.as_bytes());
-    if let Some((_, phase, fault)) = TEXTS.iter().find(|(start, ..)| starts(start)) {
-        return Some(Signal::new(*phase, *fault));
-    }
-    let what = &text[memmem::find(text.strip_prefix(b"backend ").map(|_| text)?, b": ")? + 2..];
-    let (phase, fault) = match what {
-        [b'u', b'n', b'h', b'e', b'a', b'l', ..] => (Phase::Queue, Fault::NoLiveUpstream),
-        [b'b', b'u', b's', b'y', ..] => (Phase::Queue, Fault::QueueFull),
-        _ => {
-            let digits = memmem::find(what, b"errno ").map(|at| &what[at + 6..])?;
-            let len = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            let errno = number(&digits[..len]).and_then(|n| u32::try_from(n).ok())?;
-            // "errno 0" is the time after a failure in which Varnish does not try again.
-            let unknown = if errno == 0 {
-                Fault::NoLiveUpstream
-            } else {
-                Fault::Other
-            };
-            (Phase::Connect, errno::fault(errno).unwrap_or(unknown))
-        }
-    };
-    Some(Signal::new(phase, fault))
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::entry::{Fault, Signal};
 
 /// A request and its fetch on version 7.1.1, grouped by request; the backend never answered.
 const SLOW: &str = "*   << Request  >> 32770     
