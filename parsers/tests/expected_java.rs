@@ -311,3 +311,76 @@ fn catalinas_records_agree() {
         all.field("message", message, &show(entry.error));
     });
 }
+
+/// Logs of real servers with known faults (`tests/data`): a request that met the server's own limit, a full accept queue,
+/// too few workers, a 502 of the application, a client that left.
+#[test]
+fn what_was_done_to_real_servers_is_found_in_their_logs() {
+    use why502_parsers::entry::{Fault, Kind};
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let limit = [
+        Fault::WorkerTimedOut,
+        Fault::WorkersExhausted,
+        Fault::Started,
+        Fault::Stopping,
+    ];
+    let files: [(&str, &str, usize, usize, &[Fault]); 9] = [
+        ("morgan-tiny.log", "morgan", 4, 1, &[Fault::ClientGone]),
+        ("morgan-short.log", "morgan", 4, 1, &[Fault::ClientGone]),
+        ("morgan-dev.log", "morgan", 4, 1, &[Fault::ClientGone]),
+        ("php-fpm.log", "php-fpm", 0, 0, &limit),
+        ("php-fpm-slow.log", "php-fpm", 0, 0, &[]),
+        ("php-errors.log", "php-fpm", 0, 0, &[Fault::OutOfMemory]),
+        (
+            "uwsgi.log",
+            "uwsgi",
+            4,
+            1,
+            &[
+                Fault::WorkerTimedOut,
+                Fault::BacklogFull,
+                Fault::Started,
+                Fault::Stopping,
+            ],
+        ),
+        ("tomcat-access.log", "tomcat", 62, 0, &[]),
+        (
+            "tomcat-catalina.log",
+            "catalina",
+            0,
+            0,
+            &[Fault::Started, Fault::Stopping],
+        ),
+    ];
+    for (file, want, requests, bad, faults) in files {
+        let bytes = fs::read(data.join(file)).unwrap();
+        let head = Head {
+            bytes: &bytes,
+            hints: &[],
+            date_hint: None,
+        };
+        let format = detect(&head).unwrap();
+        assert_eq!(format.name(), want, "{file}");
+        let mut parser = format.prepare(&head).open(b"");
+        let (mut found, mut answered, mut seen) = (0, 0, Vec::new());
+        for line in head.lines() {
+            let mut entry = Entry::default();
+            let read = parser.parse(line, &mut entry);
+            assert!(read.is_ok(), "{file}: {read:?} {}", show(line));
+            if read == Ok(Line::Entry) {
+                found += usize::from(entry.kind == Kind::Request);
+                answered += usize::from(entry.status == Some(502));
+                seen.extend(entry.signal.map(|signal| signal.fault));
+            }
+        }
+        assert_eq!((found, answered), (requests, bad), "{file}");
+        assert!(
+            faults.iter().all(|fault| seen.contains(fault)),
+            "{file}: {seen:?}"
+        );
+        assert!(
+            seen.iter().all(|fault| faults.contains(fault)),
+            "{file}: {seen:?}"
+        );
+    }
+}

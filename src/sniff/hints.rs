@@ -33,7 +33,7 @@ const WORDS: [(Product, &[&str]); 18] = [
     (Product::EdgeMicro, &["edgemicro", "microgateway", "emg"]),
     (Product::Gunicorn, &["gunicorn"]),
     (Product::Uvicorn, &["uvicorn"]),
-    (Product::Node, &["node", "nodejs", "express", "pm2"]),
+    (Product::Node, &["node", "nodejs", "express", "pm2", "morgan"]),
     (Product::Java, &["java", "spring"]),
     (
         Product::Tomcat,

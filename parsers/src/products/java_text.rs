@@ -446,12 +446,13 @@ fn second_line<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> (&'a [u8], &'a [u8]
 }
 
 /// Start, stop and exhaustion of the server, by how the text begins.
-const LIFE: [(&str, Fault); 10] = [
+const LIFE: [(&str, Fault); 11] = [
     ("Server startup in ", Fault::Started),
     ("Tomcat started on port", Fault::Started),
     ("A valid shutdown command was received", Fault::Stopping),
     ("Stopping service [", Fault::Stopping),
     ("Pausing ProtocolHandler [", Fault::Stopping),
+    ("Stopping ProtocolHandler [", Fault::Stopping),
     ("Commencing graceful shutdown", Fault::Stopping),
     ("Graceful shutdown aborted", Fault::Stopping),
     ("Maximum number of threads (", Fault::WorkersExhausted),

@@ -5,7 +5,7 @@
 //! Fatal error: …`). A request is named where a limit was met: `child 155, script '/a.php' (request: "GET /a.php?x") executing
 //! too slow (1.176006 sec), logging` and `… execution timed out (30.1 sec), terminating`. The slow log has
 //! `[20-Nov-2026 16:23:16]  [pool www] pid 155`, then `script_filename = …` and the frames, which belong to it.
-//! Source: php-src `sapi/fpm/fpm/fpm_request.c`, `fpm_children.c`, `fpm_process_ctl.c`, `fpm_php_trace.c`.
+//! Observed on PHP 8.2. Source: php-src `sapi/fpm/fpm/fpm_request.c`, `fpm_children.c`, `fpm_process_ctl.c`, `fpm_php_trace.c`.
 
 use std::sync::Arc;
 
@@ -57,6 +57,8 @@ impl Prepared for PhpFpm {
 #[derive(Default)]
 struct Parser {
     day: DayCache,
+    /// The child whose request was found too long last: it is the one that is killed next.
+    timed_out: Option<u32>,
 }
 
 impl LineParser for Parser {
@@ -82,11 +84,31 @@ impl LineParser for Parser {
         entry.level = level;
         entry.error = text;
         fill(text, entry);
+        self.remember_limit(entry);
         Ok(Line::Entry)
     }
 
     fn begins(&self, line: &[u8]) -> Option<bool> {
         Some(stamped(line, &mut DayCache::default()).is_some() || !goes_on(line))
+    }
+}
+
+impl Parser {
+    /// A child that exits after its request met the limit was killed for that.
+    fn remember_limit(&mut self, entry: &mut Entry<'_>) {
+        if entry.pid.is_none() {
+            return;
+        }
+        match &mut entry.signal {
+            Some(signal) if signal.fault == Fault::WorkerTimedOut => self.timed_out = entry.pid,
+            Some(signal)
+                if matches!(signal.fault, Fault::Stopping | Fault::WorkerCrashed)
+                    && self.timed_out == entry.pid =>
+            {
+                signal.fault = Fault::WorkerTimedOut;
+            }
+            _ => {}
+        }
     }
 }
 
@@ -264,6 +286,23 @@ mod tests {
         let slow = line.replace("execution timed out", "executing too slow");
         let slow = read(&slow);
         assert_eq!((slow.kind, slow.signal), (Kind::Note, None));
+    }
+
+    #[test]
+    fn a_child_that_met_the_limit_did_not_stop_by_itself() {
+        let mut parser = Parser::default();
+        let lines = [
+            "[20-Nov-2026 20:08:33] WARNING: [pool www] child 61, script '/slow.php' (request: \"GET /slow.php?n=6\") execution timed out (3.103523 sec), terminating",
+            "[20-Nov-2026 20:08:33] WARNING: [pool www] child 61 exited on signal 15 (SIGTERM) after 4.339841 seconds from start",
+            "[20-Nov-2026 20:08:34] WARNING: [pool www] child 62 exited on signal 15 (SIGTERM) after 4.339841 seconds from start",
+        ];
+        let faults = lines.map(|line| {
+            let mut entry = Entry::default();
+            parser.parse(line.as_bytes(), &mut entry).unwrap();
+            entry.signal.map(|signal| signal.fault)
+        });
+        let limit = Some(Fault::WorkerTimedOut);
+        assert_eq!(faults, [limit, limit, Some(Fault::Stopping)]);
     }
 
     #[test]

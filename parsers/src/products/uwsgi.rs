@@ -9,7 +9,7 @@
 //!   <epoch>` names the request, `DAMN ! worker N (pid: N) died, killed by signal 9` follows.
 //! - `…: Broken pipe [core/writer.c line 341] during GET /path (address)`: the proxy had gone.
 //!
-//! Source: uWSGI `core/logging.c` (`ctime_r` of `start_of_request_in_sec`), `core/master_checks.c`, `core/master_utils.c`.
+//! Observed on uWSGI 2.0.21. Source: uWSGI `core/logging.c` (`ctime_r` of `start_of_request_in_sec`), `core/master_checks.c`, `core/master_utils.c`.
 
 use std::sync::Arc;
 
