@@ -13,6 +13,7 @@ fn with(spec: &str, line: &str, check: impl Fn(&Entry<'_>)) {
     let head = Head {
         bytes: line.as_bytes(),
         hints: &[],
+        date_hint: None,
     };
     assert_eq!(format.sniff(&head).score, Score::Mark, "{spec} on {line}");
     let mut parser = format.prepare(&head).open(b"");
