@@ -41,10 +41,10 @@ fn detect(head: &Head<'_>) -> Option<&'static dyn Format> {
 fn unwrapped(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for line in why502_parsers::bytes::lines(bytes) {
-        let syslog = wrap::all()
+        let mut syslog = wrap::all()
             .iter()
             .filter(|wrapper| wrapper.name().starts_with("syslog"));
-        let inner = syslog.copied().find_map(|wrapper| wrapper.unwrap(line));
+        let inner = syslog.find_map(|wrapper| wrapper.unwrap(line));
         out.extend_from_slice(inner.map_or(line, |inside| inside.text));
         out.push(b'\n');
     }

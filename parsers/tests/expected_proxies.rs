@@ -24,27 +24,19 @@ fn root() -> Option<PathBuf> {
     None
 }
 
-/// The lines with what stands around them in these files taken off: syslog, CRI and Compose prefixes.
+/// The lines with what stands around them in these files taken off: syslog headers, CRI, Compose and its times.
 fn unwrapped(bytes: &[u8]) -> Vec<u8> {
+    let known = ["syslog", "kubernetes cri", "docker compose", "docker time stamps"];
+    let wrappers: Vec<_> = wrap::all()
+        .iter()
+        .filter(|wrapper| known.iter().any(|name| wrapper.name().starts_with(name)))
+        .collect();
     let mut out = Vec::new();
-    for line in bytes::lines(bytes) {
-        let inner = wrap::all().iter().find_map(|wrapper| wrapper.unwrap(line));
-        let line = inner.map_or(line, |inside| inside.text);
-        let text = String::from_utf8_lossy(line);
-        let line = [" stdout F ", "envoy-1         | 2024-07-20T07:", "caddy  | "]
-            .iter()
-            .find_map(|mark| {
-                let after = text.find(mark)? + mark.len();
-                let rest = &text[after..];
-                // What is left of the time that Compose adds.
-                Some(
-                    rest.split_once("Z [")
-                        .map_or_else(|| rest.to_owned(), |(_, rest)| format!("[{rest}")),
-                )
-            })
-            .filter(|_| !line.starts_with(b"["))
-            .map_or_else(|| line.to_vec(), String::into_bytes);
-        out.extend_from_slice(&line);
+    for mut line in bytes::lines(bytes) {
+        while let Some(inside) = wrappers.iter().find_map(|wrapper| wrapper.unwrap(line)) {
+            line = inside.text;
+        }
+        out.extend_from_slice(line);
         out.push(b'\n');
     }
     out

@@ -8,7 +8,7 @@ use why502_parsers::format::Head;
 use why502_parsers::{Entry, Format, registry, time, wrap};
 
 /// One real line of each shape.
-const LINES: [&str; 28] = [
+const LINES: [&str; 42] = [
     r#"127.0.0.1 - - [20/Nov/2026:16:26:00 +0000] "GET /ff/b HTTP/1.1" 502 157 "-" rt=0.103 uct="0.000, 0.000, -" uht="-, -, -" urt="0.051, 0.052, 0.000" us="502, 502, 502" ua="127.0.0.1:9101, 127.0.0.1:9106, ff" rid=c72b832c0d116cb6a6e800a7783a4f82"#,
     r#"a.example:80 "10.5.102.222, 175.16.199.1" 10.2.1.185 - - [22/Jan/2016:13:18:29 +0000] "GET /a HTTP/1.1" 200 1 "-" "x""#,
     r#"192.168.64.1 - - [07/Feb/2020:11:48:51 +0000] "POST /p HTTP/1.1" 502 59 "-" "curl" 89 3.001 [a-b-80] [] 172.17.0.5:80, 172.17.0.6:80 0, 59 3.000, 0.001 504, 502 529a007902362a5f51385a5fa7049884"#,
@@ -37,6 +37,20 @@ const LINES: [&str; 28] = [
     "192.168.1.109, -, 11/20/2026, 7:55:20, W3SVC1, WEB1, 192.168.1.110, 4502, 379, 336, 502, 64, GET, /a, -, ",
     "<134>1 2026-11-20T16:26:16.005Z lb1 haproxy 17020 - [a b=\"]\\\"\"] x y",
     "<134>Nov 20 16:26:16 lb1 haproxy[17020]: x y",
+    r#"[2026-10-09T06:52:32.147Z] "GET /get HTTP/1.1" 503 UF,URX upstream_reset_before_response_started{connection_failure|delayed_connect_error:_111} - "TLS_error:_1" 0 95 7 - "-" "c" "a5a01e0f-dff5-44d0-b61a-72732d1659ce" "a:80" "[::1]:8080" outbound|80||a 10.0.0.1:1 - [fe80::1]:2 - default"#,
+    r#"10.0.0.9 - frank [02/Oct/2026:20:22:07 +0200] "GET /a HTTP/1.1" 502 11 "http://x/ \"y" "M" 262 "shop@docker" "http://172.19.0.3:5601" 247ms"#,
+    "2026-05-26T11:42:52Z DBG proxy.go:113 > 502 Bad Gateway error=\"dial tcp 10.0.0.1:80: connect: connection refused\"",
+    "1795193733.126   3266 127.0.0.1 TCP_MISS_ABORTED/504 3472 GET http://shop.example.com/ok/slow?a=1 - FIRSTUP_PARENT/127.0.0.1 text/html ERR_READ_TIMEOUT/errno=110 0",
+    "2026/11/20 16:55:48 kid1| Detected DEAD Parent: app",
+    "20261120.19h39m03s CONNECT: attempt fail [CONNECTION_ERROR] to 127.0.0.1:19102 for host='a' connection_result=Connection refused [111] url='http://127.0.0.1:19102/x'",
+    r#"127.0.0.1 - - [20/Nov/2026:19:38:57 -0000] "GET http://127.0.0.1:19101/slow HTTP/1.1" 504 265 000 0 0 0 153 210 277 17 5 TIMEOUT_DIRECT FIN TIMEOUT ERR_READ_TIMEOUT"#,
+    r#"127.0.0.1 - - [20/Nov/2026:19:38:08 +0000] "GET http://a:19200/fin HTTP/1.1" 503 0 "-" "c" 0 0.051020 - b 32773 backend x: fail errno 111 (Connection refused)"#,
+    "**  << BeReq    >> 32771\n--  Timestamp      Start: 1795203483.334777 0.000000 0.000000\n--  BackendOpen    21 app 127.0.0.1 9101 127.0.0.1 35766 reuse\n--  FetchError     backend x: fail errno 9",
+    "2026-11-20 17:02:06: (gw_backend.c.2389) response not received, request sent: 288 on socket: tcp:127.0.0.1:9101 for /ok/rst?, closing connection",
+    "2022-06-08 22:49:20.774649 [NOTICE] [1226033] [1.2.3.4:45164:HTTP2-41#_AdminVHost] Connection to [127.0.0.1:9000] refused",
+    r#"{"latencies":{"request":6043,"proxy":-1},"request":{"uri":"/a"},"tries":[{"ip":"10.1.0.4","state":"failed","code":504},{"ip":"10.1.0.5"}],"upstream_status":"504, 504","response":{"status":504},"started_at":1795193733118}"#,
+    "2026-11-20T16:36:54.123Z warn: Yarp.ReverseProxy.Forwarder.HttpForwarder[48]\n      Request: An error.\n      System.X: Connection refused (a:1)\n         at X",
+    r#"{"termination_state":"sH--","backend":"b","status":504,"time":"20/Nov/2026:16:26:16.721","captured_request_headers":"{a|b}"}"#,
 ];
 
 /// Every way a line can be read.
@@ -56,6 +70,15 @@ fn read_in_every_way(line: &[u8]) {
         (Dialect::Apache, "combinedio"),
         (Dialect::Haproxy, "httplog"),
         (Dialect::Haproxy, "clf"),
+        (Dialect::Haproxy, "%{+json}o %(a)tr %(b)Ta %(c)r %(d)tsc"),
+        (Dialect::Envoy, "istio"),
+        (Dialect::Envoy, "default"),
+        (Dialect::Squid, "squid"),
+        (Dialect::Squid, "combined"),
+        (
+            Dialect::Varnish,
+            "%t \"%r\" %s %D %{Varnish:handling}x %{VSL:FetchError}x",
+        ),
         (Dialect::Tomcat, "combined"),
         (Dialect::Gunicorn, "default"),
     ];

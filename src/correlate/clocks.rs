@@ -235,7 +235,11 @@ mod tests {
                 whole: false,
                 upstream: 0,
             };
-            let sketch = if mix(n) % 2 == 0 { &mut one } else { &mut other };
+            let sketch = if mix(n).is_multiple_of(2) {
+                &mut one
+            } else {
+                &mut other
+            };
             sketch.offer_request(mix(mix(n) % 5), Some(stamp), TOLD);
         }
         assert_eq!(fit(&one, &other), None);

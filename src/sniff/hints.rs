@@ -23,11 +23,19 @@ pub(super) struct Known<'a> {
 }
 
 /// Words in paths that tell of a product.
-const WORDS: [(Product, &[&str]); 18] = [
+const WORDS: [(Product, &[&str]); 26] = [
     (Product::Nginx, &["nginx", "openresty", "ingress"]),
     (Product::Haproxy, &["haproxy"]),
     (Product::Apache, &["apache", "apache2", "httpd"]),
     (Product::Caddy, &["caddy"]),
+    (Product::Envoy, &["envoy", "istio"]),
+    (Product::Traefik, &["traefik"]),
+    (Product::Kong, &["kong"]),
+    (Product::Squid, &["squid"]),
+    (Product::Varnish, &["varnish", "varnishncsa"]),
+    (Product::Lighttpd, &["lighttpd"]),
+    (Product::LiteSpeed, &["litespeed", "lsws", "openlitespeed"]),
+    (Product::TrafficServer, &["trafficserver"]),
     (Product::Iis, &["iis", "w3svc", "inetpub"]),
     (Product::HttpSys, &["httperr"]),
     (Product::EdgeMicro, &["edgemicro", "microgateway", "emg"]),

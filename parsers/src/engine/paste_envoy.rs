@@ -75,7 +75,7 @@ fn compile(text: &str, open_ended: bool) -> Result<Template, FormatError> {
     builder.finish_with(finish);
     let mut at = 0;
     while let Some(percent) = text[at..].find('%').map(|found| at + found) {
-        builder.literal(text[at..percent].as_bytes());
+        builder.literal(&text.as_bytes()[at..percent]);
         if text[percent + 1..].starts_with('%') {
             builder.literal(b"%");
             at = percent + 2;
@@ -86,7 +86,7 @@ fn compile(text: &str, open_ended: bool) -> Result<Template, FormatError> {
         builder.field(field(operator), &format!("%{operator}%"));
         at = percent + len;
     }
-    builder.literal(text[at..].as_bytes());
+    builder.literal(&text.as_bytes()[at..]);
     if open_ended && builder.open_field().is_some() {
         builder.optional_from_here();
         builder.literal(b" ");

@@ -65,7 +65,7 @@ pub fn template(text: &str) -> Result<Template, FormatError> {
     builder.finish_with(finish);
     let mut at = 0;
     while let Some(percent) = text[at..].find('%').map(|found| at + found) {
-        builder.literal(text[at..percent].as_bytes());
+        builder.literal(&text.as_bytes()[at..percent]);
         if text[percent + 1..].starts_with('%') {
             builder.literal(b"%");
             at = percent + 2;
@@ -79,7 +79,7 @@ pub fn template(text: &str) -> Result<Template, FormatError> {
         builder.field(code.field(), &text[percent..percent + used]);
         at = percent + used;
     }
-    builder.literal(text[at..].as_bytes());
+    builder.literal(&text.as_bytes()[at..]);
     builder.build()
 }
 

@@ -182,11 +182,7 @@ impl Slot {
             }
             Self::Termination => entry.termination = text,
             Self::Error => first(&mut entry.error, text),
-            Self::Reason => {
-                if !missing(text) {
-                    entry.error = text;
-                }
-            }
+            Self::Reason if !missing(text) => entry.error = text,
             Self::Connection => entry.connection = number(text),
             Self::ConnectionRequests => entry.connection_requests = small(text),
             Self::EarlierRequests => {

@@ -1,7 +1,10 @@
 use super::*;
 
 /// What is inside `line`, how it was found, and the outer host and program.
-fn peeled(wrapper: &'static dyn Wrapper, line: &[u8]) -> Option<(Vec<u8>, Option<i64>, Vec<u8>, Vec<u8>)> {
+/// The line inside, and the time, host and program said around it.
+type PeeledLine = (Vec<u8>, Option<i64>, Vec<u8>, Vec<u8>);
+
+fn peeled(wrapper: &'static dyn Wrapper, line: &[u8]) -> Option<PeeledLine> {
     let mut peeler = Peeler::new(Layers::default().with(wrapper).unwrap());
     match peeler.peel(line, ()) {
         Peeled::Whole { outer, inner, .. } => Some((
