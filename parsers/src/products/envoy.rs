@@ -3,7 +3,7 @@
 //! `[2024-07-20T07:09:48.470Z] "GET /a HTTP/1.1" 503 UF upstream_reset_before_response_started{…} 0 145 0 - "-" "ua" "id" "authority" "172.28.0.2:801"`:
 //! the time is when the request began, UTC; durations are milliseconds; `-` means nothing. The details and
 //! what Istio adds are optional. JSON has the keys of Istio, of Contour and of Envoy Gateway, or the names of
-//! the headers. Envoy and Istio answer 503 where other proxies say 502: see [`super::envoy_flags`].
+//! the headers. Envoy and Istio answer 503 where other proxies say 502: see the flags in `engine::envoy_flags`.
 //! The server's messages: `[2024-07-20 07:06:24.756][1][info][main] [source/server/server.cc:404] text`, local
 //! time, or `2024-07-20T07:06:24.756Z<TAB>info<TAB>text` in Istio's sidecars.
 //! Source: Envoy documentation, "Access logging"; Istio documentation, "Envoy access logs".

@@ -1,7 +1,7 @@
 //! A JSON object around a line, as collectors and log services write it: Fluent Bit, Filebeat, Vector, CloudWatch,
 //! Cloud Logging, Loki, Splunk.
 //!
-//! The line stands under one of [`LINES`]; an object in its place is itself the record (structured logs). Elements
+//! The line stands under one of `LINES`; an object in its place is itself the record (structured logs). Elements
 //! of an array that are one to a line have a comma behind them, which is passed over.
 
 use super::members::{Members, quoted, scalar};
