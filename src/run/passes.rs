@@ -63,6 +63,13 @@ impl<'a> Reading<'a> {
         })
     }
 
+    /// How large its spans are. Where records go on over several lines it is read as one, so that what a record is
+    /// does not depend on where a span begins.
+    fn span_bytes(&self) -> u64 {
+        let joins = self.detected.prepared.open(&[]).begins(&[]).is_some();
+        if joins { u64::MAX } else { self.block_bytes }
+    }
+
     /// A scanner for the part that begins at `offset`.
     pub(super) fn scanner(&self, offset: u64) -> Scanner {
         let before = self.directives.iter().take_while(|(at, _)| *at < offset).last();
@@ -110,7 +117,7 @@ struct Task<'r, 'a> {
 fn tasks<'r, 'a>(readings: &'r [Reading<'a>]) -> Result<Vec<Task<'r, 'a>>, Error> {
     let mut tasks = Vec::new();
     for reading in readings {
-        let spans = read::spans(reading.input, reading.block_bytes)?;
+        let spans = read::spans(reading.input, reading.span_bytes())?;
         let spans = pieces::aligned(reading.input, reading.detected.wrapper, spans)?;
         tasks.extend(spans.into_iter().map(|span| Task { reading, span }));
     }
