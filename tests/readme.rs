@@ -128,7 +128,7 @@ fn the_readme_opens_with_a_real_incident() {
 fn two_commands_are_enough_on_a_fresh_machine() {
     let text = readme();
     for command in [
-        "cargo run --release -- samples/nginx-node",
+        "cargo run -- samples/nginx-node",
         "cargo test --workspace",
     ] {
         assert!(
