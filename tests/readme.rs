@@ -127,10 +127,7 @@ fn the_readme_opens_with_a_real_incident() {
 #[test]
 fn two_commands_are_enough_on_a_fresh_machine() {
     let text = readme();
-    for command in [
-        "cargo run -- samples/nginx-node",
-        "cargo test --workspace",
-    ] {
+    for command in ["cargo run -- samples/nginx-node", "cargo test --workspace"] {
         assert!(
             text.lines().any(|line| line.trim_start_matches("$ ") == command),
             "{command}"
