@@ -1,0 +1,154 @@
+"""Judges a report by the truth of its capture: who was found, with which cause, and how sure.
+
+Written apart from `tests/common/score.rs`, so that each can show an error of the other."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+# Servers log whole seconds: so far may the time of a finding be from the truth, in microseconds.
+NEAR_US = 1_500_000
+PASSED_ON = "upstream_502"
+
+
+@dataclass
+class Verdict:
+    """What became of one request of the truth."""
+
+    fault: str
+    truth: str
+    # The hop that made the status.
+    issuer: str
+    # Cause and subtype of the finding; None if there is none.
+    said: str | None = None
+    score: float = 0.0
+    certainty: str = ""
+    cause_right: bool = False
+    subtype_right: bool = False
+    unexplained: bool = False
+    # Without a finding: whether a log that is left shows the failure.
+    visible: bool = True
+    words: str = ""
+
+
+@dataclass
+class Judged:
+    """One report, judged."""
+
+    verdicts: list = field(default_factory=list)
+    # Findings about requests that did not fail, in words.
+    extra: list = field(default_factory=list)
+    # Hop -> (error of its offset in ms, pairs), against the outermost hop that is left.
+    clocks: dict = field(default_factory=dict)
+
+
+def micros(stamp):
+    """An RFC 3339 time in microseconds since the Unix epoch; 0 if there is none."""
+    if not stamp:
+        return 0
+    moment = datetime.fromisoformat(stamp.replace("Z", "+00:00"))
+    delta = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
+    return delta.days * 86_400_000_000 + delta.seconds * 1_000_000 + delta.microseconds
+
+
+def judge(truth, report, variant, edge_shift_us, visible):
+    """Judges a report on a variant. `visible(row)`: whether any log left shows that it failed.
+
+    `edge_shift_us` is by how much the clock in which the report speaks is wrong."""
+    rows = truth["requests"]
+    asked = [row for row in rows if not row["near_miss"] and 500 <= (row["status"] or 0) < 600]
+    findings = report["findings"]
+    pairs = pair(asked, findings, edge_shift_us, strict=variant.removed is None)
+    judged = Judged()
+    for n, row in enumerate(asked):
+        verdict = verdict_of(row, findings[pairs[n]] if n in pairs else None, variant)
+        verdict.visible = verdict.said is not None or visible(row)
+        judged.verdicts.append(verdict)
+    taken = set(pairs.values())
+    rest = [one for at, one in enumerate(findings) if at not in taken]
+    # A finding about a request that failed otherwise (cut short, hidden by a retry) is no error.
+    others = [row for row in rows if row not in asked]
+    excused = set(pair(others, rest, edge_shift_us, strict=False).values())
+    judged.extra = [say(one) for at, one in enumerate(rest) if at not in excused]
+    return judged
+
+
+def verdict_of(row, finding, variant):
+    """The verdict on one request."""
+    verdict = Verdict(row["fault"], f"{row['cause']}/{row['subtype'] or ''}", row["issuer"])
+    verdict.words = f"{row['fault']} {row['end']} {row['status']} {row['method']} {row['path']} {row['client']}"
+    if finding is None:
+        return verdict
+    cause, subtype = finding["cause"], finding.get("subtype") or ""
+    verdict.said, verdict.score = f"{cause}/{subtype}", finding["score"]
+    verdict.certainty, verdict.unexplained = finding["certainty"], cause == "unexplained"
+    verdict.words += f" | {finding['id']} {verdict.said} {finding['certainty']} {finding['score']}"
+    accepted = [row["subtype"], *row["alternatives"]]
+    verdict.cause_right = cause == row["cause"] or subtype in row["alternatives"]
+    verdict.subtype_right = verdict.cause_right and (row["subtype"] is None or subtype in accepted)
+    if row["issuer"] not in variant.hops and cause == PASSED_ON:
+        # Whoever is left did get the failure from its upstream: that is all that can be known.
+        verdict.cause_right = verdict.subtype_right = True
+    return verdict
+
+
+def say(finding):
+    """A finding in words."""
+    request = finding["request"]
+    return (f"{finding['id']} {finding['time']} {finding['status']} {finding['cause']}/"
+            f"{finding.get('subtype')} {request['method']} {request['path']}")
+
+
+def pair(rows, findings, shift_us, strict):
+    """Pairs requests with findings one to one, the surest first: row number -> finding number."""
+    fits = []
+    for n, row in enumerate(rows):
+        for at, finding in enumerate(findings):
+            fit = fit_of(row, finding, shift_us, strict)
+            if fit is not None:
+                fits.append((fit, n, at))
+    pairs, taken = {}, set()
+    for _, n, at in sorted(fits):
+        if n not in pairs and at not in taken:
+            pairs[n] = at
+            taken.add(at)
+    return pairs
+
+
+def fit_of(row, finding, shift_us, strict):
+    """How good a pair is (less is better); None if it is none."""
+    request = finding["request"]
+    if (row["method"], row["path"]) != (request["method"], request["path"]):
+        return None
+    apart = min(abs(micros(row["end"]) + shift - micros(finding["time"])) for shift in (0, shift_us))
+    if apart > NEAR_US:
+        return None
+    same_id = any(one in request["ids"] for one in row["ids"].values())
+    same_status = row["status"] == finding["status"]
+    client = request.get("client") or ""
+    same_client = client.rsplit(":", 1)[0] == row["client"].rsplit(":", 1)[0]
+    if strict and not (same_status and (same_client or same_id)):
+        return None
+    return (not same_id, not same_status, not same_client, client != row["client"], apart)
+
+
+def clock_errors(report, variant, known, edge):
+    """Hop -> (error in ms, pairs, resolution in ms) of each offset that the report states.
+
+    `known` is what each hop's clock is wrong by (microseconds); only differences can be seen."""
+    stated = {}
+    for one in report["inputs"]:
+        clock = one["clock"]
+        if clock and clock["pairs"] > stated.get(one["hop"], (0, 0))[1]:
+            stated[one["hop"]] = (clock["offset_ms"], clock["pairs"])
+    reference = edge if edge in variant.hops else None
+    if reference is None:
+        return {}
+    base = known.get(reference, 0) / 1000 + stated.get(reference, (0, 0))[0]
+    errors = {}
+    for hop in variant.hops:
+        wrong = known.get(hop, 0) / 1000 - known.get(reference, 0) / 1000
+        if hop == reference or (hop not in stated and wrong == 0):
+            continue
+        offset, pairs = stated.get(hop, (0.0, 0))
+        errors[hop] = (round(known.get(hop, 0) / 1000 + offset - base, 1), pairs)
+    return errors
