@@ -53,7 +53,19 @@ const PARSERS_MAY_IMPORT: &[(&str, &[&str])] = &[
         "products",
         &["bytes", "engine", "entry", "error", "format", "time", "wrap"],
     ),
-    ("registry", &["engine", "format", "products"]),
+    (
+        "paste",
+        &[
+            "bytes", "engine", "entry", "error", "fields", "format", "products", "time",
+        ],
+    ),
+    (
+        "define",
+        &[
+            "bytes", "engine", "entry", "error", "fields", "format", "paste", "time",
+        ],
+    ),
+    ("registry", &["define", "engine", "format", "paste", "products"]),
     ("lib", &["*"]),
 ];
 

@@ -5,8 +5,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use why502_parsers::engine::paste::{Dialect, compile};
 use why502_parsers::format::{Format, Head};
+use why502_parsers::paste::{Dialect, compile};
 use why502_parsers::{Entry, registry};
 
 const NGINX: &str = r#"203.0.113.7 - - [20/Nov/2026:16:23:19 +0000] "GET /api/orders/7f3a9c/items?page=2&size=50&sort=created HTTP/1.1" 504 167 "https://shop.example.com/orders" "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)" rt=3.002 uct="0.000" uht="-" urt="3.002" us="504" ua="127.0.0.1:9101" rid=013e6e633bae9d4a34a44c9a50b29dee"#;

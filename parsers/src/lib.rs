@@ -5,11 +5,13 @@
 //! or of a cause. `parsers/README.md` shows how a format is added.
 
 pub mod bytes;
+pub mod define;
 pub mod engine;
 pub mod entry;
 pub mod error;
 pub mod fields;
 pub mod format;
+pub mod paste;
 pub mod products;
 pub mod registry;
 pub mod time;

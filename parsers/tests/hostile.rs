@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests are tests too.
 
 use proptest::prelude::*;
-use why502_parsers::engine::paste::{Dialect, compile};
 use why502_parsers::format::Head;
+use why502_parsers::paste::{Dialect, compile};
 use why502_parsers::{Entry, Format, registry, time, wrap};
 
 /// One real line of each shape.

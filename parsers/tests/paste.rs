@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests are tests too.
 
-use why502_parsers::engine::paste::{Dialect, compile, compile_spec};
 use why502_parsers::entry::{Escape, Marks, Zone};
 use why502_parsers::format::{Head, Line};
+use why502_parsers::paste::{Dialect, compile, compile_spec};
 use why502_parsers::{Entry, FormatError, LineError};
 
 fn parse<'a>(dialect: Dialect, format: &str, line: &'a str) -> Result<Entry<'a>, LineError> {

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests are tests too.
 
-use why502_parsers::engine::paste::{Dialect, compile_spec};
 use why502_parsers::entry::{Fault, Marks, Phase, Signal};
 use why502_parsers::format::{Head, Score};
+use why502_parsers::paste::{Dialect, compile_spec};
 use why502_parsers::{Entry, FormatError, Line};
 
 /// Compiles `spec`, reads `line` with it and hands the entry to `check`.

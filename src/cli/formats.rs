@@ -3,11 +3,11 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use why502_parsers::engine::define::{Defined, SLOTS};
-use why502_parsers::engine::paste::Dialect;
-use why502_parsers::engine::paste_unknown;
+use why502_parsers::define::{Defined, SLOTS};
 use why502_parsers::fields::FIELDS;
 use why502_parsers::format::{Format, Head, RecordKind, Score};
+use why502_parsers::paste::Dialect;
+use why502_parsers::paste::unknown;
 use why502_parsers::registry;
 
 use super::commands::{FormatsAction, to_stdout};
@@ -252,5 +252,5 @@ fn warn(path: &str, defined: &Defined) {
 
 /// What to say of the variables in a pasted format string that its server does not know.
 pub(super) fn unknown_variables(dialect: &str, text: &str) -> Vec<String> {
-    Dialect::by_name(dialect).map_or_else(|_| Vec::new(), |dialect| paste_unknown::unknown(dialect, text))
+    Dialect::by_name(dialect).map_or_else(|_| Vec::new(), |dialect| unknown::unknown(dialect, text))
 }

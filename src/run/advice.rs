@@ -349,9 +349,9 @@ pub(super) fn applies(need: Need, product: Product) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use why502_parsers::engine::paste::{self, Dialect};
-    use why502_parsers::engine::paste_unknown;
     use why502_parsers::fields;
+    use why502_parsers::paste::unknown;
+    use why502_parsers::paste::{self, Dialect};
 
     #[test]
     fn every_question_asks_for_fields_that_there_are() {
@@ -386,7 +386,7 @@ mod tests {
             };
             paste::compile(dialect, "advice", text).unwrap_or_else(|error| panic!("{error}: {line}"));
             let quoted = text.split_once(['"', '\'']).unwrap().1;
-            assert_eq!(paste_unknown::unknown(dialect, quoted), Vec::<String>::new());
+            assert_eq!(unknown::unknown(dialect, quoted), Vec::<String>::new());
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use why502_parsers::Product;
-use why502_parsers::engine::paste::{self, Dialect};
+use why502_parsers::paste::{self, Dialect};
 
 use super::clocks::{Correction, Facts};
 use super::hops::{self, Named};

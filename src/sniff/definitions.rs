@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use why502_parsers::engine::define::Defined;
+use why502_parsers::define::Defined;
 use why502_parsers::{Format, registry};
 
 use super::DeclaredFormat;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use why502_parsers::FormatError;
-use why502_parsers::engine::paste::{self, Dialect};
 use why502_parsers::format::Format;
+use why502_parsers::paste::{self, Dialect};
 use why502_parsers::registry;
 
 use super::DeclaredFormat;

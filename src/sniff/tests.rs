@@ -1,7 +1,7 @@
 use super::*;
 use crate::discover::discover;
 use crate::plan::{FormatText, Pattern, Plan, Rule};
-use why502_parsers::engine::paste::{Dialect, compile};
+use why502_parsers::paste::{Dialect, compile};
 
 const CLF: &str = "10.0.0.1 - - [20/Nov/2026:10:00:05 +0000] \"GET /a HTTP/1.1\" 502 157 \"-\" \"curl/8\"\n";
 const NGINX_ERROR: &str = "2026/11/20 10:00:05 [error] 7#7: *1 connect() failed (111: Connection refused) while connecting to upstream, client: 10.0.0.1, server: _, request: \"GET /a HTTP/1.1\", upstream: \"http://10.0.0.3:80/a\", host: \"h\"\n";

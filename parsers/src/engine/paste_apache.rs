@@ -4,8 +4,8 @@
 //! received unless the directive says `end:`; `%D` is microseconds, `%T` seconds.
 
 use crate::engine::id::{self, Header, IdKind};
-use crate::engine::paste::unquote;
 use crate::engine::paste_nginx::wanted;
+use crate::engine::quoted::unquote;
 use crate::engine::slot::{Slot, unit};
 use crate::engine::template::{Builder, Field, Template, TemplateFormat, TimeShape};
 use crate::entry::{Entry, Escape, Marks};
@@ -33,7 +33,7 @@ pub const NAMED: [(&str, &str); 5] = [
 /// The format called `name` whose lines `text` describes.
 ///
 /// # Errors
-/// See [`crate::engine::paste::compile`].
+/// See [`crate::paste::compile`].
 pub fn format(name: &str, text: &str) -> Result<TemplateFormat, FormatError> {
     Ok(TemplateFormat::new(name, Product::Apache, template(text)?))
 }
@@ -41,7 +41,7 @@ pub fn format(name: &str, text: &str) -> Result<TemplateFormat, FormatError> {
 /// The template of a format string.
 ///
 /// # Errors
-/// See [`crate::engine::paste::compile`].
+/// See [`crate::paste::compile`].
 pub fn template(text: &str) -> Result<Template, FormatError> {
     let (_, text) = unquote(text, "LogFormat");
     let text = text.trim().replace("\\\"", "\"");
@@ -56,7 +56,7 @@ pub fn template(text: &str) -> Result<Template, FormatError> {
 /// where the two differ, `finish` is called on each entry.
 ///
 /// # Errors
-/// See [`crate::engine::paste::compile`].
+/// See [`crate::paste::compile`].
 pub(crate) fn compile(
     dialect: &'static str,
     text: &str,

@@ -10,8 +10,8 @@ use crate::engine::envoy_flags::finish;
 use crate::engine::id::{self, Header, IdKind};
 use crate::engine::json_fields::{JsonFields, Meaning};
 use crate::engine::json_format::JsonFormat;
-use crate::engine::paste::unquote;
 use crate::engine::paste_nginx::wanted;
+use crate::engine::quoted::unquote;
 use crate::engine::slot::{Slot, unit};
 use crate::engine::template::{Builder, Field, Shape, Template, TemplateFormat, TimeShape};
 use crate::entry::{Escape, Marks};
@@ -33,7 +33,7 @@ pub const ISTIO_OLD: &str = r#"[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGI
 /// The format called `name` whose lines `text` describes.
 ///
 /// # Errors
-/// See [`crate::engine::paste::compile`].
+/// See [`crate::paste::compile`].
 pub fn format(name: &str, text: &str) -> Result<Arc<dyn Format>, FormatError> {
     if text.trim_start().starts_with('{') {
         let fields = json_fields(text)?;
@@ -49,7 +49,7 @@ pub fn format(name: &str, text: &str) -> Result<Arc<dyn Format>, FormatError> {
 /// The template of a text format.
 ///
 /// # Errors
-/// See [`crate::engine::paste::compile`].
+/// See [`crate::paste::compile`].
 pub fn template(text: &str) -> Result<Template, FormatError> {
     compile(text, false)
 }
@@ -57,7 +57,7 @@ pub fn template(text: &str) -> Result<Template, FormatError> {
 /// As [`template`]; anything may follow the known fields, and ids in it are found by their shape.
 ///
 /// # Errors
-/// See [`crate::engine::paste::compile`].
+/// See [`crate::paste::compile`].
 pub fn open_ended(text: &str) -> Result<Template, FormatError> {
     compile(text, true)
 }

@@ -6,8 +6,8 @@
 //! Source: gunicorn documentation, "access_log_format"; `glogging.py`, `atoms`.
 
 use crate::engine::id::{self, Header};
-use crate::engine::paste::unquote;
 use crate::engine::paste_nginx::wanted;
+use crate::engine::quoted::unquote;
 use crate::engine::slot::{Slot, unit};
 use crate::engine::template::{Builder, Field, Template, TemplateFormat, TimeShape};
 use crate::entry::{Escape, Marks};
@@ -20,7 +20,7 @@ pub const DEFAULT: &str = r#"%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s"
 /// The format called `name` whose lines `text` describes.
 ///
 /// # Errors
-/// See [`crate::engine::paste::compile`].
+/// See [`crate::paste::compile`].
 pub fn format(name: &str, text: &str) -> Result<TemplateFormat, FormatError> {
     Ok(TemplateFormat::new(name, Product::Gunicorn, template(text)?))
 }
@@ -28,7 +28,7 @@ pub fn format(name: &str, text: &str) -> Result<TemplateFormat, FormatError> {
 /// The template of a format string.
 ///
 /// # Errors
-/// See [`crate::engine::paste::compile`].
+/// See [`crate::paste::compile`].
 pub fn template(text: &str) -> Result<Template, FormatError> {
     let (_, text) = unquote(text, "access_log_format");
     let text = match text.trim() {

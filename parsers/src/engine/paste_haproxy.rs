@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::engine::id::{self, Header, IdKind};
 use crate::engine::json_fields::{JsonFields, Meaning};
 use crate::engine::json_format::JsonFormat;
-use crate::engine::paste::unquote;
 use crate::engine::paste_nginx::wanted;
+use crate::engine::quoted::unquote;
 use crate::engine::slot::{Slot, unit};
 use crate::engine::template::{Builder, Field, Shape, Template, TemplateFormat, TimeShape};
 use crate::entry::{Entry, Escape, Fault, Marks, Phase, Signal};
@@ -40,7 +40,7 @@ const JOINED: [(&str, &str); 5] = [
 /// The format called `name` whose lines `text` describes.
 ///
 /// # Errors
-/// See [`crate::engine::paste::compile`].
+/// See [`crate::paste::compile`].
 pub fn format(name: &str, text: &str) -> Result<Arc<dyn Format>, FormatError> {
     if is_json(text) {
         let fields = json_fields(text)?;
@@ -116,7 +116,7 @@ fn json_fields(text: &str) -> Result<JsonFields, FormatError> {
 /// The template of a format string.
 ///
 /// # Errors
-/// See [`crate::engine::paste::compile`].
+/// See [`crate::paste::compile`].
 pub fn template(text: &str) -> Result<Template, FormatError> {
     compile(text, false)
 }
@@ -124,7 +124,7 @@ pub fn template(text: &str) -> Result<Template, FormatError> {
 /// As [`template`]; anything may follow the known fields, and ids in it are found by their shape.
 ///
 /// # Errors
-/// See [`crate::engine::paste::compile`].
+/// See [`crate::paste::compile`].
 pub fn open_ended(text: &str) -> Result<Template, FormatError> {
     compile(text, true)
 }

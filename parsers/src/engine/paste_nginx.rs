@@ -4,7 +4,7 @@
 //! embedded variables. Times are seconds with milliseconds; the time of a line is when it was written.
 
 use crate::engine::id::{self, Header};
-use crate::engine::paste::unquote;
+use crate::engine::quoted::unquote;
 use crate::engine::slot::{Slot, unit};
 use crate::engine::template::{Builder, Field, Shape, Template, TemplateFormat, TimeShape};
 use crate::entry::{Entry, Escape, Fault, Marks, Phase, Signal};
@@ -17,7 +17,7 @@ pub const COMBINED: &str = r#"$remote_addr - $remote_user [$time_local] "$reques
 /// The format called `name` whose lines `text` describes.
 ///
 /// # Errors
-/// See [`crate::engine::paste::compile`].
+/// See [`crate::paste::compile`].
 pub fn format(name: &str, text: &str) -> Result<TemplateFormat, FormatError> {
     Ok(TemplateFormat::new(name, Product::Nginx, template(text)?))
 }
@@ -25,7 +25,7 @@ pub fn format(name: &str, text: &str) -> Result<TemplateFormat, FormatError> {
 /// The template of a format string.
 ///
 /// # Errors
-/// See [`crate::engine::paste::compile`].
+/// See [`crate::paste::compile`].
 pub fn template(text: &str) -> Result<Template, FormatError> {
     let (options, mut text) = unquote(text, "log_format");
     if text.trim() == "combined" {

@@ -4,8 +4,8 @@
 //! began; times are milliseconds. A width pads with spaces, which do not belong to the value.
 
 use crate::engine::id::{self, Header};
-use crate::engine::paste::unquote;
 use crate::engine::paste_nginx::wanted;
+use crate::engine::quoted::unquote;
 use crate::engine::slot::{Slot, unit};
 use crate::engine::squid_codes::finish;
 use crate::engine::template::{Builder, Field, Shape, Template, TemplateFormat, TimeShape};
@@ -32,7 +32,7 @@ pub const NAMED: [(&str, &str); 3] = [
 /// The format called `name` whose lines `text` describes.
 ///
 /// # Errors
-/// See [`crate::engine::paste::compile`].
+/// See [`crate::paste::compile`].
 pub fn format(name: &str, text: &str) -> Result<TemplateFormat, FormatError> {
     Ok(TemplateFormat::new(name, Product::Squid, template(text)?))
 }
@@ -40,7 +40,7 @@ pub fn format(name: &str, text: &str) -> Result<TemplateFormat, FormatError> {
 /// The template of a format string, or of a whole `logformat name …` directive.
 ///
 /// # Errors
-/// See [`crate::engine::paste::compile`].
+/// See [`crate::paste::compile`].
 pub fn template(text: &str) -> Result<Template, FormatError> {
     let text = text.trim();
     let text = match text.strip_prefix("logformat ") {

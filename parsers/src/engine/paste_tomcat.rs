@@ -7,8 +7,8 @@
 //! Source: Tomcat 9.0 and 10.1 documentation, "Access Log Valve".
 
 use crate::engine::id::{self, Header};
-use crate::engine::paste::unquote;
 use crate::engine::paste_nginx::wanted;
+use crate::engine::quoted::unquote;
 use crate::engine::slot::{Slot, unit};
 use crate::engine::template::{Builder, Field, Template, TemplateFormat, TimeShape};
 use crate::entry::{Escape, Marks};
@@ -21,7 +21,7 @@ const COMBINED: &str = r#"%h %l %u %t "%r" %s %b "%{Referer}i" "%{User-Agent}i""
 /// The format called `name` whose lines `text` describes; `count_us` is how many microseconds one of `%D` is.
 ///
 /// # Errors
-/// See [`crate::engine::paste::compile`].
+/// See [`crate::paste::compile`].
 pub fn format(name: &str, text: &str, count_us: u32) -> Result<TemplateFormat, FormatError> {
     Ok(TemplateFormat::new(
         name,
@@ -33,7 +33,7 @@ pub fn format(name: &str, text: &str, count_us: u32) -> Result<TemplateFormat, F
 /// The template of a pattern.
 ///
 /// # Errors
-/// See [`crate::engine::paste::compile`].
+/// See [`crate::paste::compile`].
 pub fn template(text: &str, count_us: u32) -> Result<Template, FormatError> {
     let (_, text) = unquote(text, "pattern");
     // In server.xml quotes are entities.

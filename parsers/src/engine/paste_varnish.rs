@@ -5,8 +5,8 @@
 
 use crate::engine::fetch_error::finish;
 use crate::engine::id::{self, Header};
-use crate::engine::paste::unquote;
 use crate::engine::paste_apache::compile;
+use crate::engine::quoted::unquote;
 use crate::engine::slot::{Slot, unit};
 use crate::engine::template::{Template, TemplateFormat};
 use crate::error::FormatError;
@@ -18,7 +18,7 @@ pub const DEFAULT: &str = r#"%h %l %u %t "%r" %s %b "%{Referer}i" "%{User-agent}
 /// The format called `name` whose lines `text` describes.
 ///
 /// # Errors
-/// See [`crate::engine::paste::compile`].
+/// See [`crate::paste::compile`].
 pub fn format(name: &str, text: &str) -> Result<TemplateFormat, FormatError> {
     Ok(TemplateFormat::new(name, Product::Varnish, template(text)?))
 }
@@ -26,7 +26,7 @@ pub fn format(name: &str, text: &str) -> Result<TemplateFormat, FormatError> {
 /// The template of a format string.
 ///
 /// # Errors
-/// See [`crate::engine::paste::compile`].
+/// See [`crate::paste::compile`].
 pub fn template(text: &str) -> Result<Template, FormatError> {
     let (_, text) = unquote(text, "varnishncsa");
     let text = match text.trim() {

@@ -2,7 +2,7 @@
 //! configurations append to them (`%D`, `%{UNIQUE_ID}e`, `%{BALANCER_WORKER_NAME}e`).
 //!
 //! The time is when the request was received. The bare shape is shared with others (see [`super::clf`]);
-//! any other `LogFormat` is compiled by [`crate::engine::paste`].
+//! any other `LogFormat` is compiled by [`crate::paste`].
 
 use std::sync::Arc;
 

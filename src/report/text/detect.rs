@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use why502_parsers::engine::paste::Dialect;
+use why502_parsers::paste::Dialect;
 
 use super::coverage;
 use super::page::{Page, Role, Table};

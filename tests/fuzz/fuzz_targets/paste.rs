@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use why502_parsers::engine::paste::{self, Dialect};
+use why502_parsers::paste::{self, Dialect};
 use why502_parsers::{Entry, Head, bytes};
 
 fuzz_target!(|text: &str| {

@@ -4,8 +4,8 @@
 //! so it is said. Sources: nginx's alphabetical index of variables, httpd's `mod_log_config`, HAProxy's
 //! "Custom log format".
 
-use crate::engine::paste::Dialect;
 use crate::fields::closest;
+use crate::paste::Dialect;
 
 /// What is to be said of `text`, one sentence for each variable that `dialect` does not know. A dialect whose
 /// variables are not listed here has none.

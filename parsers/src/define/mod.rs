@@ -3,6 +3,9 @@
 //! A definition names the product and the kind of its lines and has either a `template` or, with `dialect`,
 //! a server's own format string. Samples must match and counter-samples must not, or the definition is refused.
 
+mod check;
+mod template;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,18 +13,17 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::engine::define_check;
-use crate::engine::define_template::{self, Options};
-use crate::engine::paste::{self, Dialect};
-use crate::engine::paste_unknown;
 use crate::engine::template::Template;
 use crate::engine::template_format::TemplateParser;
 use crate::entry::{Entry, Escape, Fault, Kind, Marks, Phase, Signal, Zone};
 use crate::error::{FormatError, LineError};
 use crate::fields::closest;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::paste::{self, Dialect, unknown};
 
-pub use crate::engine::define_template::{SLOTS, SlotDef};
+pub use template::{SLOTS, SlotDef};
+
+use template::Options;
 
 /// What is wrong with a definition, and where: lines and columns count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -428,7 +430,7 @@ impl Placed<'_> {
                 .collect(),
             unknown: match (&raw.dialect, &raw.format) {
                 (Some(dialect), Some(format)) => Dialect::by_name(dialect.get_ref())
-                    .map(|dialect| paste_unknown::unknown(dialect, format.get_ref()))
+                    .map(|dialect| unknown::unknown(dialect, format.get_ref()))
                     .unwrap_or_default(),
                 _ => Vec::new(),
             },
@@ -507,7 +509,7 @@ impl Placed<'_> {
             padded: raw.padded,
             separator,
         };
-        define_template::compile(text.get_ref(), options)
+        template::compile(text.get_ref(), options)
             .map(|template| Body::Template(Arc::new(template)))
             .map_err(|wrong| {
                 let at = self.inside(&text.span(), text.get_ref(), wrong.at);
@@ -553,11 +555,11 @@ impl Placed<'_> {
             return Err(self.error(raw.name.span().start, "the definition has no sample", hint));
         }
         for sample in &raw.sample {
-            define_check::sample(self, sample, defined)?;
+            check::sample(self, sample, defined)?;
         }
         for counter in &raw.counter_sample {
             let line = counter.line.get_ref();
-            if define_check::reads(defined, line.as_bytes()) {
+            if check::reads(defined, line.as_bytes()) {
                 let hint = "make the template say more, or take the line out";
                 return Err(self.error(
                     counter.line.span().start,
@@ -571,5 +573,4 @@ impl Placed<'_> {
 }
 
 #[cfg(test)]
-#[path = "define_tests.rs"]
 mod tests;

@@ -2,7 +2,7 @@
 
 use toml::{Spanned, Value as Toml};
 
-use crate::engine::define::{Defined, DefinitionError, Placed, RawSample};
+use crate::define::{Defined, DefinitionError, Placed, RawSample};
 use crate::entry::Entry;
 use crate::fields::{self, FIELDS, Value, closest, write_rfc3339};
 use crate::format::{Format, Head, Line};
