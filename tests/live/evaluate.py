@@ -90,12 +90,23 @@ def measure(sample, args):
         def visible(row, rest=variant.hops):
             return any(shows(row, one) for hop in rest for one in failed[hop])
 
-        shift = variant.shifts.get(edge, 0)
-        judged = judge.judge(truth, report, variant, shift, visible)
         wrong = {hop: known[hop] + variant.shifts.get(hop, 0) for hop in hops}
-        judged.clocks = judge.clock_errors(report, variant, wrong, edge)
+        stated = judge.stated_offsets(report)
+        shifts = {wrong[hop] for hop in variant.hops if hop not in stated}
+        judged = judge.judge(truth, report, variant, shifts, visible)
+        judged.clocks = {hop: (*error, is_fine(variant, report, hop)) for hop, error in
+                         judge.clock_errors(report, variant.hops, wrong, edge).items()}
         found.append(Result(sample, variant, judged))
     return found
+
+
+def is_fine(variant, report, hop):
+    """Whether a hop and all before it log fractions of a second, so that offsets can be exact."""
+    before = [one["name"] for one in report["hops"] if hop in one["upstreams"] and one["name"] != hop]
+    texts = [variants.read(one)[:20_000] for one in sorted((variant.path / "logs" / hop).glob("*"))
+             if "error" not in one.name]
+    fine = all("msec=" in text or not variants.is_coarse(text) for text in texts)
+    return fine and all(is_fine(variant, report, one) for one in before if one in variant.hops)
 
 
 def shows(row, record):
@@ -264,8 +275,7 @@ def clock_table(results):
     print(f"\n{'clocks':<22}{'variant':<24}{'hop':<16}{'error ms':>12}{'pairs':>7}")
     good, count = 0, 0
     for one in results:
-        for hop, (error, pairs) in sorted(one.judged.clocks.items()):
-            fine = (one.variant.path / "logs" / hop / "app.log").exists()
+        for hop, (error, pairs, fine) in sorted(one.judged.clocks.items()):
             close = abs(error) <= (CLOCK_MS if fine else CLOCK_COARSE_MS)
             if pairs >= CLOCK_PAIRS or not close:
                 count += 1
@@ -277,13 +287,19 @@ def clock_table(results):
 
 
 def misses(results):
-    """Every request that was judged wrongly, once a variant."""
-    print("\nmisses")
+    """What was judged wrongly: per incident, truth and answer how often, in which variants, and one
+    example."""
+    groups = defaultdict(list)
     for one in results:
         for verdict in one.judged.verdicts:
             good = right_or_unexplained(verdict) if one.variant.removed else verdict.subtype_right
             if verdict.visible and not good:
-                print(f"  {one.incident} {one.variant.name}: {verdict.truth}: {verdict.words}")
+                key = one.incident, verdict.fault, verdict.truth, verdict.said or "nothing"
+                groups[key].append((one.variant.name, verdict.words))
+    print("\nmisses")
+    for (incident, fault, true, said), rows in sorted(groups.items()):
+        names = ", ".join(f"{name} {count}" for name, count in Counter(name for name, _ in rows).items())
+        print(f"  {incident} {fault}: {true} taken for {said}: {names}\n      {rows[0][1]}")
 
 
 if __name__ == "__main__":

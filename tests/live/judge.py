@@ -50,14 +50,14 @@ def micros(stamp):
     return delta.days * 86_400_000_000 + delta.seconds * 1_000_000 + delta.microseconds
 
 
-def judge(truth, report, variant, edge_shift_us, visible):
+def judge(truth, report, variant, shifts_us, visible):
     """Judges a report on a variant. `visible(row)`: whether any log left shows that it failed.
 
-    `edge_shift_us` is by how much the clock in which the report speaks is wrong."""
+    `shifts_us` are the errors that the clock in which the report speaks may have."""
     rows = truth["requests"]
     asked = [row for row in rows if not row["near_miss"] and 500 <= (row["status"] or 0) < 600]
     findings = report["findings"]
-    pairs = pair(asked, findings, edge_shift_us, strict=variant.removed is None)
+    pairs = pair(asked, findings, shifts_us, strict=variant.removed is None)
     judged = Judged()
     for n, row in enumerate(asked):
         verdict = verdict_of(row, findings[pairs[n]] if n in pairs else None, variant)
@@ -67,7 +67,7 @@ def judge(truth, report, variant, edge_shift_us, visible):
     rest = [one for at, one in enumerate(findings) if at not in taken]
     # A finding about a request that failed otherwise (cut short, hidden by a retry) is no error.
     others = [row for row in rows if row not in asked]
-    excused = set(pair(others, rest, edge_shift_us, strict=False).values())
+    excused = set(pair(others, rest, shifts_us, strict=False).values())
     judged.extra = [say(one) for at, one in enumerate(rest) if at not in excused]
     return judged
 
@@ -98,12 +98,12 @@ def say(finding):
             f"{finding.get('subtype')} {request['method']} {request['path']}")
 
 
-def pair(rows, findings, shift_us, strict):
+def pair(rows, findings, shifts_us, strict):
     """Pairs requests with findings one to one, the surest first: row number -> finding number."""
     fits = []
     for n, row in enumerate(rows):
         for at, finding in enumerate(findings):
-            fit = fit_of(row, finding, shift_us, strict)
+            fit = fit_of(row, finding, shifts_us, strict)
             if fit is not None:
                 fits.append((fit, n, at))
     pairs, taken = {}, set()
@@ -114,13 +114,17 @@ def pair(rows, findings, shift_us, strict):
     return pairs
 
 
-def fit_of(row, finding, shift_us, strict):
+def fit_of(row, finding, shifts_us, strict):
     """How good a pair is (less is better); None if it is none."""
     request = finding["request"]
-    if (row["method"], row["path"]) != (request["method"], request["path"]):
+    if row["method"] != request["method"] or not same_path(row["path"], request["path"]):
         return None
-    apart = min(abs(micros(row["end"]) + shift - micros(finding["time"])) for shift in (0, shift_us))
-    if apart > NEAR_US:
+    at = micros(finding["time"])
+    # A log that has only the start of a request cannot say when it ended.
+    early = min(max(0, micros(row["start"]) + shift - at, at - micros(row["end"]) - shift)
+                for shift in shifts_us)
+    apart = min(abs(micros(row["end"]) + shift - at) for shift in shifts_us)
+    if early > NEAR_US:
         return None
     same_id = any(one in request["ids"] for one in row["ids"].values())
     same_status = row["status"] == finding["status"]
@@ -131,24 +135,35 @@ def fit_of(row, finding, shift_us, strict):
     return (not same_id, not same_status, not same_client, client != row["client"], apart)
 
 
-def clock_errors(report, variant, known, edge):
-    """Hop -> (error in ms, pairs, resolution in ms) of each offset that the report states.
+def same_path(path, logged):
+    """Whether a log means this path: some strip the query string, and may leave its mark."""
+    return path == logged or path.split("?")[0] == logged.removesuffix("?")
 
-    `known` is what each hop's clock is wrong by (microseconds); only differences can be seen."""
+
+def stated_offsets(report):
+    """Hop -> (offset in ms, pairs) as the report states it; of several files the one with most
+    pairs."""
     stated = {}
     for one in report["inputs"]:
         clock = one["clock"]
         if clock and clock["pairs"] > stated.get(one["hop"], (0, 0))[1]:
             stated[one["hop"]] = (clock["offset_ms"], clock["pairs"])
-    reference = edge if edge in variant.hops else None
-    if reference is None:
+    return stated
+
+
+def clock_errors(report, hops, known, edge):
+    """Hop -> (error in ms, pairs) of each clock that is wrong or said to be.
+
+    `known` is what each hop's clock is wrong by (microseconds); only differences can be seen, and
+    the report measures them from the outermost hop whose clock it believes."""
+    stated = stated_offsets(report)
+    believed = [hop for hop in [edge, *hops] if hop in hops and hop not in stated]
+    if not believed or edge not in hops:
         return {}
-    base = known.get(reference, 0) / 1000 + stated.get(reference, (0, 0))[0]
+    base = known[believed[0]] / 1000
     errors = {}
-    for hop in variant.hops:
-        wrong = known.get(hop, 0) / 1000 - known.get(reference, 0) / 1000
-        if hop == reference or (hop not in stated and wrong == 0):
-            continue
-        offset, pairs = stated.get(hop, (0.0, 0))
-        errors[hop] = (round(known.get(hop, 0) / 1000 + offset - base, 1), pairs)
+    for hop in hops:
+        if hop in stated or known[hop] / 1000 != base:
+            offset, pairs = stated.get(hop, (0.0, 0))
+            errors[hop] = (round(known[hop] / 1000 + offset - base, 1), pairs)
     return errors

@@ -46,6 +46,12 @@ def kill_while_busy(lab, server, target, sources, fault, ages, refused, down):
     return Outage(kill_us, now_us(), dead_us)
 
 
+def kept_down(outage, hold_us):
+    """The outage, as a proxy lived it that does not try again for so long after a failure."""
+    outage.up_us += hold_us
+    return outage
+
+
 def explain_by_outage(sent, outages, received, in_flight, refused):
     """The fault of an unplanned failure that met an outage, or None.
 

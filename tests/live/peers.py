@@ -22,20 +22,28 @@ def silent_peer(lab, address):
     lab.closers.append(lambda: (close(listener), [close(one) for one in held]))
 
 
-def deaf_peer(lab, address):
-    """Listens with a full accept queue and never accepts, so that further SYNs go unanswered."""
+def deaf_peer(lab, address, at_once=True):
+    """Listens with a full accept queue and never accepts, so that further SYNs go unanswered.
+
+    Returns what fills the queue, to be called once, unless it is filled `at_once`."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(address)
     listener.listen(0)
     fillers = []
-    for _ in range(8):
-        filler = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        filler.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            filler.connect(address)
-        fillers.append(filler)
+
+    def fill():
+        for _ in range(8):
+            filler = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            filler.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                filler.connect(address)
+            fillers.append(filler)
+
     lab.closers.append(lambda: [close(one) for one in [*fillers, listener]])
+    if at_once:
+        fill()
+    return fill
 
 
 def raw_peer(lab, address, answer):

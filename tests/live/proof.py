@@ -1,11 +1,14 @@
 """Proof that a truth and a server's log speak of the same failures, one for one."""
 
+import re
+import time
 from calendar import timegm
 from datetime import datetime
 
 from lab import Rejected
 
 SLACK_US = 1_500_000
+NGINX_LINE = re.compile(r'\S+ - \S+ \[([^] ]+) [^]]*\] "(\S+) (\S+) [^"]*" (\d+) ')
 
 
 def errors_agree(rows, logged, slack_us=SLACK_US):
@@ -34,3 +37,16 @@ def end_us(row):
     """When a row of the truth ended, in microseconds since the Unix epoch."""
     moment = datetime.strptime(row["end"], "%Y-%m-%dT%H:%M:%S.%fZ")
     return timegm(moment.timetuple()) * 1_000_000 + moment.microsecond
+
+
+def logged_by_nginx(lines):
+    """The failures in an nginx access log whose zone is UTC, in the shape of `errors_agree`."""
+    logged = []
+    for line in lines:
+        match = NGINX_LINE.match(line)
+        if not match:
+            raise Rejected(f"nginx's line has another shape: {line}")
+        moment = timegm(time.strptime(match.group(1), "%d/%b/%Y:%H:%M:%S"))
+        if int(match.group(4)) >= 500:
+            logged.append((match.group(2), match.group(3), int(match.group(4)), moment * 1_000_000))
+    return logged

@@ -109,11 +109,11 @@ def together(actions):
         thread.join()
 
 
-def settle(lab, hop, rounds, proxy_retried):
+def settle(lab, hop, rounds, proxy_retried, status=502):
     """Gives each request of the rounds that met the race its fault, and proves it.
 
     `proxy_retried(sent)` says from the proxy's access log whether a good answer came at the
-    second attempt."""
+    second attempt; `status` is what the proxy answers if there was none."""
     events = lab.side_events(hop)
     received = {event["token"]: event["t"] for event in events if event["e"] == "req"}
     idle = [event for event in events if event["e"] == "close" and event["idle"] is not None
@@ -122,7 +122,7 @@ def settle(lab, hop, rounds, proxy_retried):
     for sent in lab.sent:
         if "race" not in sent.notes:
             continue
-        if sent.status == 502 and sent.token not in received:
+        if sent.status == status and sent.token not in received:
             sent.fault = rounds.surfaced
         elif sent.status in (200, 201) and proxy_retried(sent):
             sent.fault = rounds.masked

@@ -1,4 +1,4 @@
-"""More servers for a `Lab`: Caddy, Apache httpd, gunicorn, Edge Microgateway.
+"""More servers for a `Lab`: Caddy, Apache httpd, gunicorn, Edge Microgateway, Varnish, Squid, Express.
 
 They live beside `lab.py` and are started the same way: each has a hop directory as its working
 directory, so that every path in its configuration and its logs is relative.
@@ -7,6 +7,7 @@ directory, so that every path in its configuration and its logs is relative.
 import json
 import subprocess
 import sys
+import time
 
 from lab import HERE, Missing, program, version
 
@@ -61,19 +62,86 @@ def microgateway(lab, hop, conf, listen, name="gw-1", **clock):
 
 
 def gateway_modules():
-    """Installs what `apps/gateway/package.json` names if it is not there; gives `node_modules`."""
-    home = HERE / "apps/gateway"
+    """The modules of Edge Microgateway's engine, installed if they are not there."""
+    return installed(HERE / "apps/gateway", "microgateway-core")
+
+
+def express_modules():
+    """The modules of the Express proxy, installed if they are not there."""
+    return installed(HERE / "apps/express", "http-proxy-middleware")
+
+
+def installed(home, package):
+    """Installs what `package.json` in `home` names if `package` is not there; gives its
+    `node_modules`."""
     modules = home / "node_modules"
-    if (modules / "microgateway-core/package.json").exists():
+    if (modules / package / "package.json").exists():
         return modules
     npm = program("npm", "apt-get install npm")
     done = subprocess.run([npm, "install", "--no-package-lock", "--no-audit", "--no-fund"],
                           cwd=home, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or [""]
-        raise Missing("node module microgateway-core",
-                      f"npm install in tests/live/apps/gateway ({last[0]})")
+        raise Missing(f"node module {package}",
+                      f"npm install in tests/live/apps/{home.name} ({last[0]})")
     return modules
+
+
+def express(lab, hop, settings, **clock):
+    """Starts the proxy made of Express and http-proxy-middleware (`apps/express/proxy.js`)."""
+    binary = program("node", "apt-get install nodejs")
+    modules = express_modules()
+    lab.versions["node"] = version([binary, "-v"], r"v(\S+)")
+    for name in ("express", "http-proxy-middleware", "morgan", "winston"):
+        lab.versions[name] = json.loads((modules / name / "package.json").read_text())["version"]
+    lab.config(hop, "settings.json", json.dumps(settings, indent=2) + "\n")
+    argv = [binary, str(HERE / "apps/express/proxy.js"), "conf/settings.json"]
+    return lab.spawn(hop, argv, [(settings["host"], settings["port"])], lab.environment(**clock))
+
+
+# What varnishncsa writes of a client's request and of a fetch, and what varnishlog leaves out.
+NCSA = '%h %l %u %t "%r" %s %b "%{Referer}i" "%{User-agent}i" %D %{Varnish:time_firstbyte}x '
+CLIENT_FORMAT = NCSA + "%{Varnish:handling}x rid=%{X-Request-ID}i"
+BACKEND_FORMAT = NCSA + "- b rid=%{X-Request-ID}i %{VSL:FetchError}x"
+NOT_LOGGED = "^X-Lab-"
+
+
+def varnish(lab, hop, vcl, listen, **clock):
+    """Starts varnishd, varnishncsa for both sides, and varnishlog for the requests that failed.
+
+    The process that serves is a child of the server's process."""
+    daemon = program("varnishd", "apt-get install varnish")
+    ncsa, log = (program(name, "apt-get install varnish") for name in ("varnishncsa", "varnishlog"))
+    lab.versions["varnish"] = version([daemon, "-V"], r"varnish-(\S+)")
+    conf = lab.config(hop, "default.vcl", vcl)
+    home, env = lab.hop(hop) / "tmp/varnish", lab.environment(**clock)
+    server = lab.spawn(hop, [
+        daemon, "-F", "-a", "%s:%d" % listen, "-f", str(conf), "-n", str(home), "-j", "none",
+        "-i", "cache1", "-s", "malloc,32m", "-T", "none", "-p", "timeout_idle=75",
+        "-p", "thread_pool_min=20"], [listen], env)
+    for argv in ([ncsa, "-c", "-F", CLIENT_FORMAT, "-w", "logs/access.log"],
+                 [ncsa, "-b", "-F", BACKEND_FORMAT, "-w", "logs/backend.log"],
+                 [log, "-g", "request", "-q", "FetchError or BerespStatus >= 500",
+                  "-X", NOT_LOGGED, "-A", "-w", "logs/fetch-errors.log"]):
+        lab.spawn(hop, [*argv, "-n", str(home)], [], env)
+    time.sleep(0.5)  # They begin with what comes after they have found the log.
+    return server
+
+
+def squid(lab, hop, conf, listen, **clock):
+    """Starts Squid in the foreground as one process."""
+    binary = program("squid", "apt-get install squid")
+    lab.versions["squid"] = version([binary, "-v"], r"Version (\S+)")
+    lab.config(hop, "squid.conf", conf)
+    home = lab.hop(hop)
+    (home / "logs").chmod(0o777)  # Squid writes as another user.
+    (home / "tmp").chmod(0o777)
+    argv = [binary, "-N", "-f", "conf/squid.conf"]
+    server = lab.spawn(hop, argv, [listen], lab.environment(**clock))
+    time.sleep(0.5)
+    # What it said while starting names directories of this machine: rotated away, with copytruncate.
+    (home / "logs/cache.log").write_bytes(b"")
+    return server
 
 
 def virtual_environment(packages):

@@ -30,7 +30,8 @@ GATEWAY = re.compile(r"(?P<end>\S+Z) \[error\]\[[^]]*\]\[\d+\]\[acme\]\[prod\]\[
 # What is known of a hop beside its log: its zone where the log does not say, its clock's error.
 ZONES = {("haproxy-nginx-node", "lb-haproxy"): ZoneInfo("Europe/Berlin")}
 SHIFTS = {("haproxy-nginx-node", "shop-app"): timedelta(seconds=2.3),
-          ("caddy-node", "shop-app"): timedelta(seconds=-1.7)}
+          ("caddy-node", "shop-app"): timedelta(seconds=-1.7),
+          ("caddy-node", "orders-app"): timedelta(seconds=-1.7)}
 # What a hop logs where its client got no answer.
 SILENT = {"edge-apache": 502}
 

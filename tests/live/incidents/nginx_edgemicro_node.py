@@ -39,14 +39,9 @@ there, and `listen_backlog` as well for a full accept queue. TLS spoken to a pla
 `tls_rejected`; `protocol_mismatch` says the same.
 """
 
-import re
-import time
-from calendar import timegm
-
-from lab import Rejected
 from outage import explain_by_outage, kill_while_busy
 from peers import deaf_peer, raw_peer, silent_peer
-from proof import errors_agree, expected
+from proof import errors_agree, expected, logged_by_nginx
 from race import Rounds, run_rounds, settle
 from servers import microgateway
 from traffic import SHOP, Plan, background, schedule
@@ -231,17 +226,6 @@ def run(lab):
     return lambda sent: explain_by_outage(sent, outages, received, CRASH, GONE)
 
 
-LINE = re.compile(r'\S+ - \S+ \[([^]]+) \+0000\] "(\S+) (\S+) [^"]+" (\d+) .* rid=(\w+)$')
-
-
 def check(lab, rows):
     """Every failure of the truth is one line of nginx's access log, and the other way round."""
-    logged = []
-    for line in lab.log_lines(NGINX, "access.log"):
-        match = LINE.match(line)
-        if not match:
-            raise Rejected(f"nginx's line has another shape: {line}")
-        moment = timegm(time.strptime(match.group(1), "%d/%b/%Y:%H:%M:%S"))
-        if int(match.group(4)) >= 500:
-            logged.append((match.group(2), match.group(3), int(match.group(4)), moment * 1_000_000))
-    errors_agree(expected(rows), logged)
+    errors_agree(expected(rows), logged_by_nginx(lab.log_lines(NGINX, "access.log")))
