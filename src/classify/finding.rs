@@ -289,6 +289,7 @@ fn hops(case: &Case<'_, '_>) -> Vec<HopRecord> {
             product: record.product.name().to_owned(),
             start: start.map(Micros),
             end: end.map(Micros),
+            logged: (record.raw_us != 0).then_some(Micros(record.raw_us)),
             duration_ms: record.duration_us.map(|us| us as f64 / 1e3),
             status: link.outcome.as_ref().and_then(|r| r.status),
             joined_by: link.joined_by,

@@ -1,18 +1,21 @@
 //! Clock offsets between hops, learnt from requests that two hops both logged.
 //!
 //! A request at the inner hop lies within the same request at the outer hop. Each pair of records allows an
-//! interval of offsets; the offset that most pairs allow is the clocks' difference. The same count, taken both
-//! ways round, says which hop is the outer one.
+//! interval of offsets; the offset that most pairs allow is the clocks' difference. Where a straight line through time
+//! is allowed by clearly more pairs than any constant, the clocks drift apart. The same count, taken both ways round,
+//! says which hop is the outer one.
 
 use std::collections::BTreeMap;
 
+use super::drift;
+use crate::model::Shift;
 use crate::select::sketch::{Group, Sample, Sketch};
 
 /// How two logs' clocks and requests fit together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fit {
-    /// Added to the inner log's stamps to bring them to the outer log's clock.
-    pub offset_us: i64,
+    /// Brings the inner log's stamps to the outer log's clock.
+    pub shift: Shift,
     /// Half the width of the interval that the pairs leave open.
     pub spread_us: i64,
     /// Pairs that allow the offset.
@@ -21,9 +24,22 @@ pub struct Fit {
     pub compared: u32,
     /// Whether the pairs were matched by id.
     pub by_id: bool,
+    /// Whether the pairs agree with it all the time; otherwise a clock was set in between.
+    pub steady: bool,
     /// Of the requests (or kinds of request) that both logged, how many took longer in the outer log, less how many
     /// took longer in the inner one.
     pub longer: i32,
+}
+
+/// The offsets that one pair of records allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Allowed {
+    /// The inner record's stamp.
+    pub at_us: i64,
+    /// The least.
+    pub low: i64,
+    /// The greatest.
+    pub high: i64,
 }
 
 /// Fewer agreeing pairs than this are an accident.
@@ -55,8 +71,7 @@ pub fn fit(outer: &Sketch, inner: &Sketch) -> Option<Fit> {
 fn longer(outer: &BTreeMap<u64, Group>, inner: &BTreeMap<u64, Group>) -> i32 {
     let mean = |group: &Group| {
         let whole: Vec<i64> = group
-            .samples
-            .iter()
+            .samples()
             .filter(|s| s.whole)
             .map(|s| s.end_us - s.start_us)
             .collect();
@@ -71,61 +86,89 @@ fn longer(outer: &BTreeMap<u64, Group>, inner: &BTreeMap<u64, Group>) -> i32 {
 }
 
 /// One interval of allowed offsets per pair of samples with the same key, and the number of inner samples compared.
-fn intervals(outer: &BTreeMap<u64, Group>, inner: &BTreeMap<u64, Group>) -> (Vec<(i64, i64)>, u32) {
+fn intervals(outer: &BTreeMap<u64, Group>, inner: &BTreeMap<u64, Group>) -> (Vec<Allowed>, u32) {
     let mut all = Vec::new();
     let mut compared = 0;
     for (key, inside) in inner {
         let Some(outside) = outer.get(key) else { continue };
-        compared += inside.samples.len().min(outside.samples.len()) as u32;
-        for a in &outside.samples {
-            all.extend(inside.samples.iter().filter_map(|b| allowed(a, b)));
+        compared += inside.samples().count().min(outside.samples().count()) as u32;
+        for a in outside.samples() {
+            all.extend(inside.samples().filter_map(|b| allowed(a, b)));
         }
     }
     (all, compared)
 }
 
-/// Whether the two can be of one request, the inner one's clock corrected by `offset_us`.
-pub fn agree(outer: &Sample, inner: &Sample, offset_us: i64) -> bool {
-    allowed(outer, inner).is_some_and(|(low, high)| low <= offset_us && offset_us <= high)
+/// Whether the two can be of one request, the inner one's clock corrected by `shift`.
+pub fn agree(outer: &Sample, inner: &Sample, shift: Shift) -> bool {
+    allowed(outer, inner).is_some_and(|pair| pair.contains(shift.without_fold(pair.at_us)))
+}
+
+impl Allowed {
+    /// Whether the pair allows `offset_us`.
+    pub(super) const fn contains(&self, offset_us: i64) -> bool {
+        self.low <= offset_us && offset_us <= self.high
+    }
 }
 
 /// The offsets of `inner`'s clock with which it lies within `outer`.
-fn allowed(outer: &Sample, inner: &Sample) -> Option<(i64, i64)> {
+fn allowed(outer: &Sample, inner: &Sample) -> Option<Allowed> {
     // A sample without duration is an instant of the request, not its whole.
     let (before, after) = if outer.whole { (0, 0) } else { (1_000_000, 0) };
     let low = outer.start_us - before - inner.start_us - i64::from(inner.resolution_us) - TOLERANCE_US;
     let high = outer.end_us + after + i64::from(outer.resolution_us) - inner.end_us + TOLERANCE_US;
-    (low <= high && low.abs() <= FARTHEST_US).then_some((low, high))
+    (low <= high && low.abs() <= FARTHEST_US).then_some(Allowed {
+        at_us: inner.end_us,
+        low,
+        high,
+    })
 }
 
-fn best((intervals, compared): (Vec<(i64, i64)>, u32), by_id: bool) -> Option<Fit> {
-    let (pairs, low, high) = deepest(&intervals)?;
+fn best((intervals, compared): (Vec<Allowed>, u32), by_id: bool) -> Option<Fit> {
+    let constant = deepest(&intervals)?;
+    let drifting = drift::of(&intervals, &constant);
+    let (pairs, low, high) = drifting.map_or((constant.pairs, constant.low, constant.high), |drifting| {
+        (drifting.best.pairs, drifting.best.low, drifting.best.high)
+    });
     // By id each request is compared once, so most must agree; by path most combinations are of different requests.
-    let needed = if by_id { compared / 2 } else { compared * 2 / 5 };
+    let needed = if by_id { compared / 2 } else { compared / 4 };
     if pairs < FEWEST.max(needed) {
         return None;
     }
-    let contain = |offset: i64| {
-        intervals
-            .iter()
-            .filter(|(low, high)| *low <= offset && offset <= *high)
-            .count() as u32
-    };
-    if !by_id && pairs <= 3 * by_chance(low.midpoint(high), &contain) / 2 {
+    let contain = |offset: i64| intervals.iter().filter(|pair| pair.contains(offset)).count() as u32;
+    let middle = low.midpoint(high);
+    if !by_id && pairs <= 3 * by_chance(middle, &contain) / 2 {
         return None;
     }
-    // Clocks are right until the logs say otherwise: a whole zone that nearly all pairs allow is preferred.
-    let middle = low.midpoint(high);
-    let zone = zone_and_skew(middle).0;
-    let at_zone = contain(zone);
-    let agree = at_zone * 100 >= pairs * 95;
-    Some(Fit {
-        offset_us: if agree { zone } else { middle },
+    let found = Fit {
+        shift: Shift {
+            us: middle,
+            drift_ppb: drifting.map_or(0, |drifting| drifting.ppb),
+            pivot_us: drifting.map_or(0, |drifting| drifting.pivot_us),
+            fold: None,
+        },
         spread_us: (high - low) / 2,
-        pairs: if agree { at_zone } else { pairs },
+        pairs,
         compared,
         by_id,
+        steady: true,
         longer: 0,
+    };
+    let zone = zone_and_skew(middle).0;
+    let at_zone = contain(zone);
+    // Clocks are right until the logs say otherwise: a whole zone that nearly all pairs allow is preferred.
+    let fit = if drifting.is_none() && at_zone * 100 >= pairs * 95 {
+        Fit {
+            shift: Shift::of(zone),
+            pairs: at_zone,
+            ..found
+        }
+    } else {
+        found
+    };
+    Some(Fit {
+        steady: drift::is_steady(&intervals, fit.shift, by_id),
+        ..fit
     })
 }
 
@@ -140,12 +183,23 @@ fn by_chance(offset_us: i64, contain: &impl Fn(i64) -> u32) -> u32 {
     sum / ELSEWHERE_MS.len() as u32
 }
 
-/// The offsets that most intervals contain: how many do, and the first and last such offset.
-fn deepest(intervals: &[(i64, i64)]) -> Option<(u32, i64, i64)> {
-    let mut edges: Vec<(i64, i32)> = Vec::with_capacity(intervals.len() * 2);
-    for &(low, high) in intervals {
-        edges.push((low, -1)); // Opens; sorts before closings at the same offset.
-        edges.push((high, 1));
+/// The offsets that most pairs allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Deepest {
+    /// How many do.
+    pub pairs: u32,
+    /// The first such offset.
+    pub low: i64,
+    /// The last one next to it.
+    pub high: i64,
+}
+
+/// The offsets that most intervals contain.
+pub(super) fn deepest<'a>(intervals: impl IntoIterator<Item = &'a Allowed>) -> Option<Deepest> {
+    let mut edges: Vec<(i64, i32)> = Vec::new();
+    for pair in intervals {
+        edges.push((pair.low, -1)); // Opens; sorts before closings at the same offset.
+        edges.push((pair.high, 1));
     }
     edges.sort_unstable();
     let (mut depth, mut most, mut low, mut high) = (0i32, 0i32, 0, 0);
@@ -157,7 +211,11 @@ fn deepest(intervals: &[(i64, i64)]) -> Option<(u32, i64, i64)> {
             high = edges.get(at + 1).map_or(offset, |next| next.0);
         }
     }
-    (most > 0).then_some((most as u32, low, high))
+    (most > 0).then_some(Deepest {
+        pairs: most as u32,
+        low,
+        high,
+    })
 }
 
 /// Splits a correction of stamps without zone into a zone offset (a multiple of a quarter of an hour) and what is
@@ -208,7 +266,7 @@ mod tests {
         let (outer, inner) = traffic(2_300_000, 1);
         let fit = fit(&outer, &inner).unwrap();
         assert!(fit.by_id);
-        assert!((fit.offset_us - 2_300_000).abs() < 2_000, "{fit:?}");
+        assert!((fit.shift.us - 2_300_000).abs() < 2_000, "{fit:?}");
     }
 
     #[test]
@@ -216,10 +274,10 @@ mod tests {
         let (outer, inner) = traffic(-3_600_000_000 + 40_000, 1_000);
         let found = best(intervals(outer.requests(), inner.requests()), false).unwrap();
         assert!(
-            (found.offset_us + 3_600_000_000 - 40_000).abs() < 20_000,
+            (found.shift.us + 3_600_000_000 - 40_000).abs() < 20_000,
             "{found:?}"
         );
-        assert_eq!(zone_and_skew(found.offset_us).0, -3_600_000_000);
+        assert_eq!(zone_and_skew(found.shift.us).0, -3_600_000_000);
     }
 
     #[test]
@@ -249,7 +307,7 @@ mod tests {
     #[test]
     fn clocks_that_agree_are_left_alone() {
         let (outer, inner) = traffic(0, 1_000_000);
-        assert_eq!(fit(&outer, &inner).unwrap().offset_us, 0);
+        assert_eq!(fit(&outer, &inner).unwrap().shift.us, 0);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod clocks;
 pub mod details;
+mod drift;
 pub mod join;
 pub mod topology;
 pub mod zones;

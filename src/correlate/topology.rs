@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::clocks::{self, Fit};
-use crate::model::{HopId, ids};
+use crate::model::{HopId, Shift, ids};
 use crate::select::sketch::{Group, Sample, Sketch};
 
 /// What is known of one hop's request logs before topology is worked out.
@@ -25,6 +25,8 @@ pub struct Node<'a> {
     pub addresses: Vec<String>,
     /// Place in an order given by the user.
     pub given_rank: Option<usize>,
+    /// Clock correction given by the user.
+    pub given_us: Option<i64>,
 }
 
 /// How the hops hang together.
@@ -35,7 +37,9 @@ pub struct Topology {
     /// For each hop, the hops it sends requests to.
     pub edges: BTreeMap<HopId, BTreeSet<HopId>>,
     /// How each hop's clock compares with the outermost hop it is connected to: `(correction, fit)`.
-    pub clocks: BTreeMap<HopId, (i64, Fit)>,
+    pub clocks: BTreeMap<HopId, (Shift, Fit)>,
+    /// Pairs of hops, the outer one first, whose clocks were set against each other while they logged.
+    pub unsteady: BTreeSet<(HopId, HopId)>,
     /// Pairs of hops whose records carry the same ids, both ways.
     pub by_id: BTreeSet<(HopId, HopId)>,
     /// Addresses (or names) by which outer hops' records were seen to mean a hop.
@@ -52,6 +56,10 @@ pub fn work_out(nodes: &[Node<'_>], route_of: &RouteOf<'_>) -> Topology {
     let order = order(nodes, &edges);
     drop_shortcuts(&mut edges);
     let clocks = settle_clocks(nodes, &order, &fits);
+    let unsteady = fits.iter().filter(|(_, fit)| !fit.steady).map(|(&pair, _)| pair);
+    let unsteady = unsteady
+        .filter(|(outer, inner)| edges.get(outer).is_some_and(|of_outer| of_outer.contains(inner)))
+        .collect();
     let by_id = fits
         .iter()
         .filter(|(_, fit)| fit.by_id)
@@ -62,6 +70,7 @@ pub fn work_out(nodes: &[Node<'_>], route_of: &RouteOf<'_>) -> Topology {
         order,
         edges,
         clocks,
+        unsteady,
         by_id,
         addresses,
     }
@@ -193,8 +202,8 @@ fn addresses(
             };
             for (key, outside) in a {
                 let Some(inside) = b.get(key) else { continue };
-                for a in &outside.samples {
-                    let agrees = inside.samples.iter().any(|b| clocks::agree(a, b, fit.offset_us));
+                for a in outside.samples() {
+                    let agrees = inside.samples().any(|b| clocks::agree(a, b, fit.shift));
                     if let Some(address) = address_of(outer, outside, a, route_of).filter(|_| agrees) {
                         *votes
                             .entry((outer, address))
@@ -207,8 +216,16 @@ fn addresses(
         }
     }
     let mut addresses: BTreeMap<HopId, BTreeSet<String>> = BTreeMap::new();
-    for ((_, address), hops) in votes {
+    for ((outer, address), hops) in votes {
         let all: u32 = hops.values().sum();
+        // Ids lead from one address to several hops where a server without logs stands between them.
+        let by_id = |hop: &HopId| fits.get(&(outer, *hop)).is_some_and(|fit| fit.by_id);
+        let reached = hops
+            .iter()
+            .filter(|(hop, count)| **count >= FEWEST_VOTES && by_id(hop));
+        if reached.count() > 1 {
+            continue;
+        }
         if let Some((&hop, &most)) = hops
             .iter()
             .max_by_key(|(hop, count)| (**count, std::cmp::Reverse(**hop)))
@@ -279,14 +296,19 @@ fn settle_clocks(
     nodes: &[Node<'_>],
     order: &[HopId],
     fits: &BTreeMap<(HopId, HopId), Fit>,
-) -> BTreeMap<HopId, (i64, Fit)> {
+) -> BTreeMap<HopId, (Shift, Fit)> {
     let unknown_zone = |hop: HopId| nodes.iter().any(|node| node.hop == hop && node.zone_unknown);
     let mut roots: Vec<HopId> = order.to_vec();
     roots.sort_by_key(|&hop| unknown_zone(hop));
-    let mut settled: BTreeMap<HopId, i64> = BTreeMap::new();
+    let given = nodes
+        .iter()
+        .filter_map(|node| Some((node.hop, Shift::of(node.given_us?))));
+    let mut settled: BTreeMap<HopId, Shift> = given.collect();
+    // What the user gave is where the others start from.
+    roots.sort_by_key(|hop| !settled.contains_key(hop));
     let mut clocks = BTreeMap::new();
     for root in roots {
-        settled.entry(root).or_insert(0);
+        settled.entry(root).or_default();
         while let Some((hop, correction, fit)) = best_next(order, fits, &settled) {
             settled.insert(hop, correction);
             clocks.insert(hop, (correction, fit));
@@ -299,17 +321,17 @@ fn settle_clocks(
 fn best_next(
     order: &[HopId],
     fits: &BTreeMap<(HopId, HopId), Fit>,
-    settled: &BTreeMap<HopId, i64>,
-) -> Option<(HopId, i64, Fit)> {
-    let mut best: Option<(HopId, i64, Fit)> = None;
+    settled: &BTreeMap<HopId, Shift>,
+) -> Option<(HopId, Shift, Fit)> {
+    let mut best: Option<(HopId, Shift, Fit)> = None;
     for (at, &outer) in order.iter().enumerate() {
         for &inner in &order[at + 1..] {
-            let Some(&fit) = fits.get(&(outer, inner)) else {
+            let Some(&fit) = fits.get(&(outer, inner)).filter(|fit| fit.steady) else {
                 continue;
             };
             let candidate = match (settled.get(&outer), settled.get(&inner)) {
-                (Some(known), None) => (inner, known + fit.offset_us, fit),
-                (None, Some(known)) => (outer, known - fit.offset_us, fit),
+                (Some(&known), None) => (inner, fit.shift.then(known), fit),
+                (None, Some(&known)) => (outer, fit.shift.inverse().then(known), fit),
                 _ => continue,
             };
             if best.is_none_or(|(_, _, so_far)| fit.pairs > so_far.pairs) {
@@ -364,6 +386,7 @@ mod tests {
             routes_to: Vec::new(),
             addresses: Vec::new(),
             given_rank: None,
+            given_us: None,
         }
     }
 
@@ -374,13 +397,39 @@ mod tests {
         assert_eq!(topology.order, [HopId(0), HopId(1), HopId(2)]);
         assert_eq!(topology.edges[&HopId(0)], BTreeSet::from([HopId(1)]));
         assert_eq!(topology.edges[&HopId(1)], BTreeSet::from([HopId(2)]));
-        assert!((topology.clocks[&HopId(1)].0 + 500_000).abs() < 3_000);
-        assert!(topology.clocks[&HopId(2)].0.abs() < 3_000);
+        assert!((topology.clocks[&HopId(1)].0.us + 500_000).abs() < 3_000);
+        assert!(topology.clocks[&HopId(2)].0.us.abs() < 3_000);
         assert!(topology.by_id.contains(&(HopId(2), HopId(0))));
         assert_eq!(
             topology.addresses[&HopId(2)],
             BTreeSet::from(["10.0.0.7:3000".to_owned()])
         );
+    }
+
+    #[test]
+    fn an_address_behind_which_several_hops_are_reached_is_none_of_theirs() {
+        let mut hops = [Sketch::default(), Sketch::default(), Sketch::default()];
+        for n in 0..200u64 {
+            let sample = |inset: i64| Sample {
+                start_us: n as i64 * 41_017 + inset,
+                end_us: n as i64 * 41_017 + 30_000 - inset,
+                resolution_us: 1,
+                whole: true,
+                upstream: 0,
+            };
+            let told = |upstream: &'static [u8]| Told {
+                path: b"/a",
+                upstream,
+            };
+            hops[0].offer_id(mix(n), Some(sample(0)), told(b"10.0.0.7:8000"));
+            hops[1 + usize::from(n % 4 == 0)].offer_id(mix(n), Some(sample(1_000)), told(b""));
+        }
+        let [edge, one, other] = hops;
+        let mut one = node(1, &one);
+        one.is_proxy = false;
+        let topology = work_out(&[node(0, &edge), one, node(2, &other)], &|_, _| None);
+        assert_eq!(topology.edges[&HopId(0)], BTreeSet::from([HopId(1), HopId(2)]));
+        assert_eq!(topology.addresses, BTreeMap::new());
     }
 
     #[test]

@@ -104,6 +104,12 @@ pub struct Clock {
     pub pairs: u32,
     /// Half the width of the interval that the pairs allow, in milliseconds.
     pub spread_ms: f64,
+    /// Change of the correction, in milliseconds per thousand seconds of the log; absent if it is constant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_ppm: Option<f64>,
+    /// The stamp, as logged, at which the correction is `offset_ms`; absent if it is constant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset_at: Option<Micros>,
 }
 
 /// One hop.
@@ -294,6 +300,9 @@ pub struct HopRecord {
     pub start: Option<Micros>,
     /// End, corrected clock.
     pub end: Option<Micros>,
+    /// The stamp as logged, before any correction; civil time is read as UTC where the log does not say its zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logged: Option<Micros>,
     /// Duration as logged.
     pub duration_ms: Option<f64>,
     /// Status.

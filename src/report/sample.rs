@@ -367,6 +367,7 @@ fn hop(
         product: product.into(),
         start: Some(at(start)),
         end: Some(at(start + took_ms / 1e3)),
+        logged: None,
         duration_ms: Some(took_ms),
         status: Some(502),
         joined_by: by,
@@ -476,6 +477,8 @@ fn inputs() -> Vec<Input> {
         offset_ms: -2_300.4,
         pairs: 412,
         spread_ms: 0.4,
+        drift_ppm: None,
+        offset_at: None,
     });
     all[5].unparsed = 64;
     all

@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use crate::correlate::topology::Topology;
 use crate::correlate::{clocks, zones};
 use crate::model::finding::Clock;
-use crate::model::{HopId, Record, SourceId};
+use crate::model::{HopId, Micros, Record, Shift, SourceId};
 use crate::select::Survey;
 
 /// How one input's stamps were brought to the common clock.
 #[derive(Debug, Clone)]
 pub(super) struct Correction {
-    /// Added to the stamps, zone and clock error together.
-    pub us: i64,
+    /// What is added to the stamps, zone and clock error together.
+    pub shift: Shift,
+    /// The part of it that the zone makes, in microseconds.
+    pub zone_us: i64,
     /// The zone, as reports write it.
     pub zone: String,
     /// `logged`, `given`, `learnt` or `assumed`.
@@ -66,9 +68,12 @@ fn correction(
             zone_unknown(other) && survey.inputs.get(other).is_some_and(|input| input.requests > 0)
         });
     let (hop_zone, hop_skew) = match learnt {
-        Some(&(us, _)) if hop_unknown => clocks::zone_and_skew(us),
-        Some(&(us, _)) => (0, us),
-        None => (0, 0),
+        Some((shift, _)) if hop_unknown => {
+            let (zone, us) = clocks::zone_and_skew(shift.us);
+            (zone, Shift { us, ..*shift })
+        }
+        Some((shift, _)) => (0, *shift),
+        None => (0, Shift::default()),
     };
     let (zone_us, zone, zone_origin) = match (&fact.given_zone, unknown) {
         (Some(name), true) => (0, name.clone(), "given"),
@@ -79,26 +84,33 @@ fn correction(
             None => (0, "+00:00".to_owned(), "assumed"),
         },
     };
-    let (skew_us, clock) = match (fact.given_us, learnt) {
-        (Some(us), _) => (us, Some(clock_of(us, 0, 0))),
-        (None, Some((_, fit))) if skew && hop_skew != 0 => {
+    let (clock_shift, clock) = match (fact.given_us, learnt) {
+        (Some(us), _) => (Shift::of(us), Some(clock_of(Shift::of(us), 0, 0))),
+        (None, Some((_, fit))) if skew && (hop_skew.us != 0 || hop_skew.drift_ppb != 0) => {
             (hop_skew, Some(clock_of(hop_skew, fit.pairs, fit.spread_us)))
         }
-        _ => (0, None),
+        _ => (Shift::default(), None),
     };
     Correction {
-        us: zone_us + skew_us,
+        shift: Shift {
+            us: zone_us + clock_shift.us,
+            ..clock_shift
+        },
+        zone_us,
         zone,
         zone_origin,
         clock,
     }
 }
 
-fn clock_of(us: i64, pairs: u32, spread_us: i64) -> Clock {
+fn clock_of(shift: Shift, pairs: u32, spread_us: i64) -> Clock {
+    let drifts = shift.drift_ppb != 0;
     Clock {
-        offset_ms: us as f64 / 1_000.0,
+        offset_ms: shift.us as f64 / 1_000.0,
         pairs,
         spread_ms: spread_us as f64 / 1_000.0,
+        drift_ppm: drifts.then_some(shift.drift_ppb as f64 / 1_000.0),
+        offset_at: drifts.then_some(Micros(shift.pivot_us)),
     }
 }
 

@@ -252,7 +252,10 @@ impl Sources {
                 source: input.id,
                 hop,
                 product: self.names[hop.0 as usize].1,
-                correction_us: corrections.get(&input.id).map_or(0, |correction| correction.us),
+                shift: corrections
+                    .get(&input.id)
+                    .map(|correction| correction.shift)
+                    .unwrap_or_default(),
                 lines_before: 0,
             };
             match Reading::new(
@@ -312,6 +315,7 @@ impl Sources {
     /// The hops for working out the topology.
     pub(super) fn nodes<'a>(
         &'a self,
+        plan: &Plan,
         limits: &Limits,
         sketches: &'a BTreeMap<HopId, Sketch>,
         survey: &Survey,
@@ -327,6 +331,15 @@ impl Sources {
                         .is_some_and(|input| input.zone_unknown && input.requests > 0)
                 })
         };
+        let given_us = |hop: HopId| {
+            let of_hop = self
+                .inputs
+                .iter()
+                .filter(|input| self.hop_of.get(&input.id) == Some(&hop));
+            let logs_requests = |id| survey.inputs.get(id).is_some_and(|input| input.requests > 0);
+            let mut given = of_hop.filter(|input| logs_requests(&input.id));
+            given.find_map(|input| plan.offset_of(&input.shown))
+        };
         (0..self.names.len() as u16)
             .map(HopId)
             .map(|hop| Node {
@@ -338,6 +351,33 @@ impl Sources {
                 routes_to: limits.routes_to(hop),
                 addresses: limits.addresses(hop).to_vec(),
                 given_rank: self.ranks.get(&hop).copied(),
+                given_us: given_us(hop),
+            })
+            .collect()
+    }
+
+    /// What is said of clocks whose difference is not constant (hops of `topology` in the old numbering).
+    pub(super) fn unsteady(&self, topology: &Topology, plan: &Plan) -> Vec<Problem> {
+        let name = |hop: &HopId| &self.names[hop.0 as usize].0;
+        let is_given = |hop: &HopId| {
+            let mut of_hop = self
+                .inputs
+                .iter()
+                .filter(|input| self.hop_of.get(&input.id) == Some(hop));
+            of_hop.any(|input| plan.offset_of(&input.shown).is_some())
+        };
+        let learnt = topology.unsteady.iter().filter(|(_, inner)| !is_given(inner));
+        learnt
+            .map(|(outer, inner)| Problem {
+                path: name(inner).clone(),
+                message: format!(
+                    "the clocks of {} and {} do not differ by the same time throughout, so that none is corrected",
+                    name(outer),
+                    name(inner)
+                ),
+                hint: "one of them was set while it logged: read the time before and the time after apart, with \
+                       --since and --until, or give the correction with --offset"
+                    .to_owned(),
             })
             .collect()
     }
@@ -395,7 +435,7 @@ impl Sources {
                     .map(|survey| survey.coverage.clone())
                     .unwrap_or_default();
                 let correction = corrections.get(&input.id);
-                let corrected = |us: i64| Micros(us + correction.map_or(0, |correction| correction.us));
+                let shift = correction.map(|correction| correction.shift).unwrap_or_default();
                 finding::Input {
                     path: input.shown.clone(),
                     format: Some(detected.format_name.clone()),
@@ -417,8 +457,8 @@ impl Sources {
                             reason: line.reason,
                         })
                         .collect(),
-                    first: coverage.first_us.map(corrected),
-                    last: coverage.last_us.map(corrected),
+                    first: coverage.first_us.map(|us| Micros(shift.span(us, us).0)),
+                    last: coverage.last_us.map(|us| Micros(shift.span(us, us).1)),
                     zone: correction.map_or_else(String::new, |correction| correction.zone.clone()),
                     zone_origin: correction
                         .map_or("", |correction| correction.zone_origin)

@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::limits::{Limits, Scope};
 use crate::model::finding::{HopInfo, Inference, Problem, Report};
 use crate::model::stats::{Second, Stats};
-use crate::model::{Hop, HopId, Link, Micros, Place, Record, SourceId, Trace, finding};
+use crate::model::{Hop, HopId, Link, Micros, Place, Record, Shift, SourceId, Trace, finding};
 use crate::plan::{Plan, Window};
 use crate::report::progress::Progress;
 use crate::report::summary;
@@ -231,7 +231,7 @@ impl Map {
     fn draw(plan: &Plan, sources: &mut Sources, survey: &Survey) -> Self {
         let limits = sources.limits();
         let sketches = sketches(sources, survey);
-        let nodes: Vec<topology::Node<'_>> = sources.nodes(&limits, &sketches, survey);
+        let nodes: Vec<topology::Node<'_>> = sources.nodes(plan, &limits, &sketches, survey);
         let route_of = |hop: HopId, path: &str| {
             let route = limits.route(
                 hop,
@@ -247,6 +247,8 @@ impl Map {
         };
         let topology = topology::work_out(&nodes, &route_of);
         drop(nodes);
+        let unsteady = sources.unsteady(&topology, plan);
+        sources.problems.extend(unsteady);
         let facts = sources.clock_facts(plan);
         let corrections = clocks::settle(&facts, survey, &topology, !plan.no_skew);
         let rank: BTreeMap<HopId, HopId> = topology
@@ -268,10 +270,11 @@ impl Map {
         }
     }
 
-    fn correction_us(&self, source: SourceId) -> i64 {
+    fn shift(&self, source: SourceId) -> Shift {
         self.corrections
             .get(&source)
-            .map_or(0, |correction| correction.us)
+            .map(|correction| correction.shift)
+            .unwrap_or_default()
     }
 
     /// The window, relative times resolved.
@@ -279,7 +282,10 @@ impl Map {
         let last = survey
             .inputs
             .iter()
-            .filter_map(|(&source, input)| Some(input.coverage.last_us? + self.correction_us(source)))
+            .filter_map(|(&source, input)| {
+                let last_us = input.coverage.last_us?;
+                Some(self.shift(source).span(last_us, last_us).1)
+            })
             .max();
         plan.window
             .resolve(now_us, last)
@@ -305,11 +311,8 @@ impl Map {
     fn outside(&self, plan: &Plan, survey: &Survey, window: &Window) -> Option<Problem> {
         let spans = || {
             survey.inputs.iter().filter_map(|(&source, input)| {
-                let correction = self.correction_us(source);
-                Some((
-                    input.coverage.first_us? + correction,
-                    input.coverage.last_us? + correction,
-                ))
+                let shift = self.shift(source);
+                Some(shift.span(input.coverage.first_us?, input.coverage.last_us?))
             })
         };
         let (first, last) = (
@@ -347,9 +350,10 @@ impl Map {
             prior: BTreeMap::new(),
         };
         for (&source, input) in &mut survey.inputs {
-            let correction = self.correction_us(source);
+            let shift = self.shift(source);
             for mut record in std::mem::take(&mut input.kept) {
                 record.hop = self.hop_of.get(&source).copied().unwrap_or(record.hop);
+                let correction = shift.at(record.raw_us, record.place.offset);
                 record.start_us = record.start_us.map(|us| us + correction);
                 record.end_us = record.end_us.map(|us| us + correction);
                 if !is_around(&record, window) {
@@ -401,17 +405,19 @@ impl Map {
             let Some(&hop) = self.hop_of.get(&source) else {
                 continue;
             };
-            let shift = (self.correction_us(source) as f64 / 1e6).round() as i64;
+            let shift = self.shift(source);
+            let corrected =
+                |second: i64| second + (shift.without_fold(second * 1_000_000) as f64 / 1e6).round() as i64;
             let load = stats.load.entry(hop).or_default();
             for (&second, count) in &input.seconds {
-                let sum: &mut Second = load.entry(second + shift).or_default();
+                let sum: &mut Second = load.entry(corrected(second)).or_default();
                 sum.requests += count.requests;
                 sum.failed += count.failed;
                 sum.busy_us += count.busy_us;
             }
             let failures = stats.failures.entry(hop).or_default();
             for (&(status, second), &count) in &input.failures {
-                *failures.entry((status, second + shift)).or_default() += count;
+                *failures.entry((status, corrected(second))).or_default() += count;
             }
         }
         stats
@@ -483,9 +489,10 @@ impl Map {
                     value_ms: clock.offset_ms,
                     support: clock.pairs,
                     note: format!(
-                        "clock of {name} is off: {:+.3} s added to its stamps (± {:.3} s)",
+                        "clock of {name} is off: {:+.3} s added to its stamps (± {:.3} s){}",
                         clock.offset_ms / 1_000.0,
-                        clock.spread_ms / 1_000.0
+                        clock.spread_ms / 1_000.0,
+                        drift(&clock)
                     ),
                 });
             }
@@ -493,7 +500,7 @@ impl Map {
                 all.push(Inference {
                     hop: name.clone(),
                     what: "zone".to_owned(),
-                    value_ms: -(correction.us - clock_us(correction)) as f64 / 1_000.0,
+                    value_ms: -correction.zone_us as f64 / 1_000.0,
                     support: correction.clock.map_or(0, |clock| clock.pairs),
                     note: format!("stamps of {name} without zone are in {}", correction.zone),
                 });
@@ -503,10 +510,12 @@ impl Map {
     }
 }
 
-fn clock_us(correction: &Correction) -> i64 {
-    correction
-        .clock
-        .map_or(0, |clock| (clock.offset_ms * 1_000.0) as i64)
+/// How a correction changes, in words; empty if it does not.
+fn drift(clock: &finding::Clock) -> String {
+    match (clock.drift_ppm, clock.offset_at) {
+        (Some(ppm), Some(at)) => format!(" at {at}, and {:+.1} ms more every hour", ppm * 3.6),
+        _ => String::new(),
+    }
 }
 
 fn is_around(record: &Record, window: &Window) -> bool {

@@ -10,8 +10,8 @@ use super::clocks::Correction;
 use super::inputs::{self, Sources};
 use super::passes::{self, Reading};
 use crate::error::Error;
-use crate::model::SourceId;
 use crate::model::finding::Problem;
+use crate::model::{Shift, SourceId};
 use crate::plan::{Plan, Statuses, Window};
 use crate::read::{self, Chunk};
 use crate::report::entries::{EntryFormat, Row};
@@ -142,7 +142,8 @@ pub fn parse(
 /// The corrections that the user gave, by input.
 fn given(plan: &Plan, sources: &Sources) -> BTreeMap<SourceId, Correction> {
     let correction = |us| Correction {
-        us,
+        shift: Shift::of(us),
+        zone_us: 0,
         zone: String::new(),
         zone_origin: "",
         clock: None,
@@ -182,7 +183,7 @@ fn window(plan: &Plan, readings: &[Reading<'_>], now_us: i64, progress: &Progres
         let (survey, _) = passes::survey(readings, &|_| false, progress)?;
         let corrected = |reading: &Reading<'_>| {
             let last_us = survey.inputs.get(&reading.input.id)?.coverage.last_us?;
-            Some(last_us + reading.whence.correction_us)
+            Some(reading.whence.shift.span(last_us, last_us).1)
         };
         last = readings.iter().filter_map(corrected).max();
     }
@@ -238,7 +239,7 @@ impl Writer<'_> {
             Scanned::Entry(entry) => {
                 let mut corrected = entry.clone();
                 if let Some(stamp) = &mut corrected.time {
-                    stamp.us = stamp.us.saturating_add(reading.whence.correction_us);
+                    stamp.us = reading.whence.shift.apply(stamp.us, line.offset);
                     parsed.zone_unknown |= stamp.zone != why502_parsers::entry::Zone::Known;
                 }
                 if !is_wanted(&corrected, window, filter) {

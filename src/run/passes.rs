@@ -169,9 +169,7 @@ pub(super) fn gather(
             ..reading.whence
         };
         let probe = known(task)
-            .filter(|input| {
-                !wanted.reads_all_of(whence.hop, input.span_of(task.span.offset, whence.correction_us))
-            })
+            .filter(|input| !wanted.reads_all_of(whence.hop, input.span_of(task.span.offset, whence.shift)))
             .and_then(|input| input.loci.places());
         let directive = reading
             .detected
@@ -188,10 +186,13 @@ pub(super) fn gather(
         (gatherer.finish(), None)
     };
     let holds = |task: &Task<'_, '_>| {
-        let correction = task.reading.whence.correction_us;
+        let shift = task.reading.whence.shift;
         let part = known(task).and_then(|input| input.parts.get(&task.span.offset));
         part.is_some_and(|part| match (part.first_us, part.last_us) {
-            (Some(first), Some(last)) => wanted.may_be_in(first + correction, last + correction),
+            (Some(first), Some(last)) => {
+                let (first, last) = shift.span(first, last);
+                wanted.may_be_in(first, last)
+            }
             _ => part.lines > 0, // Lines without times can still carry an id.
         })
     };

@@ -383,7 +383,8 @@ impl<'w> Gatherer<'w> {
 
 fn consider(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, line: LineRef, whence: &Whence) {
     let times = interval(entry).map(|(start, end, stamp)| {
-        let corrected = |us: i64| us + whence.correction_us;
+        let correction_us = whence.shift.at(stamp.us, line.offset);
+        let corrected = |us: i64| us + correction_us;
         let start_us = corrected(start.or(end).unwrap_or(stamp.us));
         let end_us = corrected(end.or(start).unwrap_or(stamp.us));
         (start_us, end_us + i64::from(stamp.resolution_us), end_us)

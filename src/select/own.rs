@@ -4,7 +4,7 @@ use why502_parsers::entry::{Entry, Upstream};
 
 use super::scan::{LineRef, interval};
 use crate::model::record::{Attempt, Place, Record, SourceId};
-use crate::model::{HopId, ids};
+use crate::model::{HopId, Shift, ids};
 use why502_parsers::Product;
 
 /// Which input and hop an entry comes from.
@@ -16,8 +16,8 @@ pub struct Whence {
     pub hop: HopId,
     /// That hop's program.
     pub product: Product,
-    /// Added to every stamp to bring it to the common clock.
-    pub correction_us: i64,
+    /// What brings its stamps to the common clock.
+    pub shift: Shift,
     /// Lines of the input before the scanned part.
     pub lines_before: u64,
 }
@@ -28,7 +28,8 @@ pub fn record(entry: &Entry<'_>, line: LineRef, whence: &Whence) -> Record {
     let (start, end) = times.map_or((None, None), |(start, end, _)| (start, end));
     let stamp = times.map(|(_, _, stamp)| stamp);
     let text = |slice| Box::<str>::from(entry.text(slice));
-    let corrected = |us: i64| us.saturating_add(whence.correction_us);
+    let correction_us = stamp.map_or(0, |stamp| whence.shift.at(stamp.us, line.offset));
+    let corrected = |us: i64| us.saturating_add(correction_us);
     Record {
         place: Place {
             source: whence.source,

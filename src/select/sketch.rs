@@ -28,7 +28,10 @@ pub struct Sample {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Group {
     /// The earliest few, ascending.
-    pub samples: Vec<Sample>,
+    earliest: Vec<Sample>,
+    /// The few that took longest, the longest first: of one kind of request they are the same ones in every log, and
+    /// they lie anywhere in it. Only those whose duration is known.
+    longest: Vec<Sample>,
     /// The lowest of their paths; for a method-and-path key, the only one.
     pub path: Box<str>,
     /// The upstream addresses they name, a few at most.
@@ -51,7 +54,7 @@ pub struct Told<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Sketch {
     ids: Lowest<512, 4>,
-    requests: Lowest<96, 48>,
+    requests: Lowest<96, 24>,
 }
 
 impl Sketch {
@@ -82,7 +85,7 @@ impl Sketch {
     }
 }
 
-/// The `KEYS` lowest keys with the `EACH` earliest samples of each.
+/// The `KEYS` lowest keys with the `EACH` earliest and the `EACH` longest samples of each.
 #[derive(Debug, Clone, Default)]
 struct Lowest<const KEYS: usize, const EACH: usize> {
     kept: BTreeMap<u64, Group>,
@@ -149,13 +152,18 @@ impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
 }
 
 impl Group {
+    /// The samples, each once.
+    pub fn samples(&self) -> impl Iterator<Item = &Sample> {
+        let elsewhere = |sample: &&Sample| self.earliest.binary_search(sample).is_err();
+        self.earliest.iter().chain(self.longest.iter().filter(elsewhere))
+    }
+
     fn add(&mut self, sample: Sample, each: usize) {
-        if self.samples.len() < each {
-            let at = self.samples.partition_point(|known| *known <= sample);
-            self.samples.insert(at, sample);
-        } else if self.samples.last().is_some_and(|last| sample < *last) {
-            self.samples.pop();
-            self.add(sample, each);
+        insert(&mut self.earliest, sample, each, |sample| *sample);
+        if sample.whole {
+            insert(&mut self.longest, sample, each, |sample| {
+                (std::cmp::Reverse(sample.end_us - sample.start_us), *sample)
+            });
         }
     }
 
@@ -167,10 +175,8 @@ impl Group {
     }
 
     fn merge(&mut self, other: Self, each: usize) {
-        other
-            .samples
-            .into_iter()
-            .for_each(|sample| self.add(sample, each));
+        let samples = other.earliest.into_iter().chain(other.longest);
+        samples.for_each(|sample| self.add(sample, each));
         other
             .upstreams
             .into_iter()
@@ -178,6 +184,19 @@ impl Group {
         if other.path < self.path {
             self.path = other.path;
         }
+    }
+}
+
+/// Puts `sample` into `list`, which is in order of `key` and holds `each` at most, none twice.
+fn insert<K: Ord>(list: &mut Vec<Sample>, sample: Sample, each: usize, key: impl Fn(&Sample) -> K) {
+    let wanted = key(&sample);
+    if list.len() == each && list.last().is_some_and(|last| wanted >= key(last)) {
+        return;
+    }
+    let at = list.partition_point(|known| key(known) < wanted);
+    if list.get(at) != Some(&sample) {
+        list.insert(at, sample);
+        list.truncate(each);
     }
 }
 

@@ -10,9 +10,9 @@ use super::own::{self, Whence};
 use super::recent::{Prior, Recent};
 use super::scan::{LineRef, Scanned, Scanner, interval};
 use super::sketch::{Sample, Sketch, Told};
-use crate::model::ids;
 use crate::model::record::{Record, SourceId};
 use crate::model::stats::{Coverage, Second, Unparsed};
+use crate::model::{Shift, ids};
 
 /// What the first pass learnt, input by input.
 #[derive(Debug, Default)]
@@ -109,10 +109,10 @@ impl InputSurvey {
     }
 
     /// Earliest and latest instant in the part that starts at `offset`, corrected; everything, if it has no times.
-    pub fn span_of(&self, offset: u64, correction_us: i64) -> (i64, i64) {
+    pub fn span_of(&self, offset: u64, shift: Shift) -> (i64, i64) {
         let part = self.parts.get(&offset).copied().unwrap_or_default();
         match (part.first_us, part.last_us) {
-            (Some(first), Some(last)) => (first + correction_us, last + correction_us),
+            (Some(first), Some(last)) => shift.span(first, last),
             _ => (i64::MIN, i64::MAX),
         }
     }

@@ -23,6 +23,8 @@ pub(crate) struct FaultScore {
     pub(crate) right_cause: u32,
     /// Of these, findings with the right subtype as well.
     pub(crate) right_subtype: u32,
+    /// Requests with a finding that says it does not know.
+    pub(crate) unexplained: u32,
 }
 
 /// The judgement of one report.
@@ -48,6 +50,19 @@ impl Score {
         }
         let share = |fault: &FaultScore| f64::from(fault.right_cause) / f64::from(fault.injected);
         self.per_fault.values().map(share).sum::<f64>() / self.per_fault.len() as f64
+    }
+
+    /// Share of requests with the right cause or an honest `unexplained` among those with a finding, averaged over the
+    /// faults. 1 if there were none.
+    #[allow(dead_code)] // Not every test that shares this file takes logs away.
+    pub(crate) fn macro_honest(&self) -> f64 {
+        let found: Vec<&FaultScore> = self.per_fault.values().filter(|fault| fault.found > 0).collect();
+        if found.is_empty() {
+            return 1.0;
+        }
+        let share =
+            |fault: &&FaultScore| f64::from(fault.right_cause + fault.unexplained) / f64::from(fault.found);
+        found.iter().map(share).sum::<f64>() / found.len() as f64
     }
 
     /// What falls short of the requirement; empty if nothing does.
@@ -82,6 +97,7 @@ impl fmt::Display for Score {
                 found,
                 right_cause,
                 right_subtype,
+                ..
             } = one;
             writeln!(
                 f,
@@ -147,6 +163,8 @@ impl Score {
             return;
         };
         fault.found += 1;
+        let is_wrong = !row.accepts_cause(&found.cause, &found.subtype);
+        fault.unexplained += u32::from(is_wrong && found.cause == "unexplained");
         fault.right_cause += u32::from(row.accepts_cause(&found.cause, &found.subtype));
         let right = row.accepts(&found.cause, &found.subtype);
         fault.right_subtype += u32::from(right);
