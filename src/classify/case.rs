@@ -1,12 +1,17 @@
 //! A `Case`: everything the rules ask about one failed exchange, in one place.
 
+use std::cell::OnceCell;
+
 use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Phase};
 
 use super::exchange::Exchange;
 use super::issuer::How;
 use super::learn::{self, Value};
+use super::rules::Verdict;
 use super::survey::Survey;
+use super::wait::{self, Wait};
+use super::weigh::{self, Balance};
 use super::words::span;
 use crate::limits::Scope;
 use crate::model::finding::Evidence;
@@ -28,6 +33,8 @@ pub(crate) struct Case<'s, 'a> {
     pub(crate) beyond: Option<&'a Link>,
     /// The hop behind the upstream address, joined or not.
     pub(crate) upstream_hop: Option<HopId>,
+    balance: OnceCell<Balance>,
+    wait: OnceCell<Wait<'a>>,
 }
 
 /// What is known of whether the connection had been used before.
@@ -63,7 +70,27 @@ impl<'s, 'a> Case<'s, 'a> {
             link,
             beyond,
             upstream_hop,
+            balance: OnceCell::new(),
+            wait: OnceCell::new(),
         })
+    }
+
+    /// Race against crash, weighed once for all rules that ask.
+    pub(crate) fn balance(&self) -> &Balance {
+        self.balance.get_or_init(|| weigh::balance(self))
+    }
+
+    /// Why no answer came in time, worked out once for all rules that ask.
+    pub(crate) fn wait(&self) -> Wait<'a> {
+        *self.wait.get_or_init(|| wait::wait(self))
+    }
+
+    /// The verdict of a rule that needs to know what went wrong where nothing says it.
+    pub(crate) fn unnamed(&self, near: u8) -> Verdict {
+        Verdict::lacks(
+            near,
+            format!("what {} saw go wrong: no line of its log names it", self.name()),
+        )
     }
 
     /// What the request is known by, for looking up limits.
@@ -239,6 +266,14 @@ impl<'s, 'a> Case<'s, 'a> {
             Some(hop) => self.survey.world.hop_name(hop),
             None if self.x.upstream.is_empty() => "the upstream",
             None => self.x.upstream,
+        }
+    }
+
+    /// Name of the hop whose record shows what was done with the request: the deepest that has one, else the upstream.
+    pub(crate) fn beyond_name(&self) -> &'a str {
+        match self.beyond {
+            Some(link) => self.survey.world.hop_name(link.hop),
+            None => self.upstream_name(),
         }
     }
 

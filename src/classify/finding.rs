@@ -17,6 +17,7 @@ use crate::model::{Cause, Certainty, Finding, Link, Micros, Place, Record, Trace
 /// A finding that has no id yet, with what orders and identifies it.
 pub(super) struct Found {
     finding: Finding,
+    trace: usize,
     identity: u64,
     place: Place,
 }
@@ -28,17 +29,27 @@ pub(super) fn of_trace(survey: &Survey<'_>, trace_no: usize) -> Option<Found> {
     if !(survey.world.wanted)(status) {
         return None;
     }
-    let issued = issuer::find(survey, trace, outer);
-    let exchange = exchange_of(survey, trace_no, trace, issued)?;
+    let (issued, exchange) = failed_exchange(survey, trace_no, outer)?;
     let case = Case::new(survey, &exchange, issued.how)?;
     let mut winner = rules::decide(&case);
     walked(&mut winner, issued.join);
     Some(assemble(&case, winner, outer, status))
 }
 
+/// The exchange that the rules are asked about for a trace whose status link `outer` sent, and how its hop came by it.
+pub(super) fn failed_exchange<'a>(
+    survey: &Survey<'a>,
+    trace_no: usize,
+    outer: usize,
+) -> Option<(Issued, Exchange<'a>)> {
+    let trace = survey.world.traces.get(trace_no)?;
+    let issued = issuer::find(survey, trace, outer);
+    Some((issued, exchange_of(survey, trace_no, trace, issued)?))
+}
+
 /// The outermost link with an outcome and its status; without any outcome, the outermost link with a
 /// failure and the status that its product answers then.
-fn outermost(trace: &Trace) -> Option<(usize, u16)> {
+pub(super) fn outermost(trace: &Trace) -> Option<(usize, u16)> {
     let with_outcome = trace
         .links
         .iter()
@@ -150,6 +161,7 @@ fn assemble(case: &Case<'_, '_>, mut winner: Candidate, outer: usize, status: u1
     };
     Found {
         identity: identity(&finding, record),
+        trace: case.x.trace,
         place: record.map_or(fallback, |r| r.place),
         finding,
     }
@@ -226,7 +238,7 @@ fn dedup(list: &mut Vec<String>) {
     list.retain(|item| seen.insert(item.clone()));
 }
 
-fn request(trace: &Trace, outer: Option<&Record>) -> RequestInfo {
+pub(super) fn request(trace: &Trace, outer: Option<&Record>) -> RequestInfo {
     let all = || {
         let others = trace.links.iter().flat_map(|l| l.records());
         outer.into_iter().chain(others)
@@ -318,12 +330,12 @@ fn identity(finding: &Finding, record: Option<&Record>) -> u64 {
     hash.0
 }
 
-/// Gives each finding its id and puts them in order.
-pub(super) fn identify(mut found: Vec<Found>) -> Vec<Finding> {
+/// Gives each finding its id and puts them in order, each with the number of its trace.
+pub(super) fn identify(mut found: Vec<Found>) -> Vec<(Finding, usize)> {
     // Requests that are alike to the last byte are told apart by their number in order of place.
     found.sort_by_key(|f| (f.identity, f.place.source, f.place.offset));
     let mut times: BTreeMap<u64, u64> = BTreeMap::new();
-    let mut findings: Vec<Finding> = found
+    let mut findings: Vec<(Finding, usize)> = found
         .into_iter()
         .map(|f| {
             let nth = times.entry(f.identity).or_default();
@@ -334,10 +346,10 @@ pub(super) fn identify(mut found: Vec<Found>) -> Vec<Finding> {
             *nth += 1;
             let mut finding = f.finding;
             finding.id = format!("f-{:016x}", hash.finish());
-            finding
+            (finding, f.trace)
         })
         .collect();
-    findings.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+    findings.sort_by(|(a, _), (b, _)| (a.time, &a.id).cmp(&(b.time, &b.id)));
     findings
 }
 

@@ -14,8 +14,10 @@ mod burst;
 mod case;
 mod derive;
 mod exchange;
+mod explain;
 mod finding;
 mod fix;
+mod incident;
 mod issuer;
 mod learn;
 mod near_miss;
@@ -27,6 +29,9 @@ mod words;
 
 #[cfg(test)]
 mod tests;
+
+pub use explain::Judgement;
+pub use incident::incidents;
 
 /// Everything the classification rests on.
 pub struct World<'a> {
@@ -84,6 +89,8 @@ impl Timers for Limits {
 pub struct Outcome {
     /// One per failed request with a wanted status, by time and id.
     pub findings: Vec<Finding>,
+    /// The trace of each of them, by its number.
+    pub traces: Vec<usize>,
     /// Failures that a retry hid, by hop, upstream and cause.
     pub near_misses: Vec<NearMiss>,
     /// Limits learnt from the failures together.
@@ -92,18 +99,31 @@ pub struct Outcome {
 
 /// Classifies every trace of `world`.
 pub fn classify(world: &World<'_>) -> Outcome {
+    outcome(&survey::Survey::of(world))
+}
+
+/// Classifies every trace of `world`, and says of those numbered in `asked` what each rule said of them.
+pub fn explain(world: &World<'_>, asked: &[usize]) -> (Outcome, Vec<Judgement>) {
     let survey = survey::Survey::of(world);
+    let judged = asked.iter().map(|&n| explain::judge(&survey, n)).collect();
+    (outcome(&survey), judged)
+}
+
+fn outcome(survey: &survey::Survey<'_>) -> Outcome {
+    let world = survey.world;
     let mut findings = Vec::new();
     let mut misses = near_miss::Misses::default();
     for trace_no in 0..world.traces.len() {
-        match finding::of_trace(&survey, trace_no) {
+        match finding::of_trace(survey, trace_no) {
             Some(found) => findings.push(found),
-            None => misses.add(&survey, trace_no),
+            None => misses.add(survey, trace_no),
         }
     }
+    let (findings, traces) = finding::identify(findings).into_iter().unzip();
     Outcome {
-        findings: finding::identify(findings),
-        near_misses: misses.into_list(&survey),
-        inferences: learn::inferences(&survey),
+        findings,
+        traces,
+        near_misses: misses.into_list(survey),
+        inferences: learn::inferences(survey),
     }
 }

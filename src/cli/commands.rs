@@ -11,7 +11,7 @@ use super::formats::{self, FormatsJob};
 use super::values::{list, outputs, statuses, threads};
 use super::{Cli, deliver, say};
 use crate::error::Error;
-use crate::plan::{Plan, Statuses};
+use crate::plan::{Output, Plan, Statuses};
 use crate::report::entries::EntryFormat;
 use crate::report::{self, Progress};
 use crate::run;
@@ -19,6 +19,8 @@ use crate::run;
 /// A subcommand, as typed.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Show one request hop by hop, and why each cause was or was not the one
+    Explain(ExplainArgs),
     /// Say what each file is, which fields it lacks, and the line of configuration that adds them
     Detect(DetectArgs),
     /// Write the normalised records of logs as NDJSON or CSV
@@ -33,6 +35,60 @@ pub enum Command {
     /// Write the manual page to standard output
     Man,
 }
+
+/// Options of `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = EXPLAIN_HELP)]
+pub struct ExplainArgs {
+    /// An id as a log writes it, the id of a finding (f-...), or FILE:LINE
+    #[arg(value_name = "REQUEST")]
+    pub request: String,
+
+    /// Log file, directory, quoted glob, or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// Which time is looked at.
+    #[command(flatten)]
+    pub window: WindowArgs,
+
+    /// How stamps are read and shown.
+    #[command(flatten)]
+    pub clock: ClockArgs,
+
+    /// Take all clocks as they are
+    #[arg(long, help_heading = "Time", action = ArgAction::SetTrue)]
+    pub no_skew: bool,
+
+    /// What the files are.
+    #[command(flatten)]
+    pub source: SourceArgs,
+
+    /// Write to FILE (- is standard output), as text or JSON by its extension
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Vec<PathBuf>,
+
+    /// text or json, where no extension says [default: text]
+    #[arg(long, value_name = "NAME", help_heading = "Output")]
+    pub format: Option<String>,
+
+    /// How much is said, and how it looks.
+    #[command(flatten)]
+    pub look: LookArgs,
+
+    /// Threads [default: one per core]
+    #[arg(short = 'j', long, value_name = "N", help_heading = "Run")]
+    pub threads: Option<String>,
+}
+
+const EXPLAIN_HELP: &str = "\
+Shows one request, failed or not: every hop with its times (as logged and corrected), durations drawn to scale, the
+lines themselves, and what each rule said of the failure and why.
+
+Examples:
+  why502 explain f-9bee1535a7a693d7 logs/           the request of a finding
+  why502 explain 460882a92e9165a465f314b2cf47144f logs/
+  why502 explain edge/error.log:812 logs/           the request that a line is about";
 
 /// Options of `detect`.
 #[derive(Debug, Args)]
@@ -142,7 +198,7 @@ pub enum FormatsAction {
     Fields,
     /// Print the JSON Schema of a report
     Schema {
-        /// findings, or detect
+        /// findings, detect, or explain
         #[arg(default_value = "findings")]
         name: String,
     },
@@ -162,6 +218,13 @@ pub enum FormatsAction {
 pub enum Job {
     /// The main job.
     Diagnose(Plan),
+    /// Explain one request.
+    Explain {
+        /// Which: an id, a finding's id, or `FILE:LINE`.
+        request: String,
+        /// Where to look.
+        plan: Plan,
+    },
     /// Say what the files are.
     Detect(Plan),
     /// Write their records.
@@ -190,6 +253,7 @@ impl Command {
     /// [`Error::Usage`] names the option and the valid values.
     pub(super) fn job(self) -> Result<Job, Error> {
         match self {
+            Self::Explain(args) => args.job(),
             Self::Detect(args) => args.plan().map(Job::Detect),
             Self::Parse(args) => args.job().map(Job::Parse),
             Self::Formats(args) => Ok(Job::Formats(FormatsJob::new(args.action))),
@@ -199,24 +263,44 @@ impl Command {
     }
 }
 
+/// The outputs of a command that writes text and JSON only.
+fn text_or_json(command: &str, files: &[PathBuf], format: Option<&str>) -> Result<Vec<Output>, Error> {
+    let outputs = outputs(files, format)?;
+    if outputs
+        .iter()
+        .any(|output| !matches!(output.format, "text" | "json"))
+    {
+        let what = format!("{command} writes text and JSON only");
+        return Err(Error::usage("--format", what, "valid: text, json"));
+    }
+    Ok(outputs)
+}
+
+impl ExplainArgs {
+    fn job(self) -> Result<Job, Error> {
+        let mut plan = Plan::default();
+        self.clock.put(&mut plan)?;
+        self.look.put(&mut plan)?;
+        plan.window = self.window.spec(plan.zone_shown)?;
+        plan.no_skew = self.no_skew;
+        self.source.put(&mut plan)?;
+        plan.outputs = text_or_json("explain", &self.output, self.format.as_deref())?;
+        plan.threads = threads(self.threads.as_deref())?;
+        plan.paths = self.paths;
+        Ok(Job::Explain {
+            request: self.request,
+            plan,
+        })
+    }
+}
+
 impl DetectArgs {
     fn plan(self) -> Result<Plan, Error> {
         let mut plan = Plan::default();
         self.clock.put(&mut plan)?;
         self.look.put(&mut plan)?;
         self.source.put(&mut plan)?;
-        plan.outputs = outputs(&self.output, self.format.as_deref())?;
-        if plan
-            .outputs
-            .iter()
-            .any(|output| !matches!(output.format, "text" | "json"))
-        {
-            return Err(Error::usage(
-                "--format",
-                "detect writes text and JSON only",
-                "valid: text, json",
-            ));
-        }
+        plan.outputs = text_or_json("detect", &self.output, self.format.as_deref())?;
         plan.threads = threads(self.threads.as_deref())?;
         plan.paths = self.paths;
         Ok(plan)
@@ -274,6 +358,7 @@ pub fn perform(job: &Job, now_us: i64) -> Result<u8, Error> {
             progress.finish();
             deliver(plan, &report)
         }
+        Job::Explain { request, plan } => explain(plan, request, now_us),
         Job::Detect(plan) => detect(plan, now_us),
         Job::Parse(job) => parse(job, now_us),
         Job::Formats(job) => formats::perform(job),
@@ -300,6 +385,23 @@ fn warn_of_formats(plan: &Plan) {
             say::warning(&format!("--log-format: {note}"), "");
         }
     }
+}
+
+fn explain(plan: &Plan, request: &str, now_us: i64) -> Result<u8, Error> {
+    warn_of_formats(plan);
+    let progress = progress(plan);
+    let explanation = run::explain(plan, request, now_us, &progress)?;
+    progress.finish();
+    for output in &plan.outputs {
+        deliver::to(plan, output, &mut |style, out| {
+            if output.format == "json" {
+                report::explain::json(&explanation, out)
+            } else {
+                report::explain::text(&explanation, style, out)
+            }
+        })?;
+    }
+    Ok(0)
 }
 
 fn detect(plan: &Plan, now_us: i64) -> Result<u8, Error> {

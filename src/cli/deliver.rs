@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::say;
 use crate::error::Error;
 use crate::model::Report;
-use crate::plan::{Output, Plan};
+use crate::plan::{Color, Output, Plan};
 use crate::report::{self, Renderer, Style};
 use crate::run;
 
@@ -91,6 +91,7 @@ pub(super) fn to(
     };
     let mut style = Style {
         color: false,
+        ascii: plan.color == Color::Never || !is_utf8(),
         width: COLUMNS,
         verbose: plan.verbose,
         quiet: plan.quiet,
@@ -103,6 +104,8 @@ pub(super) fn to(
         style.width = if terminal { columns() } else { COLUMNS };
         return render(&style, &mut BufWriter::new(stdout.lock())).map_err(failed);
     };
+    // A file is UTF-8 wherever it is written.
+    style.ascii = plan.color == Color::Never;
     let file = File::create(path).map_err(failed)?;
     render(&style, &mut BufWriter::new(file)).map_err(failed)
 }
@@ -111,6 +114,16 @@ fn say_written(path: &Path, report: &Report) {
     let count = report.findings.len();
     let noun = if count == 1 { "finding" } else { "findings" };
     let _ = writeln!(io::stderr(), "wrote {count} {noun} to {}", path.display());
+}
+
+/// Whether the locale's characters are UTF-8, by the first variable that says anything.
+fn is_utf8() -> bool {
+    let said = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| said(name));
+    locale.is_some_and(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
 }
 
 /// Width of the terminal: what the environment says, else what the terminal itself says.

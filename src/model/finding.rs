@@ -27,6 +27,9 @@ pub struct Report {
     pub hops: Vec<HopInfo>,
     /// Counts.
     pub summary: Summary,
+    /// Findings that belong together, by onset.
+    #[serde(default)]
+    pub incidents: Vec<Incident>,
     /// One per failed request, by time.
     pub findings: Vec<Finding>,
     /// Timeouts, idle limits and clock facts learnt from the logs.
@@ -345,6 +348,62 @@ pub struct Change {
     pub current: String,
     /// The value proposed.
     pub proposed: String,
+}
+
+/// Findings that belong together: the same two hops, the same trouble, without a long pause between them. What a
+/// process that died left behind (cut requests, then refused ones) is one incident.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Incident {
+    /// Stable id, made from that of its first finding.
+    pub id: String,
+    /// The cause that leads: where one explains the others, that one, else the most frequent.
+    pub cause: Cause,
+    /// Its subtype.
+    pub subtype: Subtype,
+    /// All labels of its findings, the most frequent first.
+    pub labels: Vec<LabelCount>,
+    /// Between which hops: issuer.
+    pub issuer: String,
+    /// And its upstream: a hop's name, else an address; empty if unknown.
+    pub upstream: String,
+    /// First of its findings.
+    pub onset: Micros,
+    /// Last of them.
+    pub end: Micros,
+    /// How many findings.
+    pub count: u64,
+    /// The least certain of them.
+    pub certainty: Certainty,
+    /// What happened at these hops at that time, by time.
+    pub coincided: Vec<Coincidence>,
+    /// What to change, from the most certain of its findings.
+    pub fix: Option<Fix>,
+    /// Ids of the findings, by time.
+    pub findings: Vec<String>,
+}
+
+/// How many findings have a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LabelCount {
+    /// Cause.
+    pub cause: Cause,
+    /// Subtype.
+    pub subtype: Subtype,
+    /// How many.
+    pub count: u64,
+}
+
+/// Something that happened while an incident began or lasted: a restart, a recycle, a change of load.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Coincidence {
+    /// What, in words.
+    pub what: String,
+    /// When, the first time.
+    pub time: Micros,
+    /// How often.
+    pub count: u64,
+    /// The first line that says so; `null` for what is concluded from counts.
+    pub evidence: Option<Evidence>,
 }
 
 /// Something learnt from the logs as a whole.

@@ -1,6 +1,7 @@
 //! The types that pass from stage to stage. No stage's logic lives here.
 
 pub mod detect;
+pub mod explain;
 pub mod finding;
 pub mod hop;
 pub mod ids;

@@ -6,6 +6,7 @@
 pub mod detect;
 pub mod entries;
 pub mod escape;
+pub mod explain;
 pub mod json;
 pub mod progress;
 pub mod style;

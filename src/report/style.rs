@@ -7,6 +7,8 @@ use crate::plan::Zone;
 pub struct Style {
     /// Write colours. The caller decides, from `--color`, `NO_COLOR`, `CLICOLOR_FORCE` and the terminal.
     pub color: bool,
+    /// Draw with ASCII only: colour was refused, or the locale is not UTF-8.
+    pub ascii: bool,
     /// Columns to fill; zero is no limit: nothing is wrapped and nothing truncated, as fits a pipe.
     pub width: usize,
     /// How often `-v` was given: from one, every finding and every file is listed.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::finding::{Evidence, Finding, NearMiss, Problem};
+use crate::model::explain::Explained;
+use crate::model::finding::{Coincidence, Evidence, Finding, Incident, NearMiss, Problem};
 use crate::model::{Input, Place, SourceId};
 use crate::read;
 use crate::report::escape::line_text;
@@ -15,60 +16,124 @@ pub(super) fn fill(
     inputs: &[Input],
     findings: &mut [Finding],
     near_misses: &mut [NearMiss],
+    incidents: &mut [Incident],
     problems: &mut Vec<Problem>,
 ) {
-    let mut places: BTreeMap<SourceId, BTreeMap<Place, Vec<u8>>> = BTreeMap::new();
-    for place in findings
+    fn coincided<'a>(incidents: &'a mut [Incident]) -> impl Iterator<Item = &'a mut Coincidence> {
+        incidents.iter_mut().flat_map(|incident| &mut incident.coincided)
+    }
+    let places = findings
         .iter()
         .flat_map(|f| &f.evidence)
         .chain(near_misses.iter().flat_map(|n| &n.example))
-        .filter_map(|e| e.place)
-    {
-        places.entry(place.source).or_default().insert(place, Vec::new());
+        .chain(
+            incidents
+                .iter()
+                .flat_map(|i| &i.coincided)
+                .flat_map(|c| &c.evidence),
+        )
+        .filter_map(|e| e.place);
+    let lines = Lines::fetch(inputs, places, problems);
+    for finding in findings {
+        lines.complete(finding);
     }
-    for (source, wanted) in &mut places {
-        let Some(input) = inputs.iter().find(|input| input.id == *source) else {
-            continue;
-        };
-        let spots: Vec<(u64, u32)> = wanted
-            .keys()
-            .map(|place| (place.offset, place.len.min(LONGEST as u32)))
-            .collect();
-        match read::lines_at(input, &spots) {
-            Ok(lines) => wanted
-                .values_mut()
-                .zip(lines)
-                .for_each(|(text, line)| *text = line),
-            Err(error) => problems.push(error.problem(&input.shown)),
+    near_misses
+        .iter_mut()
+        .filter_map(|near_miss| near_miss.example.as_mut())
+        .chain(coincided(incidents).filter_map(|c| c.evidence.as_mut()))
+        .for_each(|evidence| lines.put(evidence));
+}
+
+/// The same for requests that are explained.
+pub(super) fn fill_explained(inputs: &[Input], requests: &mut [Explained], problems: &mut Vec<Problem>) {
+    let of_finding = |request: &Explained| {
+        let evidence = request.finding.iter().flat_map(|f| &f.evidence);
+        evidence.filter_map(|e| e.place).collect::<Vec<_>>()
+    };
+    let of_hops = |request: &Explained| {
+        let lines = request.hops.iter().flat_map(|hop| &hop.lines);
+        lines.filter_map(|line| line.place).collect::<Vec<_>>()
+    };
+    let places: Vec<Place> = requests
+        .iter()
+        .flat_map(|request| [of_finding(request), of_hops(request)].concat())
+        .collect();
+    let lines = Lines::fetch(inputs, places.into_iter(), problems);
+    for request in requests {
+        if let Some(finding) = &mut request.finding {
+            lines.complete(finding);
+        }
+        for line in request.hops.iter_mut().flat_map(|hop| &mut hop.lines) {
+            let Some(place) = line.place else { continue };
+            line.file = lines.file(place);
+            line.text = lines.text(place);
         }
     }
-    let shown = |source: SourceId| {
-        inputs
+}
+
+/// The lines at some places of the inputs.
+struct Lines {
+    files: BTreeMap<SourceId, String>,
+    bytes: BTreeMap<SourceId, BTreeMap<Place, Vec<u8>>>,
+}
+
+impl Lines {
+    fn fetch(inputs: &[Input], places: impl Iterator<Item = Place>, problems: &mut Vec<Problem>) -> Self {
+        let mut bytes: BTreeMap<SourceId, BTreeMap<Place, Vec<u8>>> = BTreeMap::new();
+        for place in places {
+            bytes.entry(place.source).or_default().insert(place, Vec::new());
+        }
+        for (source, wanted) in &mut bytes {
+            let Some(input) = inputs.iter().find(|input| input.id == *source) else {
+                continue;
+            };
+            let spots: Vec<(u64, u32)> = wanted
+                .keys()
+                .map(|place| (place.offset, place.len.min(LONGEST as u32)))
+                .collect();
+            match read::lines_at(input, &spots) {
+                Ok(lines) => wanted
+                    .values_mut()
+                    .zip(lines)
+                    .for_each(|(text, line)| *text = line),
+                Err(error) => problems.push(error.problem(&input.shown)),
+            }
+        }
+        let files = inputs
             .iter()
-            .find(|input| input.id == source)
-            .map(|i| i.shown.clone())
-            .unwrap_or_default()
-    };
-    let complete = |evidence: &mut Evidence| {
+            .map(|input| (input.id, input.shown.clone()))
+            .collect();
+        Self { files, bytes }
+    }
+
+    fn file(&self, place: Place) -> String {
+        self.files.get(&place.source).cloned().unwrap_or_default()
+    }
+
+    fn text(&self, place: Place) -> String {
+        let line = self.bytes.get(&place.source).and_then(|lines| lines.get(&place));
+        line.map(|line| line_text(line)).unwrap_or_default()
+    }
+
+    fn put(&self, evidence: &mut Evidence) {
         let Some(place) = evidence.place else { return };
-        evidence.file = shown(place.source);
+        evidence.file = self.file(place);
         evidence.line = place.line;
         evidence.offset = Some(place.offset);
-        let text = places.get(&place.source).and_then(|lines| lines.get(&place));
-        evidence.text = text.map(|line| line_text(line)).unwrap_or_default();
-    };
-    for finding in findings {
-        finding.evidence.iter_mut().for_each(complete);
+        evidence.text = self.text(place);
+    }
+
+    fn complete(&self, finding: &mut Finding) {
+        finding
+            .evidence
+            .iter_mut()
+            .for_each(|evidence| self.put(evidence));
         for hop in &mut finding.hops {
             if let Some(place) = hop.place {
-                hop.file = shown(place.source);
+                hop.file = self.file(place);
                 hop.line = place.line;
                 hop.offset = place.offset;
             }
         }
     }
-    near_misses
-        .iter_mut()
-        .filter_map(|near_miss| near_miss.example.as_mut())
-        .for_each(complete);
 }

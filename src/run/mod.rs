@@ -4,6 +4,7 @@ mod advice;
 mod clocks;
 mod detect;
 mod evidence;
+mod explain;
 mod hops;
 mod idle;
 mod inputs;
@@ -36,6 +37,7 @@ use passes::Reading;
 
 pub use crate::sniff::definition_files;
 pub use detect::detect;
+pub use explain::explain;
 pub use parse::{Filter, Parsed, parse};
 
 /// A request that began this long before the window may have failed in it, and what explains a failure lies around it.
@@ -50,23 +52,72 @@ const WIDENINGS: usize = 2;
 /// # Errors
 /// What ends a run: nothing to read, no known format anywhere, an empty window.
 pub fn diagnose(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report, Error> {
+    on_threads(plan, || on_this_pool(plan, now_us, progress))
+}
+
+/// Runs `work` on as many threads as `plan` says.
+fn on_threads<T: Send>(plan: &Plan, work: impl Fn() -> Result<T, Error> + Sync) -> Result<T, Error> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(plan.threads).build();
     match pool {
-        Ok(pool) => pool.install(|| on_this_pool(plan, now_us, progress)),
+        Ok(pool) => pool.install(&work),
         // The system gives no more threads: the answer is the same on fewer.
-        Err(_) => on_this_pool(plan, now_us, progress),
+        Err(_) => work(),
     }
 }
 
-fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report, Error> {
+/// Everything that was read and joined, ready to be explained.
+struct Joint {
+    sources: Sources,
+    survey: Survey,
+    map: Map,
+    window: Window,
+    events: Vec<Record>,
+    joined: Joined,
+}
+
+impl Joint {
+    /// What the explanation rests on. `stats` are those of [`Map::stats`].
+    fn world<'a>(
+        &'a self,
+        stats: &'a Stats,
+        wanted: &'a dyn Fn(u16) -> bool,
+        in_window: &'a dyn Fn(i64) -> bool,
+    ) -> World<'a> {
+        World {
+            hops: &self.map.hops,
+            stats,
+            limits: &self.map.limits,
+            events: &self.events,
+            idle_us: &self.joined.idle_us,
+            traces: &self.joined.traces,
+            wanted,
+            in_window,
+        }
+    }
+}
+
+/// Records to be joined beside the failures.
+type Extra<'f> = dyn Fn(&[Reading<'_>], &Survey, &Progress) -> Result<Vec<Record>, Error> + 'f;
+
+/// Reads what `plan` names and joins the requests whose statuses are `wanted`, and those of the records that `extra`
+/// finds.
+///
+/// # Errors
+/// As [`diagnose`].
+fn joint(
+    plan: &Plan,
+    now_us: i64,
+    progress: &Progress,
+    wanted: &(dyn Fn(u16) -> bool + Sync),
+    extra: &Extra<'_>,
+) -> Result<Joint, Error> {
     let mut sources = inputs::open(plan)?;
-    let wanted = |status: u16| plan.statuses.contains(status);
     progress.restart(
         "reading",
         sources.inputs.iter().map(|input| input.bytes_on_disk).sum(),
     );
     let mut readings = sources.readings(plan, &BTreeMap::new());
-    let (mut survey, mut problems) = passes::survey(&readings.list, &wanted, progress)?;
+    let (mut survey, mut problems) = passes::survey(&readings.list, wanted, progress)?;
     problems.append(&mut readings.problems);
     drop(readings);
     sources.problems.append(&mut problems);
@@ -78,29 +129,45 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
     let mut seeds = map.seeds(&mut survey, &window);
     let events = std::mem::take(&mut seeds.events);
     let readings = sources.readings(plan, &map.corrections);
-    let joined = join(&readings.list, &survey, seeds, &map, &wanted, progress)?;
+    seeds.add(extra(&readings.list, &survey, progress)?);
+    let joined = join(&readings.list, &survey, seeds, &map, wanted, progress)?;
+    drop(readings);
+    Ok(Joint {
+        sources,
+        survey,
+        map,
+        window,
+        events,
+        joined,
+    })
+}
+
+fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report, Error> {
+    let wanted = |status: u16| plan.statuses.contains(status);
+    let joint = joint(plan, now_us, progress, &wanted, &|_, _, _| Ok(Vec::new()))?;
     progress.phase("explaining");
-    let stats = map.stats(&survey);
-    let outcome = classify::classify(&World {
-        hops: &map.hops,
-        stats: &stats,
-        limits: &map.limits,
-        events: &events,
-        idle_us: &joined.idle_us,
-        traces: &joined.traces,
-        wanted: &wanted,
-        in_window: &|us| window.contains(us),
-    });
+    let stats = joint.map.stats(&joint.survey);
+    let outcome = classify::classify(&joint.world(&stats, &wanted, &|us| joint.window.contains(us)));
+    let Joint {
+        mut sources,
+        survey,
+        map,
+        window,
+        events,
+        ..
+    } = joint;
     let mut findings = outcome.findings;
     findings.retain(|finding| window.contains(finding.time.0));
     let in_window = findings.len();
     findings.retain(|finding| is_shown(plan, finding));
     let filtered = (in_window - findings.len()) as u64;
     let mut near_misses = outcome.near_misses;
+    let mut incidents = classify::incidents(&findings, &map.hops, &events, &stats);
     evidence::fill(
         &sources.inputs,
         &mut findings,
         &mut near_misses,
+        &mut incidents,
         &mut sources.problems,
     );
     let (requests, statuses) = map.edge_counts(&stats, &window, plan);
@@ -120,6 +187,7 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
         inputs: sources.coverage(&survey, &map.corrections, &map.hops),
         hops: map.hop_infos(&survey),
         summary: summary::summarise(&findings, &near_misses, &statuses, requests),
+        incidents,
         findings,
         inferences,
         near_misses,
@@ -214,6 +282,16 @@ struct Seeds {
     events: Vec<Record>,
     /// By the place of a failure's record: the ends of exchanges with its upstream before it.
     prior: BTreeMap<Place, Vec<i64>>,
+}
+
+impl Seeds {
+    /// Adds records that are asked about; those that are failures as well are there already.
+    fn add(&mut self, asked: Vec<Record>) {
+        let known: FxHashSet<Place> = self.failures.iter().map(|record| record.place).collect();
+        let new = |record: &Record| !known.contains(&record.place) && record.kind != Kind::Event;
+        self.failures.extend(asked.into_iter().filter(new));
+        self.failures.sort_unstable_by_key(|record| record.place);
+    }
 }
 
 /// Everything that holds for the run as a whole.

@@ -1,19 +1,20 @@
 //! The two passes over the inputs: spans in parallel, one buffer per thread, partial results merged in any order.
 
 use rayon::prelude::*;
+use why502_parsers::Entry;
 
 use super::detect::{Tallies, Tally};
 use super::pieces;
 use crate::error::Error;
-use crate::model::Input;
 use crate::model::finding::Problem;
+use crate::model::{Input, Record, SourceId, ids};
 use crate::plan::Zone;
 use crate::read::{self, Span};
 use crate::report::progress::Progress;
 use crate::select::Scanner;
 use crate::select::gather::{Gathered, Gatherer, Wanted};
-use crate::select::own::Whence;
-use crate::select::scan::Scanned;
+use crate::select::own::{self, Whence};
+use crate::select::scan::{LineRef, Scanned};
 use crate::select::survey::{Survey, Surveyor};
 use crate::sniff::Detected;
 
@@ -197,6 +198,102 @@ pub(super) fn gather(
         })
     };
     Ok(each(readings, &holds, &run, Gathered::merge)?.0)
+}
+
+/// A record that is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Sought {
+    /// By an id: as logged, or by its normalised form.
+    Id {
+        /// As the user gave it.
+        text: String,
+        /// See [`ids::key`].
+        key: Option<u64>,
+    },
+    /// By the line that it stands on, or that belongs to it.
+    Line {
+        /// The input.
+        source: SourceId,
+        /// Line number, from 1.
+        line: u64,
+    },
+}
+
+/// A record of several lines is sought at most this many lines above the one that was named.
+const RECORD_LINES: u64 = 2_000;
+
+impl Sought {
+    fn may_be_in(&self, task: &Task<'_, '_>) -> bool {
+        match self {
+            Self::Id { .. } => true,
+            Self::Line { source, .. } => task.reading.input.id == *source,
+        }
+    }
+
+    fn has_id(&self, entry: &Entry<'_>) -> bool {
+        let Self::Id { text, key } = self else {
+            return false;
+        };
+        let same = |id: &&[u8]| **id == *text.as_bytes() || key.is_some() && ids::key(id) == *key;
+        entry.ids.as_slice().iter().any(|id| same(id))
+    }
+}
+
+/// Finds the records that are `sought`, in order of their places.
+///
+/// # Errors
+/// As [`survey`].
+pub(super) fn find(
+    readings: &[Reading<'_>],
+    survey: &Survey,
+    sought: &Sought,
+    progress: &Progress,
+) -> Result<Vec<Record>, Error> {
+    let run = |buffer: &mut Vec<u8>, task: &Task<'_, '_>| {
+        let reading = task.reading;
+        let known = survey.inputs.get(&reading.input.id);
+        let whence = Whence {
+            lines_before: known.map_or(0, |input| input.lines_before(task.span.offset)),
+            ..reading.whence
+        };
+        let mut found = Vec::new();
+        let mut above = None;
+        let mut scanner = reading.scanner(task.span.offset);
+        let mut take = |scanned: Scanned<'_, '_>, at: LineRef, _: &[u8]| match (&sought, scanned) {
+            (Sought::Id { .. }, Scanned::Entry(entry)) => {
+                if sought.has_id(entry) {
+                    found.push(own::record(entry, at, &whence));
+                }
+            }
+            (Sought::Line { line, .. }, scanned) => {
+                let number = whence.lines_before + at.index + 1;
+                if number > *line || number + RECORD_LINES < *line {
+                    return;
+                }
+                match scanned {
+                    Scanned::Entry(entry) => above = Some(own::record(entry, at, &whence)),
+                    Scanned::Continuation => {}
+                    Scanned::Directive | Scanned::Unparsed(_) => above = None,
+                }
+                if number == *line {
+                    found.extend(above.take());
+                }
+            }
+            _ => {}
+        };
+        // What breaks here broke in the first pass; it was reported then.
+        let _ = read::read_span(reading.input, &task.span, buffer, &mut |chunk| {
+            scanner.scan(chunk.bytes, chunk.offset, &mut take);
+            progress.add(chunk.bytes.len() as u64);
+        });
+        scanner.finish(&mut take);
+        (found, None)
+    };
+    let (mut found, _) = each(readings, &|task| sought.may_be_in(task), &run, |all, more| {
+        all.extend(more)
+    })?;
+    found.sort_unstable_by_key(|record: &Record| record.place);
+    Ok(found)
 }
 
 /// Counts which fields the entries have.

@@ -24,7 +24,10 @@ pub(crate) fn program(directory: &Path) -> Command {
     for name in ["NO_COLOR", "CLICOLOR_FORCE", "COLUMNS"] {
         command.env_remove(name);
     }
-    command.env("SOURCE_DATE_EPOCH", NOW).current_dir(directory);
+    command
+        .env("SOURCE_DATE_EPOCH", NOW)
+        .env("LC_ALL", "C.UTF-8")
+        .current_dir(directory);
     command
 }
 

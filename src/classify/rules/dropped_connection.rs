@@ -13,7 +13,7 @@ use super::keep_alive_race::PROBABLE;
 use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
 use crate::classify::burst::{self, Upset};
 use crate::classify::case::hits;
-use crate::classify::weigh::{Balance, balance};
+use crate::classify::weigh::Balance;
 use crate::classify::words::span;
 use crate::model::Weight;
 use crate::model::finding::Label;
@@ -29,13 +29,17 @@ const DOWN_US: i64 = 3_600_000_000;
 pub(crate) struct NoLive;
 
 impl Rule for NoLive {
+    fn question(&self) -> &'static str {
+        "was no upstream left to try?"
+    }
+
     fn label(&self) -> Label {
         label(CAUSE, Subtype::NoLiveUpstream)
     }
 
     fn check(&self, case: &Case<'_, '_>) -> Verdict {
         let Some(signal) = case.x.signal() else {
-            return Verdict::far("no signal");
+            return case.unnamed(0);
         };
         let unserved = case.x.upstream.contains("<NOSRV>") && signal.fault == Fault::Refused;
         if signal.fault != Fault::NoLiveUpstream && !unserved {
@@ -106,13 +110,17 @@ fn simple(x: &crate::classify::exchange::Exchange<'_>) -> Label {
 pub(crate) struct Tls;
 
 impl Rule for Tls {
+    fn question(&self) -> &'static str {
+        "was the TLS handshake refused?"
+    }
+
     fn label(&self) -> Label {
         label(CAUSE, Subtype::TlsRejected)
     }
 
     fn check(&self, case: &Case<'_, '_>) -> Verdict {
         let Some(signal) = case.x.signal() else {
-            return Verdict::far("no signal");
+            return case.unnamed(0);
         };
         if signal.phase != Phase::Tls
             && !matches!(signal.fault, Fault::TlsRejected | Fault::CertificateRejected)
@@ -136,13 +144,17 @@ impl Rule for Tls {
 pub(crate) struct Refused;
 
 impl Rule for Refused {
+    fn question(&self) -> &'static str {
+        "was the connection refused, or the upstream out of reach?"
+    }
+
     fn label(&self) -> Label {
         label(CAUSE, Subtype::Refused)
     }
 
     fn check(&self, case: &Case<'_, '_>) -> Verdict {
         let Some(signal) = case.x.signal() else {
-            return Verdict::far("no signal");
+            return case.unnamed(0);
         };
         let phase = matches!(signal.phase, Phase::Connect | Phase::ConnectOrTls);
         let fact = |what: &str| {
@@ -250,6 +262,10 @@ fn refused(case: &Case<'_, '_>, phase: Phase) -> Candidate {
 pub(crate) struct MidResponse;
 
 impl Rule for MidResponse {
+    fn question(&self) -> &'static str {
+        "did the answer break off?"
+    }
+
     fn label(&self) -> Label {
         label(CAUSE, Subtype::ResetMidResponse)
     }
@@ -270,6 +286,10 @@ impl Rule for MidResponse {
 pub(crate) struct Partial;
 
 impl Rule for Partial {
+    fn question(&self) -> &'static str {
+        "did the header of the answer break off?"
+    }
+
     fn label(&self) -> Label {
         label(CAUSE, Subtype::PrematureClose)
     }
@@ -313,20 +333,28 @@ impl Rule for Partial {
 pub(crate) struct Closed;
 
 impl Rule for Closed {
+    fn question(&self) -> &'static str {
+        "did the upstream end the connection, or die?"
+    }
+
     fn label(&self) -> Label {
         label(CAUSE, Subtype::PrematureClose)
     }
 
     fn check(&self, case: &Case<'_, '_>) -> Verdict {
         if !case.x.is_cut_without_a_byte() {
-            return Verdict::near(1, "nothing says that the connection ended");
+            return not_cut(case);
         }
-        let sum = balance(case);
+        let sum = case.balance();
+        if sum.excluded.is_none() && sum.race() >= PROBABLE {
+            let why = format!("the facts weigh {} for a race, enough to explain it", sum.race());
+            return Verdict::near(5, why);
+        }
         let mut found = died(
-            &sum,
+            sum,
             case.upstream_hop.is_some() || !case.x.upstream.is_empty() && sum.upset.is_none(),
         )
-        .unwrap_or_else(|| cut(case, &sum));
+        .unwrap_or_else(|| cut(case, sum));
         let fact = "the connection ended without one byte of an answer";
         found = found.with(case.says(Weight::Strong, case.x.record(), fact));
         if found.label.subtype == Subtype::PrematureClose
@@ -338,8 +366,8 @@ impl Rule for Closed {
             found = found.lacking(format!("the log of {}", case.upstream_name()));
         }
         let race = sum.race();
-        for term in sum.terms.into_iter().filter(|t| t.race != 0 || t.crash != 0) {
-            let mut evidence = term.evidence;
+        for term in sum.terms.iter().filter(|t| t.race != 0 || t.crash != 0) {
+            let mut evidence = term.evidence.clone();
             if found.proof && evidence.weight == Weight::Counter {
                 evidence.weight = Weight::Strong; // It speaks against the race, for this.
             }
@@ -351,6 +379,14 @@ impl Rule for Closed {
             found = found.over(Cause::KeepAliveRace, Subtype::FinBeforeRequest, why);
         }
         found.fires()
+    }
+}
+
+/// Nothing ended without a byte, or nothing says so.
+fn not_cut(case: &Case<'_, '_>) -> Verdict {
+    match case.x.signal() {
+        Some(_) => Verdict::near(1, "the connection did not end without a byte of an answer"),
+        None => case.unnamed(1),
     }
 }
 

@@ -15,13 +15,17 @@ use crate::model::finding::Label;
 pub(crate) struct Explicit;
 
 impl Rule for Explicit {
+    fn question(&self) -> &'static str {
+        "was the answer one that the proxy could not accept?"
+    }
+
     fn label(&self) -> Label {
         label(Cause::InvalidResponse, Subtype::MalformedHeader)
     }
 
     fn check(&self, case: &Case<'_, '_>) -> Verdict {
         let Some(signal) = case.x.signal() else {
-            return Verdict::near(1, "nothing names an answer that was not acceptable");
+            return case.unnamed(1);
         };
         let subtype = match signal.fault {
             Fault::HeaderTooBig => Subtype::HeaderTooBig,
@@ -31,7 +35,7 @@ impl Rule for Explicit {
             Fault::PolicyBlocked => Subtype::PolicyBlocked,
             _ => {
                 let near = u8::from(case.x.is_cut()) * 2;
-                return Verdict::near(near, "the connection ended; no answer was there to be judged");
+                return Verdict::near(near, "no answer was there to be judged");
             }
         };
         let record = case.x.record();

@@ -10,7 +10,7 @@ use why502_parsers::entry::{Fault, Phase};
 
 use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
 use crate::classify::wait::stuck_with;
-use crate::classify::weigh::{Balance, balance, idle_known};
+use crate::classify::weigh::{Balance, idle_known};
 use crate::classify::words::span;
 use crate::model::Weight;
 use crate::model::finding::Label;
@@ -26,6 +26,10 @@ pub(crate) const PROBABLE: i32 = 3;
 pub(crate) struct SilentDrop;
 
 impl Rule for SilentDrop {
+    fn question(&self) -> &'static str {
+        "did something between forget the idle connection?"
+    }
+
     fn label(&self) -> Label {
         label(Cause::KeepAliveRace, Subtype::SilentMiddleboxDrop)
     }
@@ -35,7 +39,7 @@ impl Rule for SilentDrop {
             return Verdict::far("the connection did not go silent");
         }
         let Some(idle) = case.idle_us() else {
-            return Verdict::far("the idle time before is not known");
+            return Verdict::lacks(0, "how long the connection had been idle before");
         };
         let slack = case.x.resolution_us;
         let Some(limit) = MIDDLEBOX_S.iter().find(|&&s| idle + slack >= s * 1_000_000) else {
@@ -45,7 +49,10 @@ impl Rule for SilentDrop {
             return Verdict::near(2, "the upstream has a record of the request");
         }
         if !case.upstream_covered(60_000_000) {
-            return Verdict::near(2, "the upstream's log for that time is not there");
+            return Verdict::lacks(
+                2,
+                "whether the upstream saw the request: its log for that time is not there",
+            );
         }
         let alone = stuck_with(case) == 0;
         if case.x.connect_us().is_some_and(|us| us > 0) || !alone {
@@ -80,6 +87,10 @@ impl Rule for SilentDrop {
 pub(crate) struct Race;
 
 impl Rule for Race {
+    fn question(&self) -> &'static str {
+        "did the upstream close the idle connection as the request was sent?"
+    }
+
     fn label(&self) -> Label {
         label(Cause::KeepAliveRace, Subtype::FinBeforeRequest)
     }
@@ -88,12 +99,12 @@ impl Rule for Race {
         if !case.x.is_cut_without_a_byte() {
             return Verdict::far("the connection did not end without a byte");
         }
-        let sum = balance(case);
+        let sum = case.balance();
         if let Some(why) = &sum.excluded {
             return Verdict::near(5, why.clone());
         }
         if sum.race() < PROBABLE {
-            return Verdict::near(5, lacking(&sum));
+            return lacking(sum);
         }
         let subtype = match case.x.signal().map(|s| s.fault) {
             Some(Fault::Reset | Fault::BrokenPipe) => Subtype::RstOnReuse,
@@ -106,7 +117,7 @@ impl Rule for Race {
                 case.x.record(),
                 "the connection ended without one byte of an answer",
             ))
-            .over(Cause::DroppedConnection, Subtype::PrematureClose, rival(&sum));
+            .over(Cause::DroppedConnection, Subtype::PrematureClose, rival(sum));
         if sum.race() >= CERTAIN {
             found.score = 0.93;
             found.proof = !sum.contradicted() && (sum.reused || strong) && sum.race() >= CERTAIN;
@@ -132,8 +143,8 @@ impl Rule for Race {
         if limit.is_none() {
             found = found.lacking(format!("the keep-alive timeout of {}", case.upstream_name()));
         }
-        for term in sum.terms.into_iter().filter(|t| t.race != 0 || t.crash != 0) {
-            let mut evidence = term.evidence;
+        for term in sum.terms.iter().filter(|t| t.race != 0 || t.crash != 0) {
+            let mut evidence = term.evidence.clone();
             evidence.fact = format!("{} (race {:+})", evidence.fact, term.race);
             found.evidence.push(evidence);
         }
@@ -155,11 +166,11 @@ fn rival(sum: &Balance) -> String {
 }
 
 /// Why the race lost.
-fn lacking(sum: &Balance) -> String {
+fn lacking(sum: &Balance) -> Verdict {
     let counter = sum.terms.iter().filter(|t| t.race < 0).min_by_key(|t| t.race);
     match counter {
-        Some(term) => term.evidence.fact.clone(),
-        None if !sum.reused => "nothing shows that the connection had been used before".to_owned(),
-        None => "too little speaks for it".to_owned(),
+        Some(term) => Verdict::near(5, term.evidence.fact.clone()),
+        None if !sum.reused => Verdict::lacks(5, "whether the connection had been used before"),
+        None => Verdict::near(5, "too little speaks for it"),
     }
 }

@@ -14,6 +14,8 @@ pub(crate) mod upstream_502;
 
 /// One step of the decision.
 pub(crate) trait Rule: Sync {
+    /// What it asks of a case, in words.
+    fn question(&self) -> &'static str;
     /// The label it would give, for the list of rivals; a rule that fires may choose a nearer subtype.
     fn label(&self) -> Label;
     /// Looks at a case.
@@ -23,12 +25,19 @@ pub(crate) trait Rule: Sync {
 /// What a rule says of a case.
 pub(crate) enum Verdict {
     /// It applies.
-    Fires(Box<Candidate>),
+    Fired(Box<Candidate>),
     /// It does not.
-    Not {
+    Rejected {
         /// Why not, in words.
         why: String,
         /// How much of its conditions held; zero if it is not worth mentioning.
+        near: u8,
+    },
+    /// It cannot tell, for want of something that is not in the logs.
+    Lacks {
+        /// What it would have to know.
+        what: String,
+        /// How much of its other conditions held; zero if it is not worth mentioning.
         near: u8,
     },
 }
@@ -36,16 +45,21 @@ pub(crate) enum Verdict {
 impl Verdict {
     /// It has nothing to do with the case.
     pub(crate) fn far(why: &str) -> Self {
-        Self::Not {
-            why: why.to_owned(),
-            near: 0,
-        }
+        Self::near(0, why)
     }
 
     /// It might have been, but for `why`.
     pub(crate) fn near(near: u8, why: impl Into<String>) -> Self {
-        Self::Not {
+        Self::Rejected {
             why: why.into(),
+            near,
+        }
+    }
+
+    /// It might have been; only `what` would tell.
+    pub(crate) fn lacks(near: u8, what: impl Into<String>) -> Self {
+        Self::Lacks {
+            what: what.into(),
             near,
         }
     }
@@ -117,7 +131,7 @@ impl Candidate {
 
     /// It fires.
     pub(crate) fn fires(self) -> Verdict {
-        Verdict::Fires(Box::new(self))
+        Verdict::Fired(Box::new(self))
     }
 }
 
@@ -145,37 +159,84 @@ pub(crate) static RULES: [&dyn Rule; 20] = [
     &unexplained::Rest,
 ];
 
+/// What every rule says of `case`, in the order of [`RULES`]. Each is asked, whatever the others say.
+pub(crate) fn ask_all(case: &Case<'_, '_>) -> Vec<Asked> {
+    let mut asked: Vec<Asked> = RULES
+        .iter()
+        .map(|rule| Asked {
+            label: rule.label(),
+            verdict: rule.check(case),
+            wins: false,
+        })
+        .collect();
+    // The first that fires wins: explicit signs are asked before those that leave a choice.
+    let first = asked.iter_mut().find(|a| matches!(a.verdict, Verdict::Fired(_)));
+    if let Some(first) = first {
+        first.wins = true;
+    }
+    asked
+}
+
+/// A rule that was asked.
+pub(crate) struct Asked {
+    /// What it would be, or, once it fired, what it is.
+    pub(crate) label: Label,
+    /// What it said.
+    pub(crate) verdict: Verdict,
+    /// It is the first that fired.
+    pub(crate) wins: bool,
+}
+
 /// The winner with its rivals.
 pub(crate) fn decide(case: &Case<'_, '_>) -> Candidate {
+    let mut winner = None;
     let mut losers: Vec<(u8, Rival)> = Vec::new();
-    for rule in RULES {
-        match rule.check(case) {
-            Verdict::Fires(mut winner) => {
-                losers.sort_by_key(|(near, _)| std::cmp::Reverse(*near));
-                let label = winner.label;
-                winner.rivals.extend(losers.into_iter().map(|(_, rival)| rival));
-                let mut seen = vec![(label.cause, label.subtype)];
-                winner.rivals.retain(|r| {
-                    let key = (r.cause, r.subtype);
-                    let new = !seen.contains(&key);
-                    seen.push(key);
-                    new
-                });
-                winner.rivals.truncate(MOST_RIVALS);
-                return *winner;
+    for asked in ask_all(case) {
+        let (near, label, why) = match asked.verdict {
+            Verdict::Fired(candidate) if asked.wins => {
+                winner = Some(*candidate);
+                continue;
             }
-            Verdict::Not { near: 0, .. } => {}
-            Verdict::Not { why, near } => losers.push((
+            Verdict::Fired(candidate) => (FIRED_TOO, candidate.label, outdone(&candidate)),
+            Verdict::Rejected { why, near } => (near, asked.label, why),
+            Verdict::Lacks { what, near } => (near, asked.label, format!("not known: {what}")),
+        };
+        if near > 0 {
+            losers.push((
                 near,
                 Rival {
-                    cause: rule.label().cause,
-                    subtype: rule.label().subtype,
+                    cause: label.cause,
+                    subtype: label.subtype,
                     rejected_because: why,
                 },
-            )),
+            ));
         }
     }
-    Candidate::new(Cause::Unexplained, Subtype::NotEnoughEvidence, 0.0)
+    let mut winner =
+        winner.unwrap_or_else(|| Candidate::new(Cause::Unexplained, Subtype::NotEnoughEvidence, 0.0));
+    losers.retain(|(_, rival)| rival.cause != Cause::Unexplained);
+    losers.sort_by_key(|(near, _)| std::cmp::Reverse(*near));
+    winner.rivals.extend(losers.into_iter().map(|(_, rival)| rival));
+    let mut seen = vec![(winner.label.cause, winner.label.subtype)];
+    winner.rivals.retain(|r| {
+        let key = (r.cause, r.subtype);
+        let new = !seen.contains(&key);
+        seen.push(key);
+        new
+    });
+    winner.rivals.truncate(MOST_RIVALS);
+    winner
+}
+
+/// How near a rule was that fired after the winner.
+const FIRED_TOO: u8 = 6;
+
+/// Why a rule lost that fires as well.
+pub(crate) fn outdone(candidate: &Candidate) -> String {
+    format!(
+        "it fits as well ({:.2}), but a nearer reason was found before it",
+        candidate.score
+    )
 }
 
 /// More rivals than this help nobody.

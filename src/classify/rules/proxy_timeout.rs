@@ -10,7 +10,7 @@ use why502_parsers::entry::{Fault, Phase};
 
 use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
 use crate::classify::case::{hits, origin};
-use crate::classify::wait::{Wait, stuck_with, wait};
+use crate::classify::wait::{Wait, stuck_with};
 use crate::classify::words::{count, span};
 use crate::model::finding::Label;
 use crate::model::{LimitKind, Weight};
@@ -19,6 +19,10 @@ use crate::model::{LimitKind, Weight};
 pub(crate) struct Client;
 
 impl Rule for Client {
+    fn question(&self) -> &'static str {
+        "did the client leave first?"
+    }
+
     fn label(&self) -> Label {
         label(Cause::ProxyTimeout, Subtype::ClientTimeout)
     }
@@ -47,6 +51,10 @@ impl Rule for Client {
 pub(crate) struct Tls;
 
 impl Rule for Tls {
+    fn question(&self) -> &'static str {
+        "did the TLS handshake run out of time?"
+    }
+
     fn label(&self) -> Label {
         label(Cause::ProxyTimeout, Subtype::TlsHandshakeTimeout)
     }
@@ -70,7 +78,7 @@ impl Rule for Tls {
             .timer(LimitKind::TlsHandshake)
             .or_else(|| case.timer(LimitKind::Read));
         let (Some(limit), Some(lasted)) = (timer, case.x.lasted_us) else {
-            return Verdict::near(3, "how long the handshake took, or may take, is not known");
+            return Verdict::lacks(3, "how long the handshake took, or may take");
         };
         let ran_out = limit.value_us.is_some_and(|us| lasted + 2_000 >= us);
         if !ran_out {
@@ -98,6 +106,10 @@ impl Rule for Tls {
 pub(crate) struct Connect;
 
 impl Rule for Connect {
+    fn question(&self) -> &'static str {
+        "did connecting, or finding the address, run out of time?"
+    }
+
     fn label(&self) -> Label {
         label(Cause::ProxyTimeout, Subtype::ConnectTimeout)
     }
@@ -213,6 +225,10 @@ pub(crate) fn header_timer(case: &Case<'_, '_>) -> bool {
 pub(crate) struct Header;
 
 impl Rule for Header {
+    fn question(&self) -> &'static str {
+        "did the wait for an answer run out of time?"
+    }
+
     fn label(&self) -> Label {
         label(Cause::ProxyTimeout, Subtype::ResponseHeaderTimeout)
     }
@@ -222,6 +238,15 @@ impl Rule for Header {
             return no_timer(case);
         }
         let phase = case.x.signal().map(|s| s.phase);
+        if matches!(
+            case.wait(),
+            Wait::Queued { .. } | Wait::Held { .. } | Wait::Piled { .. }
+        ) {
+            return Verdict::near(
+                4,
+                "the timer ran out while the request waited, not while it was worked on",
+            );
+        }
         if phase == Some(Phase::Send) {
             return Candidate::new(Cause::ProxyTimeout, Subtype::RequestSendTimeout, 0.95)
                 .proven()
@@ -251,7 +276,7 @@ impl Rule for Header {
 
 fn no_timer(case: &Case<'_, '_>) -> Verdict {
     let Some(lasted) = case.x.lasted_us else {
-        return Verdict::near(1, "nothing says that a timer ran out");
+        return Verdict::lacks(1, "how long it took, and whether a timer ran out");
     };
     let limit = case.limit(LimitKind::Read).and_then(|l| l.value_us);
     match limit {
@@ -287,9 +312,9 @@ fn unnamed_phase(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
 
 /// The second verdict: why the upstream was slow.
 fn why_slow(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
-    let upstream = case.upstream_name();
+    let upstream = case.beyond_name();
     let beyond = case.beyond.and_then(|l| l.outcome.as_ref());
-    match wait(case) {
+    match case.wait() {
         Wait::Worked { worked, waited } => {
             let fact = format!("{upstream} worked on it for {}", span(worked));
             found = found.with(case.says(Weight::Strong, beyond, fact));
@@ -375,6 +400,10 @@ fn words(case: &Case<'_, '_>, what: &str) -> crate::model::finding::Evidence {
 pub(crate) struct Body;
 
 impl Rule for Body {
+    fn question(&self) -> &'static str {
+        "did the rest of the answer not come in time?"
+    }
+
     fn label(&self) -> Label {
         label(Cause::ProxyTimeout, Subtype::ResponseBodyTimeout)
     }
@@ -394,6 +423,10 @@ impl Rule for Body {
 pub(crate) struct Disguised;
 
 impl Rule for Disguised {
+    fn question(&self) -> &'static str {
+        "is a close that keeps to a timer the proxy's own?"
+    }
+
     fn label(&self) -> Label {
         label(Cause::ProxyTimeout, Subtype::ResponseHeaderTimeout)
     }
@@ -404,7 +437,7 @@ impl Rule for Disguised {
             return Verdict::far("this product names its own timers");
         }
         let Some(lasted) = case.x.lasted_us else {
-            return Verdict::near(2, "how long it took is not logged");
+            return Verdict::lacks(2, "how long it took");
         };
         let known = case.limit(LimitKind::Read).and_then(|l| l.value_us);
         let learnt = case.learnt(&case.survey.learnt.cuts).map(|v| v.us);
@@ -414,7 +447,7 @@ impl Rule for Disguised {
                 format!("{} is no value at which failures pile up", span(lasted)),
             );
         };
-        let working = matches!(wait(case), Wait::Worked { .. } | Wait::Queued { .. });
+        let working = matches!(case.wait(), Wait::Worked { .. } | Wait::Queued { .. });
         let mut found = Candidate::new(
             Cause::ProxyTimeout,
             Subtype::ResponseHeaderTimeout,
@@ -449,6 +482,10 @@ impl Rule for Disguised {
 pub(crate) struct Learnt;
 
 impl Rule for Learnt {
+    fn question(&self) -> &'static str {
+        "does the duration match a timer although nothing names the fault?"
+    }
+
     fn label(&self) -> Label {
         label(Cause::ProxyTimeout, Subtype::TotalTimeout)
     }
@@ -458,7 +495,7 @@ impl Rule for Learnt {
             return Verdict::far("something names the fault");
         }
         let Some(lasted) = case.x.lasted_us else {
-            return Verdict::near(3, "how long it took is not logged");
+            return Verdict::lacks(3, "how long it took");
         };
         let configured = [LimitKind::Read, LimitKind::Connect, LimitKind::Total]
             .into_iter()

@@ -9,7 +9,7 @@ use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Phase};
 
 use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
-use crate::classify::wait::{Wait, wait};
+use crate::classify::wait::Wait;
 use crate::classify::words::{count, span};
 use crate::model::finding::Label;
 use crate::model::{LimitKind, Weight};
@@ -18,13 +18,17 @@ use crate::model::{LimitKind, Weight};
 pub(crate) struct Explicit;
 
 impl Rule for Explicit {
+    fn question(&self) -> &'static str {
+        "does the product name a queue?"
+    }
+
     fn label(&self) -> Label {
         label(Cause::QueueingDelay, Subtype::ProxyQueueTimeout)
     }
 
     fn check(&self, case: &Case<'_, '_>) -> Verdict {
         let Some(signal) = case.x.signal() else {
-            return Verdict::far("no signal");
+            return case.unnamed(0);
         };
         let queue = signal.phase == Phase::Queue;
         let own = case.x.product.is_proxy();
@@ -79,6 +83,10 @@ pub(crate) fn waited_in_own_queue(case: &Case<'_, '_>) -> Option<u64> {
 pub(crate) struct AppQueue;
 
 impl Rule for AppQueue {
+    fn question(&self) -> &'static str {
+        "did the time pass in waiting for a worker?"
+    }
+
     fn label(&self) -> Label {
         label(Cause::QueueingDelay, Subtype::AppQueue)
     }
@@ -87,18 +95,20 @@ impl Rule for AppQueue {
         if !super::proxy_timeout::header_timer(case) {
             return Verdict::near(u8::from(case.x.is_cut()), "no timer of the proxy's ran out");
         }
-        let (waited, worked, sure) = match wait(case) {
+        let (waited, worked, sure) = match case.wait() {
             Wait::Queued { waited, worked, sure } => (waited, worked, sure),
             Wait::Held { at, queued } => return held(case, at, queued),
             Wait::Piled { stuck, busy } => return piled(case, stuck, busy),
             Wait::Worked { worked, .. } => {
-                let why = format!("{} worked on it for {}", case.upstream_name(), span(worked));
+                let why = format!("{} worked on it for {}", case.beyond_name(), span(worked));
                 return Verdict::near(4, why);
             }
-            Wait::Late => return Verdict::near(3, "the upstream's record does not say how long it worked"),
+            Wait::Late => return Verdict::lacks(3, "how long the upstream worked: its record does not say"),
             Wait::Lost => return Verdict::near(3, "the upstream had finished long before the proxy gave up"),
             Wait::Unseen => return Verdict::near(3, "no sign of load at the upstream in those seconds"),
-            Wait::Blind => return Verdict::near(3, "the upstream's log for that time is not there"),
+            Wait::Blind => {
+                return Verdict::lacks(3, "what the upstream did: its log for that time is not there");
+            }
         };
         let share = waited * 100 / (waited + worked).max(1);
         let beyond = case.beyond.and_then(|l| l.outcome.as_ref());
@@ -111,7 +121,7 @@ impl Rule for AppQueue {
         .with(case.says(
             Weight::Strong,
             beyond,
-            format!("{} worked on it for {} only", case.upstream_name(), span(worked)),
+            format!("{} worked on it for {} only", case.beyond_name(), span(worked)),
         ))
         .with(case.notes(
             Weight::Strong,

@@ -10,6 +10,10 @@ use crate::model::finding::Label;
 pub(crate) struct Rest;
 
 impl Rule for Rest {
+    fn question(&self) -> &'static str {
+        "does nothing else fit?"
+    }
+
     fn label(&self) -> Label {
         label(Cause::Unexplained, Subtype::NotEnoughEvidence)
     }

@@ -15,6 +15,10 @@ use crate::model::finding::Label;
 pub(crate) struct Passed;
 
 impl Rule for Passed {
+    fn question(&self) -> &'static str {
+        "did a complete answer come from the upstream?"
+    }
+
     fn label(&self) -> Label {
         label(Cause::Upstream502, Subtype::PassedThrough)
     }

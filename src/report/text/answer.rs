@@ -6,18 +6,21 @@ use std::io;
 use super::coverage::in_trouble;
 use super::page::{Page, Role};
 use super::words::{counted, grouped, percent};
-use super::{View, read_span};
-use crate::model::Certainty;
+use super::{Entry, View, read_span};
 use crate::model::finding::{CauseCount, Change, Finding, NearMiss};
+use crate::model::{Certainty, Micros};
+
+/// Things that coincided which are shown unless `-v` is given.
+const COINCIDED: usize = 3;
 
 pub(super) fn write(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
     match view.span {
         Some(span) => failed(page, view, &view.clock.span(span))?,
         None => nothing(page, view)?,
     }
-    for cause in view.causes() {
+    for entry in view.entries() {
         page.blank()?;
-        count(page, view, cause)?;
+        self::entry(page, view, entry)?;
     }
     more(page, view)?;
     near_misses(page, view)?;
@@ -108,7 +111,8 @@ fn window(view: &View<'_>) -> String {
     }
 }
 
-fn count(page: &mut Page<'_>, view: &View<'_>, cause: &CauseCount) -> io::Result<()> {
+fn entry(page: &mut Page<'_>, view: &View<'_>, entry: &Entry<'_>) -> io::Result<()> {
+    let cause = &entry.count;
     let total = view.report.summary.failed;
     let label = format!(
         "{:>6}  {:>7}  ",
@@ -120,30 +124,92 @@ fn count(page: &mut Page<'_>, view: &View<'_>, cause: &CauseCount) -> io::Result
     page.block(
         0,
         (Role::Title, &label),
-        &[(Role::Name, &name), (Role::Plain, cause.subtype.plain())],
+        &[(Role::Name, &name), (Role::Plain, &what(entry))],
     )?;
-    page.block(hang, (Role::Plain, ""), &[(Role::Title, &view.pair(cause))])?;
-    let when = match cause.count {
-        1 => format!("at {},", view.clock.second(cause.first)),
-        _ => format!(
-            "since {}, last {},",
-            view.clock.second(cause.first),
-            view.clock.second(cause.last)
-        ),
-    };
-    let (role, sure) = certainty(cause, view.findings(cause));
-    page.block(hang, (Role::Plain, ""), &[(Role::Plain, &when), (role, &sure)])?;
+    page.block(hang, (Role::Plain, ""), &[(Role::Title, &entry.pair())])?;
+    let (role, sure) = certainty(cause, &entry.findings);
+    page.block(
+        hang,
+        (Role::Plain, ""),
+        &[(Role::Plain, &when(view, entry)), (role, &sure)],
+    )?;
+    coincided(page, view, entry, hang)?;
     match &cause.fix {
         Some(fix) => {
             page.block(hang, (Role::Good, "fix: "), &[(Role::Plain, &fix.summary)])?;
             fix.changes.iter().try_for_each(|c| change(page, hang + 5, c))
         }
-        None => to_decide(page, hang, view.findings(cause)),
+        None => to_decide(page, hang, &entry.findings),
     }
 }
 
+/// What happened, with its counts where it is several things in one.
+fn what(entry: &Entry<'_>) -> String {
+    let labels = entry.labels();
+    if labels.len() < 2 {
+        return entry.count.subtype.plain().to_owned();
+    }
+    let parts: Vec<String> = labels
+        .iter()
+        .map(|(_, subtype, count)| format!("{} ({})", subtype.plain(), grouped(*count)))
+        .collect();
+    parts.join(", then ")
+}
+
+/// `since 10:00:05, last 10:14:29, 3 times,`.
+fn when(view: &View<'_>, entry: &Entry<'_>) -> String {
+    let (first, last) = (entry.count.first, entry.count.last);
+    let times = match entry.incidents.len() {
+        0 | 1 => String::new(),
+        n => format!(" in {n} incidents,"),
+    };
+    match entry.count.count {
+        1 => format!("at {},", view.clock.second(first)),
+        _ => format!(
+            "since {}, last {},{times}",
+            view.clock.second(first),
+            view.clock.second(last)
+        ),
+    }
+}
+
+/// What happened at the same time, the most telling lines only.
+fn coincided(page: &mut Page<'_>, view: &View<'_>, entry: &Entry<'_>, indent: usize) -> io::Result<()> {
+    let mut all: Vec<(String, Micros, u64)> = Vec::new();
+    for one in entry.incidents.iter().flat_map(|incident| &incident.coincided) {
+        match all.iter_mut().find(|known| known.0 == one.what) {
+            Some(known) => known.2 += one.count,
+            None => all.push((one.what.clone(), one.time, one.count)),
+        }
+    }
+    let shown = if view.verbose {
+        all.len()
+    } else {
+        COINCIDED.min(all.len())
+    };
+    if shown == 0 {
+        return Ok(());
+    }
+    let parts: Vec<String> = all[..shown]
+        .iter()
+        .map(|(what, time, count)| match count {
+            1 => format!("{what} at {}", view.clock.second(*time)),
+            _ => format!(
+                "{what} {} times, first at {}",
+                grouped(*count),
+                view.clock.second(*time)
+            ),
+        })
+        .collect();
+    page.block(
+        indent,
+        (Role::Warn, "at that time: "),
+        &[(Role::Plain, &parts.join("; "))],
+    )
+}
+
 /// `orders-app (node): server.keepAliveTimeout -> 76 s (now 5 s, product default)`.
-fn change(page: &mut Page<'_>, indent: usize, change: &Change) -> io::Result<()> {
+pub(super) fn change(page: &mut Page<'_>, indent: usize, change: &Change) -> io::Result<()> {
     let product = if change.product.is_empty() || change.product == change.hop {
         String::new()
     } else {
@@ -202,11 +268,11 @@ pub(super) const fn role_of(certainty: Certainty) -> Role {
 
 /// Names what is left out of the list of causes.
 fn more(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
-    let hidden = &view.causes[view.causes().len()..];
+    let hidden = &view.entries[view.entries().len()..];
     if hidden.is_empty() {
         return Ok(());
     }
-    let requests = hidden.iter().map(|cause| cause.count).sum();
+    let requests = hidden.iter().map(|entry| entry.count.count).sum();
     let text = format!(
         "and {} in {}: -v lists them",
         counted(requests, "request"),

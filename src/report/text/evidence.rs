@@ -2,11 +2,11 @@
 
 use std::io;
 
-use super::View;
 use super::answer::role_of;
 use super::page::{Page, Role, Table};
 use super::words::{duration, grouped};
-use crate::model::finding::{CauseCount, Evidence, Finding, HopRecord, Weight};
+use super::{Entry, View};
+use crate::model::finding::{Evidence, Finding, HopRecord, Weight};
 use crate::model::{Certainty, JoinedBy};
 use crate::report::escape::{terminal, truncate};
 use crate::report::summary::ranked;
@@ -18,20 +18,19 @@ const ROWS: usize = 2;
 const CLIP: usize = 160;
 
 /// Columns of the word before a fact.
-const LABEL: usize = 11;
+pub(super) const LABEL: usize = 11;
 
 pub(super) fn write(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
-    for cause in view.causes() {
-        let group = view.findings(cause);
+    for entry in view.entries() {
         let shown = if view.verbose {
-            group.to_vec()
+            entry.findings.clone()
         } else {
-            examples(group)
+            examples(&entry.leading())
         };
         if shown.is_empty() {
             continue;
         }
-        heading(page, cause, &shown)?;
+        heading(page, entry, &shown)?;
         for (at, finding) in shown.into_iter().enumerate() {
             if at > 0 {
                 page.blank()?;
@@ -54,7 +53,8 @@ fn examples<'a>(group: &[&'a Finding]) -> Vec<&'a Finding> {
     std::iter::once(best).chain(second).collect()
 }
 
-fn heading(page: &mut Page<'_>, cause: &CauseCount, examples: &[&Finding]) -> io::Result<()> {
+fn heading(page: &mut Page<'_>, entry: &Entry<'_>, examples: &[&Finding]) -> io::Result<()> {
+    let cause = &entry.count;
     // Of subtypes that are counted as one, that of the example.
     let subtype = examples.first().map_or(cause.subtype, |finding| finding.subtype);
     let shown = examples.len();
@@ -62,7 +62,7 @@ fn heading(page: &mut Page<'_>, cause: &CauseCount, examples: &[&Finding]) -> io
         "Evidence: {}/{}, {}",
         cause.cause.name(),
         subtype.name(),
-        View::hops(cause)
+        entry.hops()
     );
     page.title(&title)?;
     let hidden = cause.count.saturating_sub(shown as u64);
@@ -184,24 +184,25 @@ fn rung(view: &View<'_>, finding: &Finding, hop: &HopRecord) -> Vec<(Role, Strin
         ),
         (Role::Plain, hop.duration_ms.map_or_else(dash, duration)),
         status,
-        (Role::Plain, joined(hop)),
+        (Role::Plain, joined_by(hop.joined_by, hop.ambiguous)),
         (Role::Dim, place(&hop.file, hop.line)),
     ]
 }
 
-fn joined(hop: &HopRecord) -> String {
-    let by = match hop.joined_by {
+/// How a hop was joined to the one before it.
+pub(super) fn joined_by(by: JoinedBy, ambiguous: bool) -> String {
+    let by = match by {
         JoinedBy::Origin => "-",
         JoinedBy::Id => "by id",
         JoinedBy::Address => "by address",
         JoinedBy::Time => "by time",
     };
-    let doubt = if hop.ambiguous { ", ambiguous" } else { "" };
+    let doubt = if ambiguous { ", ambiguous" } else { "" };
     format!("{by}{doubt}")
 }
 
 /// The issuer's upstream, if it left no record: its name, and what that means.
-fn silent_upstream(finding: &Finding) -> Option<(String, &'static str)> {
+pub(super) fn silent_upstream(finding: &Finding) -> Option<(String, &'static str)> {
     let issuer = &finding.issuer;
     match &issuer.upstream_hop {
         Some(name) if finding.hops.iter().all(|hop| hop.hop != *name) => Some((name.clone(), "no record")),
@@ -210,14 +211,19 @@ fn silent_upstream(finding: &Finding) -> Option<(String, &'static str)> {
     }
 }
 
-fn evidence(page: &mut Page<'_>, view: &View<'_>, evidence: &Evidence) -> io::Result<()> {
-    let (role, word) = match evidence.weight {
+/// The word for a weight.
+pub(super) const fn weight(weight: Weight) -> (Role, &'static str) {
+    match weight {
         Weight::Proof => (Role::Good, "proof"),
         Weight::Strong => (Role::Good, "strong"),
         Weight::Weak => (Role::Plain, "weak"),
         Weight::Counter => (Role::Warn, "against"),
         Weight::Context => (Role::Dim, "context"),
-    };
+    }
+}
+
+fn evidence(page: &mut Page<'_>, view: &View<'_>, evidence: &Evidence) -> io::Result<()> {
+    let (role, word) = weight(evidence.weight);
     page.block(4, (role, &labelled(word)), &[(Role::Plain, &evidence.fact)])?;
     if evidence.file.is_empty() {
         return Ok(());
@@ -238,13 +244,13 @@ fn clip(view: &View<'_>, text: &str) -> String {
 }
 
 /// `edge/error.log:812`.
-fn place(file: &str, line: u64) -> String {
+pub(super) fn place(file: &str, line: u64) -> String {
     match line {
         0 => file.to_owned(),
         line => format!("{file}:{line}"),
     }
 }
 
-fn labelled(word: &str) -> String {
+pub(super) fn labelled(word: &str) -> String {
     format!("{word:<LABEL$}")
 }

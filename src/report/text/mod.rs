@@ -1,24 +1,26 @@
 //! The report for the terminal: the answer first, then what proves it, then what was read.
 
 mod answer;
+mod bars;
 mod coverage;
 pub(super) mod detect;
 mod evidence;
+pub(super) mod explain;
 mod page;
 mod words;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::summary::{Key, key_of, key_of_count};
+use super::summary::{Key, key_of, ranked};
 use super::{Renderer, Style};
-use crate::model::finding::{CauseCount, Finding};
-use crate::model::{Micros, Report, Subtype};
+use crate::model::finding::{CauseCount, Finding, Incident};
+use crate::model::{Cause, Micros, Report, Subtype};
 use page::Page;
 use words::Clock;
 
-/// Causes listed unless `-v` is given.
-const CAUSES_SHOWN: usize = 8;
+/// Entries listed unless `-v` is given.
+const ENTRIES_SHOWN: usize = 8;
 
 /// The report for the terminal.
 pub struct Text;
@@ -53,8 +55,7 @@ struct View<'a> {
     /// First and last finding.
     span: Option<(Micros, Micros)>,
     /// What is shown as one, the most frequent first.
-    causes: Vec<CauseCount>,
-    groups: BTreeMap<Key<'a>, Vec<&'a Finding>>,
+    entries: Vec<Entry<'a>>,
 }
 
 /// What a reader need not tell apart: how a lost race ended is chance, and the fix is the same.
@@ -65,41 +66,120 @@ const fn shown_as(subtype: Subtype) -> Subtype {
     }
 }
 
-/// The findings by what is shown as one, each group in the order of `findings`.
-fn groups(findings: &[Finding]) -> BTreeMap<Key<'_>, Vec<&Finding>> {
-    let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for finding in findings {
-        let (cause, subtype, issuer, upstream) = key_of(finding);
-        let key = (cause, shown_as(subtype), issuer, upstream);
-        groups.entry(key).or_default().push(finding);
-    }
-    groups
+/// What is shown as one: the incidents of one trouble between two hops, or findings that are of no incident.
+struct Entry<'a> {
+    /// The leading label with its counts, of all its findings.
+    count: CauseCount,
+    /// Its findings, in the order of the report.
+    findings: Vec<&'a Finding>,
+    /// Its incidents, by onset.
+    incidents: Vec<&'a Incident>,
 }
 
-/// The counts of what is shown as one, the most frequent first.
-fn merged(counts: &[CauseCount]) -> Vec<CauseCount> {
-    let mut all: Vec<CauseCount> = Vec::with_capacity(counts.len());
-    for count in counts {
-        let count = CauseCount {
-            subtype: shown_as(count.subtype),
-            ..count.clone()
+/// The entries of `report`, the most frequent first.
+fn entries(report: &Report) -> Vec<Entry<'_>> {
+    let incident_of: BTreeMap<&str, &Incident> = report
+        .incidents
+        .iter()
+        .flat_map(|incident| incident.findings.iter().map(move |id| (id.as_str(), incident)))
+        .collect();
+    let mut groups: BTreeMap<Key<'_>, (Vec<&Finding>, Vec<&Incident>)> = BTreeMap::new();
+    for finding in &report.findings {
+        let incident = incident_of.get(finding.id.as_str()).copied();
+        let (cause, subtype, issuer, upstream) = key_of(finding);
+        let key = match incident {
+            Some(one) => (one.cause, shown_as(one.subtype), issuer, upstream),
+            None => (cause, shown_as(subtype), issuer, upstream),
         };
-        match all
-            .iter_mut()
-            .find(|known| key_of_count(known) == key_of_count(&count))
+        let (findings, incidents) = groups.entry(key).or_default();
+        findings.push(finding);
+        if let Some(one) = incident
+            && !incidents.iter().any(|known| known.id == one.id)
         {
-            Some(known) => {
-                known.count += count.count;
-                known.first = known.first.min(count.first);
-                known.last = known.last.max(count.last);
-                known.certainty = known.certainty.min(count.certainty);
-                known.fix = known.fix.take().or(count.fix);
-            }
-            None => all.push(count),
+            incidents.push(one);
         }
     }
-    all.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+    let mut all: Vec<Entry<'_>> = groups
+        .into_iter()
+        .filter_map(|(key, (findings, incidents))| entry(key, findings, incidents))
+        .collect();
+    all.sort_by_key(|entry| std::cmp::Reverse(entry.count.count));
     all
+}
+
+fn entry<'a>(
+    (cause, subtype, issuer, upstream): Key<'_>,
+    findings: Vec<&'a Finding>,
+    incidents: Vec<&'a Incident>,
+) -> Option<Entry<'a>> {
+    let leads = |finding: &&Finding| finding.cause == cause && shown_as(finding.subtype) == subtype;
+    let leading: Vec<&Finding> = findings.iter().copied().filter(leads).collect();
+    let fixes = |group: &[&Finding]| ranked(group).into_iter().find_map(|finding| finding.fix.clone());
+    Some(Entry {
+        count: CauseCount {
+            cause,
+            subtype,
+            count: findings.len() as u64,
+            issuer: issuer.to_owned(),
+            upstream: upstream.to_owned(),
+            first: findings.iter().map(|f| f.time).min()?,
+            last: findings.iter().map(|f| f.time).max()?,
+            certainty: findings.iter().map(|f| f.certainty).min()?,
+            fix: fixes(&leading).or_else(|| fixes(&findings)),
+        },
+        findings,
+        incidents,
+    })
+}
+
+impl Entry<'_> {
+    /// Its labels with their counts, the leading one first, if there are several.
+    fn labels(&self) -> Vec<(Cause, Subtype, u64)> {
+        let mut counts: BTreeMap<(Cause, Subtype), u64> = BTreeMap::new();
+        for finding in &self.findings {
+            *counts
+                .entry((finding.cause, shown_as(finding.subtype)))
+                .or_default() += 1;
+        }
+        let lead = (self.count.cause, self.count.subtype);
+        let mut all: Vec<(Cause, Subtype, u64)> = counts.into_iter().map(|((c, s), n)| (c, s, n)).collect();
+        all.sort_by_key(|&(cause, subtype, n)| ((cause, subtype) != lead, std::cmp::Reverse(n)));
+        all
+    }
+
+    /// The findings with the leading label.
+    fn leading(&self) -> Vec<&Finding> {
+        let leads = |finding: &&&Finding| {
+            (finding.cause, shown_as(finding.subtype)) == (self.count.cause, self.count.subtype)
+        };
+        self.findings.iter().filter(leads).copied().collect()
+    }
+
+    /// `edge-nginx -> orders-app`.
+    fn hops(&self) -> String {
+        let issuer = match self.count.issuer.as_str() {
+            "" => "unknown hop",
+            issuer => issuer,
+        };
+        match self.count.upstream.as_str() {
+            "" => issuer.to_owned(),
+            upstream => format!("{issuer} -> {upstream}"),
+        }
+    }
+
+    /// `edge-nginx -> orders-app (10.0.0.3:8080)`.
+    fn pair(&self) -> String {
+        let mut addresses: Vec<&str> = self.findings.iter().map(|f| f.issuer.upstream.as_str()).collect();
+        addresses.retain(|address| !address.is_empty() && *address != self.count.upstream);
+        addresses.sort_unstable();
+        addresses.dedup();
+        let hops = self.hops();
+        match addresses.as_slice() {
+            [] => hops,
+            [one] => format!("{hops} ({one})"),
+            [one, rest @ ..] => format!("{hops} ({one} and {} more)", rest.len()),
+        }
+    }
 }
 
 impl<'a> View<'a> {
@@ -111,50 +191,16 @@ impl<'a> View<'a> {
             verbose: style.verbose > 0,
             clock: Clock::new(style.zone, span.or_else(|| read_span(report))),
             span,
-            causes: merged(&report.summary.causes),
-            groups: groups(&report.findings),
+            entries: entries(report),
         }
     }
 
-    /// The causes to list.
-    fn causes(&self) -> &[CauseCount] {
-        let causes = self.causes.as_slice();
+    /// The entries to list.
+    fn entries(&self) -> &[Entry<'a>] {
         if self.verbose {
-            return causes;
+            return &self.entries;
         }
-        &causes[..causes.len().min(CAUSES_SHOWN)]
-    }
-
-    fn findings<'s>(&'s self, count: &'s CauseCount) -> &'s [&'a Finding] {
-        let groups: &BTreeMap<Key<'s>, Vec<&'a Finding>> = &self.groups;
-        groups.get(&key_of_count(count)).map_or(&[], Vec::as_slice)
-    }
-
-    /// `edge-nginx -> orders-app`.
-    fn hops(count: &CauseCount) -> String {
-        let issuer = match count.issuer.as_str() {
-            "" => "unknown hop",
-            issuer => issuer,
-        };
-        match count.upstream.as_str() {
-            "" => issuer.to_owned(),
-            upstream => format!("{issuer} -> {upstream}"),
-        }
-    }
-
-    /// `edge-nginx -> orders-app (10.0.0.3:8080)`.
-    fn pair(&self, count: &CauseCount) -> String {
-        let findings = self.findings(count).iter();
-        let mut addresses: Vec<&str> = findings.map(|f| f.issuer.upstream.as_str()).collect();
-        addresses.retain(|address| !address.is_empty() && *address != count.upstream);
-        addresses.sort_unstable();
-        addresses.dedup();
-        let hops = Self::hops(count);
-        match addresses.as_slice() {
-            [] => hops,
-            [one] => format!("{hops} ({one})"),
-            [one, rest @ ..] => format!("{hops} ({one} and {} more)", rest.len()),
-        }
+        &self.entries[..self.entries.len().min(ENTRIES_SHOWN)]
     }
 }
 

@@ -115,6 +115,18 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
+    /// One row of spans, one right after the other, spaces kept.
+    pub(super) fn raw(&mut self, indent: usize, spans: &[Span<'_>]) -> io::Result<()> {
+        self.spaces(indent)?;
+        let end = spans.len().saturating_sub(1);
+        for (at, (role, text)) in spans.iter().enumerate() {
+            let text = terminal(text);
+            let text = if at == end { text.trim_end() } else { &text };
+            self.paint(*role, text)?;
+        }
+        self.blank()
+    }
+
     /// `text` on one row however long it is: it is there to be copied. A tab is written as such.
     pub(super) fn unbroken(&mut self, indent: usize, role: Role, text: &str) -> io::Result<()> {
         self.spaces(indent)?;
