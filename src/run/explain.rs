@@ -208,7 +208,8 @@ fn explained(joint: &Joint, n: usize, judgement: Judgement, finding: Option<&Fin
 fn rung(joint: &Joint, link: &Link) -> Option<Rung> {
     let record = link.records().next()?;
     let (start, end) = link.interval().unzip();
-    let correction_us = joint.map.correction_us(record.place.source);
+    let shift = joint.map.shift(record.place.source);
+    let correction_us = shift.at(record.raw_us, record.place.offset);
     let logged = |us: Option<i64>| us.map(|us| Micros(us - correction_us));
     let outcome = link.outcome.as_ref();
     Some(Rung {
