@@ -66,6 +66,7 @@ const PARSERS_MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("registry", &["define", "engine", "format", "paste", "products"]),
+    ("unread", &["format", "registry", "wrap"]),
     ("lib", &["*"]),
 ];
 

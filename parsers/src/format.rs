@@ -107,6 +107,48 @@ impl Product {
         (Self::Unknown.name(), Self::Unknown),
     ];
 
+    /// Words in paths, and tags in the system's log, that tell of a product.
+    pub const WORDS: &'static [(Self, &'static [&'static str])] = &[
+        (Self::Nginx, &["nginx", "openresty", "ingress"]),
+        (Self::Haproxy, &["haproxy"]),
+        (Self::Apache, &["apache", "apache2", "httpd"]),
+        (Self::Caddy, &["caddy"]),
+        (Self::Envoy, &["envoy", "istio"]),
+        (Self::Traefik, &["traefik"]),
+        (Self::Kong, &["kong"]),
+        (Self::Squid, &["squid"]),
+        (Self::Varnish, &["varnish", "varnishncsa"]),
+        (Self::Lighttpd, &["lighttpd"]),
+        (Self::LiteSpeed, &["litespeed", "lsws", "openlitespeed"]),
+        (Self::TrafficServer, &["trafficserver"]),
+        (Self::Iis, &["iis", "w3svc", "inetpub"]),
+        (Self::HttpSys, &["httperr"]),
+        (Self::EdgeMicro, &["edgemicro", "microgateway", "emg"]),
+        (Self::Gunicorn, &["gunicorn"]),
+        (Self::Uvicorn, &["uvicorn"]),
+        (Self::Node, &["node", "nodejs", "express", "pm2", "morgan"]),
+        (Self::Java, &["java", "spring"]),
+        (
+            Self::Tomcat,
+            &["tomcat", "tomcat8", "tomcat9", "tomcat10", "catalina"],
+        ),
+        (Self::Jetty, &["jetty"]),
+        (Self::Undertow, &["undertow", "wildfly", "jboss"]),
+        (Self::Uwsgi, &["uwsgi"]),
+        (Self::PhpFpm, &["php", "fpm"]),
+        (Self::DotNet, &["dotnet", "kestrel", "aspnetcore"]),
+        (Self::OpenIg, &["openig", "forgerock"]),
+    ];
+
+    /// The product whose programs tag their lines in the system's log so (lower case): `nginx`, `httpd`, `php-fpm`.
+    pub fn by_tag(tag: &str) -> Option<Self> {
+        let named = |own: &[&str]| own.contains(&tag);
+        let by_word = Self::WORDS.iter().find(|(_, own)| named(own));
+        by_word
+            .map(|(product, _)| *product)
+            .or_else(|| Self::by_name(tag))
+    }
+
     /// The product called `name`.
     pub fn by_name(name: &str) -> Option<Self> {
         let named = Self::NAMED.iter().find(|(own, _)| *own == name);

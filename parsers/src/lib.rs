@@ -15,6 +15,7 @@ pub mod paste;
 pub mod products;
 pub mod registry;
 pub mod time;
+pub mod unread;
 pub mod wrap;
 
 pub use entry::Entry;

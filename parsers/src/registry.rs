@@ -3,10 +3,10 @@
 use crate::format::Format;
 use crate::products::{
     apache, apache_error, api_gateway, apigee_mp, apigee_router, app_json, aws_alb, aws_elb, aws_nlb,
-    azure_appgw, azure_frontdoor, bitbucket, caddy, clf, cloudflare, cloudfront, dotnet, edgemicro, envoy,
-    fastly, forgerock_audit, gcp_lb, gunicorn_error, haproxy, httperr, iis, iis_fixed, java_text, kong,
-    lighttpd, linux, litespeed, morgan, ncsa, nginx, nginx_error, openig, php_fpm, process_text, ruby, squid,
-    tomcat, traefik, trafficserver, uvicorn, uwsgi, varnish, varnishlog,
+    azure_appgw, azure_frontdoor, bitbucket, caddy, clf, clf_untimed, cloudflare, cloudfront, dotnet,
+    edgemicro, envoy, fastly, forgerock_audit, gcp_lb, gunicorn_error, haproxy, httperr, iis, iis_fixed,
+    java_text, kong, lighttpd, linux, litespeed, morgan, ncsa, nginx, nginx_error, openig, php_fpm,
+    process_text, ruby, squid, tomcat, traefik, trafficserver, uvicorn, uwsgi, varnish, varnishlog,
 };
 
 /// Every built-in format, most specific first.
@@ -70,7 +70,9 @@ pub fn builtin() -> &'static [&'static dyn Format] {
         &ncsa::Ncsa::MORGAN,
         &clf::Gunicorn,
         &clf::Clf,
+        &clf_untimed::ClfUntimed,
         &linux::Linux,
+        &linux::Messages,
     ]
 }
 

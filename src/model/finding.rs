@@ -71,8 +71,17 @@ pub struct Input {
     pub lines: u64,
     /// Lines that are entries.
     pub entries: u64,
+    /// Lines that go on with the record above them.
+    #[serde(default)]
+    pub continuations: u64,
+    /// Comments, directives and blank lines.
+    #[serde(default)]
+    pub directives: u64,
     /// Lines that could not be read.
     pub unparsed: u64,
+    /// The same by reason, the reasons that occur.
+    #[serde(default)]
+    pub unparsed_reasons: Vec<UnparsedReason>,
     /// The first few of them.
     pub unparsed_lines: Vec<UnparsedLine>,
     /// First stamp, corrected clock.
@@ -87,6 +96,16 @@ pub struct Input {
     pub clock: Option<Clock>,
 }
 
+/// Lines of one input that could not be read for the same reason.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct UnparsedReason {
+    /// `comment`, `empty` (no letter and no digit), `other_program` (by its tag), `cut_off`, `broken_json`, `not_text`,
+    /// `unknown`.
+    pub reason: String,
+    /// How many.
+    pub lines: u64,
+}
+
 /// A line that could not be read.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct UnparsedLine {
@@ -96,6 +115,12 @@ pub struct UnparsedLine {
     pub offset: u64,
     /// What was wrong.
     pub reason: String,
+    /// Which kind of line it is: as [`UnparsedReason::reason`]; `other_program` too where another format reads it.
+    #[serde(default)]
+    pub class: String,
+    /// The format that reads it, if another one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_by: Option<String>,
 }
 
 /// A clock correction.

@@ -3,6 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use why502_parsers::LineError;
+use why502_parsers::unread::{self, Around, Why};
+
 use super::{HopId, SourceId};
 
 /// Counts per input and per hop.
@@ -31,6 +34,8 @@ pub struct Coverage {
     pub continuations: u64,
     /// Lines that no parser could read.
     pub unparsed: u64,
+    /// How many of them for which reason, in the order of [`Why::ALL`].
+    pub unparsed_why: [u64; Why::ALL.len()],
     /// The first few of them.
     pub unparsed_at: Vec<Unparsed>,
     /// Earliest stamp, corrected clock.
@@ -48,6 +53,10 @@ pub struct Unparsed {
     pub line: u64,
     /// What was wrong.
     pub reason: String,
+    /// Which kind of line it is.
+    pub why: Why,
+    /// The format that reads it, if another one does.
+    pub read_by: Option<&'static str>,
 }
 
 /// One second of one hop.
@@ -64,6 +73,35 @@ pub struct Second {
 impl Coverage {
     /// How many unparsed lines are kept with their position.
     pub const UNPARSED_SHOWN: usize = 5;
+
+    /// Counts a line that could not be read and, if it is one of the first, keeps its `place`: byte offset and number.
+    pub fn unread(&mut self, line: &[u8], around: &Around<'_>, error: LineError, place: (u64, u64)) {
+        let why = unread::why(line, around);
+        self.unparsed += 1;
+        if let Some(count) = self.unparsed_why.get_mut(why as usize) {
+            *count += 1;
+        }
+        if self.unparsed_at.len() < Self::UNPARSED_SHOWN {
+            self.unparsed_at.push(Unparsed {
+                offset: place.0,
+                line: place.1,
+                reason: error.to_string(),
+                why,
+                read_by: unread::read_by(line),
+            });
+        }
+    }
+
+    /// Takes in what another part counted of lines that could not be read.
+    pub fn merge_unread(&mut self, other: Self) {
+        self.unparsed += other.unparsed;
+        for (sum, more) in self.unparsed_why.iter_mut().zip(other.unparsed_why) {
+            *sum += more;
+        }
+        self.unparsed_at.extend(other.unparsed_at);
+        self.unparsed_at.sort_unstable();
+        self.unparsed_at.truncate(Self::UNPARSED_SHOWN);
+    }
 }
 
 impl Stats {

@@ -440,7 +440,10 @@ fn inputs() -> Vec<Input> {
         bytes: lines * 120,
         lines,
         entries: if format.is_some() { lines } else { 0 },
+        continuations: 0,
+        directives: 0,
         unparsed: 0,
+        unparsed_reasons: Vec::new(),
         unparsed_lines: Vec::new(),
         first: format.map(|_| at(-60.0)),
         last: format.map(|_| at(960.25)),
@@ -468,6 +471,8 @@ fn inputs() -> Vec<Input> {
             line: n * 17,
             offset: n * 2_040,
             reason: "no status at byte 131".into(),
+            class: "unknown".into(),
+            read_by: None,
         })
         .collect();
     all[2].zone = "Europe/Berlin".into();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use why502_parsers::Product;
 use why502_parsers::paste::{self, Dialect};
+use why502_parsers::unread::Why;
 
 use super::clocks::{Correction, Facts};
 use super::hops::{self, Named};
@@ -13,7 +14,8 @@ use crate::correlate::topology::{Node, Topology};
 use crate::discover;
 use crate::error::Error;
 use crate::limits::{self, Limits, ServerConfig};
-use crate::model::finding::{self, Problem, UnparsedLine};
+use crate::model::finding::{self, Problem, UnparsedLine, UnparsedReason};
+use crate::model::stats::{Coverage, Unparsed};
 use crate::model::{Hop, HopId, Input, Micros, SourceId};
 use crate::plan::Plan;
 use crate::read;
@@ -447,16 +449,11 @@ impl Sources {
                     bytes: coverage.bytes,
                     lines: coverage.lines,
                     entries: coverage.entries,
+                    continuations: coverage.continuations,
+                    directives: coverage.directives,
                     unparsed: coverage.unparsed,
-                    unparsed_lines: coverage
-                        .unparsed_at
-                        .into_iter()
-                        .map(|line| UnparsedLine {
-                            line: line.line,
-                            offset: line.offset,
-                            reason: line.reason,
-                        })
-                        .collect(),
+                    unparsed_reasons: unparsed_reasons(&coverage),
+                    unparsed_lines: coverage.unparsed_at.into_iter().map(unparsed_line).collect(),
                     first: coverage.first_us.map(|us| Micros(shift.span(us, us).0)),
                     last: coverage.last_us.map(|us| Micros(shift.span(us, us).1)),
                     zone: correction.map_or_else(String::new, |correction| correction.zone.clone()),
@@ -467,6 +464,33 @@ impl Sources {
                 }
             })
             .collect()
+    }
+}
+
+/// The reasons for which lines could not be read, those that occur.
+fn unparsed_reasons(coverage: &Coverage) -> Vec<UnparsedReason> {
+    let counted = Why::ALL.into_iter().zip(coverage.unparsed_why);
+    counted
+        .filter(|(_, lines)| *lines > 0)
+        .map(|(why, lines)| UnparsedReason {
+            reason: why.name().to_owned(),
+            lines,
+        })
+        .collect()
+}
+
+fn unparsed_line(line: Unparsed) -> UnparsedLine {
+    let why = if line.read_by.is_some() {
+        Why::OtherProgram
+    } else {
+        line.why
+    };
+    UnparsedLine {
+        line: line.line,
+        offset: line.offset,
+        reason: line.reason,
+        class: why.name().to_owned(),
+        read_by: line.read_by.map(str::to_owned),
     }
 }
 

@@ -258,11 +258,15 @@ impl Writer<'_> {
                 };
                 filter.format.row(&row, buffer);
             }
-            Scanned::Unparsed(error) => {
+            Scanned::Unparsed(unread) => {
                 parsed.unparsed += 1;
-                parsed
-                    .first_unparsed
-                    .get_or_insert_with(|| (reading.input.shown.clone(), line.index + 1, error.to_string()));
+                parsed.first_unparsed.get_or_insert_with(|| {
+                    (
+                        reading.input.shown.clone(),
+                        line.index + 1,
+                        unread.error.to_string(),
+                    )
+                });
             }
             Scanned::Continuation | Scanned::Directive => {}
         });

@@ -26,7 +26,18 @@ pub enum Scanned<'e, 'a> {
     /// Nothing that happened.
     Directive,
     /// Could not be read.
-    Unparsed(LineError),
+    Unparsed(Unread<'e>),
+}
+
+/// A line that could not be read, with what tells why.
+#[derive(Debug, Clone, Copy)]
+pub struct Unread<'e> {
+    /// Where reading stopped.
+    pub error: LineError,
+    /// The program that wrote the line, if something around it says so.
+    pub program: &'e [u8],
+    /// Whether the line has an end.
+    pub is_ended: bool,
 }
 
 /// Longest record of several lines that is read whole, in bytes; what goes on beyond is read line by line.
@@ -124,7 +135,10 @@ impl Scanner {
                 continue;
             }
             entry.clear();
-            let scanned = self.reader.line(record, &mut entry, None);
+            let mut scanned = self.reader.line(record, &mut entry, None);
+            if let Scanned::Unparsed(unread) = &mut scanned {
+                unread.is_ended = end < chunk.len();
+            }
             if further > 0 && matches!(scanned, Scanned::Entry(_)) {
                 read_until = start + further;
             }
@@ -155,7 +169,7 @@ impl Reader {
         &mut self,
         line: &'a [u8],
         entry: &'e mut Entry<'a>,
-        outer: Option<&Outer<'_>>,
+        outer: Option<&Outer<'e>>,
     ) -> Scanned<'e, 'a> {
         if line.first().is_none_or(|&byte| byte <= b' ')
             && line
@@ -168,7 +182,13 @@ impl Reader {
             Ok(Line::Entry) => {}
             Ok(Line::Continuation) => return Scanned::Continuation,
             Ok(Line::Directive) => return Scanned::Directive,
-            Err(error) => return Scanned::Unparsed(error),
+            Err(error) => {
+                return Scanned::Unparsed(Unread {
+                    error,
+                    program: outer.map_or(&[], |outer| outer.program),
+                    is_ended: true,
+                });
+            }
         }
         if let Some(outer) = outer {
             entry.time = entry.time.or(outer.time);

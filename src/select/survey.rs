@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 use why502_parsers::entry::{Entry, Fault, Kind, Zone};
+use why502_parsers::unread::Around;
 
 use super::locus::Loci;
 use super::own::{self, Whence};
@@ -11,7 +12,7 @@ use super::recent::{Prior, Recent};
 use super::scan::{LineRef, Scanned, Scanner, interval};
 use super::sketch::{Sample, Sketch, Told};
 use crate::model::record::{Record, SourceId};
-use crate::model::stats::{Coverage, Second, Unparsed};
+use crate::model::stats::{Coverage, Second};
 use crate::model::{Shift, ids};
 
 /// What the first pass learnt, input by input.
@@ -82,12 +83,9 @@ impl InputSurvey {
         a.entries += b.entries;
         a.directives += b.directives;
         a.continuations += b.continuations;
-        a.unparsed += b.unparsed;
-        a.unparsed_at.extend(b.unparsed_at);
-        a.unparsed_at.sort_unstable();
-        a.unparsed_at.truncate(Coverage::UNPARSED_SHOWN);
         a.first_us = earliest(a.first_us, b.first_us);
         a.last_us = a.last_us.max(b.last_us);
+        a.merge_unread(b);
         for (second, count) in other.seconds {
             let sum = self.seconds.entry(second).or_default();
             sum.requests += count.requests;
@@ -271,16 +269,13 @@ impl Taken<'_> {
             }
             Scanned::Continuation => coverage.continuations += 1,
             Scanned::Directive => coverage.directives += 1,
-            Scanned::Unparsed(error) => {
-                coverage.unparsed += 1;
-                if coverage.unparsed_at.len() < Coverage::UNPARSED_SHOWN {
-                    let reason = error.to_string();
-                    coverage.unparsed_at.push(Unparsed {
-                        offset: line.offset,
-                        line: line.index + 1,
-                        reason,
-                    });
-                }
+            Scanned::Unparsed(unread) => {
+                let around = Around {
+                    program: unread.program,
+                    product: whence.product,
+                    is_ended: unread.is_ended,
+                };
+                coverage.unread(raw, &around, unread.error, (line.offset, line.index + 1));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Lines with something around them: wrappers taken off, pieces put together, each entry at its first line.
 
+use why502_parsers::entry::Kind;
 use why502_parsers::wrap::{Outer, Peeled};
 use why502_parsers::{Entry, bytes};
 
@@ -73,6 +74,13 @@ impl Reader {
     fn give(&mut self, line: &[u8], outer: Option<&Outer<'_>>, place: LineRef, sink: &mut Sink<'_>) {
         let mut entry = Entry::default();
         let mut scanned = self.line(line, &mut entry, outer);
+        if let (Scanned::Entry(entry), None) = (&scanned, outer)
+            && entry.kind == Kind::Note
+            && entry.time.is_none()
+        {
+            // Where lines are wrapped, one that is not and tells nothing goes on with the message above.
+            scanned = Scanned::Continuation;
+        }
         let mut again = Entry::default();
         let mut read = line;
         if let (Scanned::Unparsed(_), Some(end)) = (&scanned, memchr::memchr(b'\n', line)) {

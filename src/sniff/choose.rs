@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use why502_parsers::bytes::lines;
 use why502_parsers::format::{Format, Head, Line, Prepared, Product, RecordKind, Score, Sniff};
+use why502_parsers::products::linux::Messages;
 use why502_parsers::wrap::{Layers, Peeled, Peeler, Wrapper};
 use why502_parsers::{Entry, registry, wrap};
 
@@ -177,9 +178,12 @@ impl<'a> Choice<'a> {
             ..head(sample.bytes(), &hints)
         };
         let prepared = prepare(&self.format, &shown);
-        let others = match self.is_forced() {
-            true => Vec::new(),
-            false => interleaved::others(&shown, prepared.as_ref(), self.name()),
+        // What reads any line leaves every line to the others first.
+        let is_last = self.name() == Messages::NAME;
+        let others = match (self.is_forced(), is_last) {
+            (true, _) => Vec::new(),
+            (false, true) => interleaved::others(&shown, &interleaved::Nothing, self.name()),
+            (false, false) => interleaved::others(&shown, prepared.as_ref(), self.name()),
         };
         let mut reason = self.reason.clone();
         let mut kind = kind;
@@ -191,7 +195,10 @@ impl<'a> Choice<'a> {
                 RecordKind::Mixed
             };
         }
-        let prepared = interleaved::with(prepared, &others, &shown);
+        let prepared = match is_last {
+            true => interleaved::before(prepared, &others, &shown),
+            false => interleaved::with(prepared, &others, &shown),
+        };
         let (parsed, looked_at) = interleaved::coverage(&shown, prepared.as_ref());
         Detected {
             format_name: format.name().to_owned(),
@@ -297,8 +304,56 @@ pub(super) fn best<'a>(
     }
     match best {
         Some((sample, choice)) => (sample, Some(choice)),
-        None => (Sample::plain(raw), None),
+        None => match messages(&raw) {
+            Some((sample, choice)) => (sample, Some(choice)),
+            None => (Sample::plain(raw), None),
+        },
     }
+}
+
+/// Lines of no known format in the system's log or in a composition's output: messages of programs that have none here.
+/// Not where a server wrote them whose format ought to be known: that has to be said.
+fn messages<'a>(raw: &[u8]) -> Option<(Sample, Choice<'a>)> {
+    let layers = wrappings(raw).pop()?;
+    let naming = layers.iter().find(|wrapper| wrapper.names_programs())?;
+    let programs: Vec<String> = programs(raw, layers);
+    let is_server = |name: &String| Product::by_tag(name).is_some_and(|product| product != Product::Linux);
+    if programs.is_empty() || programs.iter().filter(|name| is_server(name)).count() * 2 > programs.len() {
+        return None;
+    }
+    let sample = Sample::unwrapped(raw.to_vec(), layers);
+    let choice = Choice {
+        format: AnyFormat::Builtin(&Messages),
+        origin: Origin::Builtin,
+        layers,
+        score: Score::Shape,
+        share: 0,
+        reason: format!(
+            "messages of programs with no format of their own here, by {}",
+            naming.name()
+        ),
+        rivals: Vec::new(),
+        ties: Vec::new(),
+    };
+    Some((sample, choice))
+}
+
+/// The programs that the wrappers of the first lines name, line by line, lower case, the number of a replica left out.
+fn programs(raw: &[u8], layers: Layers) -> Vec<String> {
+    let mut peeler = Peeler::new(layers);
+    let mut programs = Vec::new();
+    for line in lines(raw).take(Head::LINES) {
+        if let Peeled::Whole { outer, .. } = peeler.peel(line, ())
+            && !outer.program.is_empty()
+        {
+            let name = String::from_utf8_lossy(outer.program).to_ascii_lowercase();
+            programs.push(
+                name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '_'))
+                    .to_owned(),
+            );
+        }
+    }
+    programs
 }
 
 /// The wrappers around the first lines: none, the outermost, that and the next, and so on.
@@ -336,7 +391,7 @@ fn wrapper_of(raw: &[u8]) -> Option<&'static dyn Wrapper> {
                 whole += u32::from(!inside.goes_on);
             }
         }
-        whole > 0 && wrapped * 2 > looked_at
+        whole > 0 && wrapped * 2 >= looked_at
     })
 }
 

@@ -22,39 +22,6 @@ pub(super) struct Known<'a> {
     pub(super) is_marked: bool,
 }
 
-/// Words in paths that tell of a product.
-const WORDS: [(Product, &[&str]); 26] = [
-    (Product::Nginx, &["nginx", "openresty", "ingress"]),
-    (Product::Haproxy, &["haproxy"]),
-    (Product::Apache, &["apache", "apache2", "httpd"]),
-    (Product::Caddy, &["caddy"]),
-    (Product::Envoy, &["envoy", "istio"]),
-    (Product::Traefik, &["traefik"]),
-    (Product::Kong, &["kong"]),
-    (Product::Squid, &["squid"]),
-    (Product::Varnish, &["varnish", "varnishncsa"]),
-    (Product::Lighttpd, &["lighttpd"]),
-    (Product::LiteSpeed, &["litespeed", "lsws", "openlitespeed"]),
-    (Product::TrafficServer, &["trafficserver"]),
-    (Product::Iis, &["iis", "w3svc", "inetpub"]),
-    (Product::HttpSys, &["httperr"]),
-    (Product::EdgeMicro, &["edgemicro", "microgateway", "emg"]),
-    (Product::Gunicorn, &["gunicorn"]),
-    (Product::Uvicorn, &["uvicorn"]),
-    (Product::Node, &["node", "nodejs", "express", "pm2", "morgan"]),
-    (Product::Java, &["java", "spring"]),
-    (
-        Product::Tomcat,
-        &["tomcat", "tomcat8", "tomcat9", "tomcat10", "catalina"],
-    ),
-    (Product::Jetty, &["jetty"]),
-    (Product::Undertow, &["undertow", "wildfly", "jboss"]),
-    (Product::Uwsgi, &["uwsgi"]),
-    (Product::PhpFpm, &["php", "fpm"]),
-    (Product::DotNet, &["dotnet", "kestrel", "aspnetcore"]),
-    (Product::OpenIg, &["openig", "forgerock"]),
-];
-
 /// Words in file names that say nothing about which server wrote the file.
 const GENERIC: [&str; 9] = [
     "access", "error", "errors", "log", "logs", "ssl", "txt", "json", "requests",
@@ -90,7 +57,7 @@ pub(super) fn tiers(input: &Input, certain: &[Known<'_>], configs: &[(String, Pr
 
 /// The words by which paths tell of `product`.
 pub(super) fn product_words(product: Product) -> &'static [&'static str] {
-    WORDS
+    Product::WORDS
         .iter()
         .find(|(own, _)| *own == product)
         .map_or(&[], |(_, words)| words)
@@ -128,7 +95,7 @@ fn named_in(text: &str) -> Vec<Product> {
             .any(|word| own.contains(&word.as_str()))
             .then_some(*product)
     };
-    WORDS.iter().filter_map(named).collect()
+    Product::WORDS.iter().filter_map(named).collect()
 }
 
 /// Logs in the same directory that seem to be of the same server: their names differ in
@@ -154,7 +121,7 @@ pub(super) fn marked_neighbour(stream: &str, certain: &[Known<'_>]) -> Option<Pr
 fn telling(name: &str) -> Vec<String> {
     let mut words = words(name);
     let says_nothing =
-        |word: &str| GENERIC.contains(&word) || WORDS.iter().any(|(_, own)| own.contains(&word));
+        |word: &str| GENERIC.contains(&word) || Product::WORDS.iter().any(|(_, own)| own.contains(&word));
     words.retain(|word| !says_nothing(word));
     words
 }

@@ -56,6 +56,28 @@ pub(super) fn with(
     Arc::new(Interleaved(all))
 }
 
+/// Each of `others` for the lines that it reads, `last` for those that none of them does.
+pub(super) fn before(
+    last: Arc<dyn Prepared>,
+    others: &[&'static dyn Format],
+    shown: &Head<'_>,
+) -> Arc<dyn Prepared> {
+    let Some((first, others)) = others.split_first() else {
+        return last;
+    };
+    let first = first.prepare(&head(&unread(shown, &Nothing), shown.hints));
+    Arc::new(Interleaved(vec![with(first, others, shown), last]))
+}
+
+/// Reads no line at all.
+pub(super) struct Nothing;
+
+impl Prepared for Nothing {
+    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
+        Box::new(Parser(Vec::new()))
+    }
+}
+
 /// How many lines of `shown` are read, and how many were looked at.
 pub(super) fn coverage(shown: &Head<'_>, prepared: &dyn Prepared) -> (u32, u32) {
     let mut parser = prepared.open(b"");

@@ -242,8 +242,8 @@ impl ClfParser {
         Err(LineError::new(0, "time"))
     }
 
-    /// From the request line on.
-    fn after_time<'a>(
+    /// From the request line on, whose quote stands at `at`.
+    pub(super) fn after_time<'a>(
         &mut self,
         line: &'a [u8],
         mut at: usize,

@@ -62,6 +62,67 @@ impl Prepared for Linux {
     }
 }
 
+/// Messages of whatever programs share a system's log or a composition's output, each a note with the time that stands
+/// around it; the system's own words are events as in [`Linux`].
+///
+/// Any line would do, so this claims nothing by itself: detection takes it for wrapped lines that no other format reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Messages;
+
+impl Messages {
+    /// Its name.
+    pub const NAME: &'static str = "messages";
+}
+
+impl Format for Messages {
+    fn name(&self) -> &str {
+        Self::NAME
+    }
+
+    fn product(&self) -> Product {
+        Product::Linux
+    }
+
+    fn kind(&self) -> RecordKind {
+        RecordKind::Error
+    }
+
+    fn about(&self) -> String {
+        "messages of programs that have no format of their own here, in the system's log".to_owned()
+    }
+
+    fn sniff(&self, _head: &Head<'_>) -> Sniff {
+        Sniff::no()
+    }
+
+    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
+        Arc::new(*self)
+    }
+}
+
+impl Prepared for Messages {
+    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
+        Box::new(MessageParser)
+    }
+}
+
+struct MessageParser;
+
+impl LineParser for MessageParser {
+    fn parse<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError> {
+        if line.is_empty() || Parser.parse(line, entry)? == Line::Entry {
+            return Ok(if line.is_empty() {
+                Line::Directive
+            } else {
+                Line::Entry
+            });
+        }
+        entry.kind = Kind::Note;
+        entry.error = line;
+        Ok(Line::Entry)
+    }
+}
+
 struct Parser;
 
 impl LineParser for Parser {
@@ -198,6 +259,18 @@ mod tests {
                 (Some(Signal::new(phase, fault)), pid),
                 "{line}"
             );
+        }
+    }
+
+    #[test]
+    fn a_message_of_any_program_is_a_note_and_the_systems_an_event() {
+        for (line, kind) in [
+            ("(root) CMD (run-parts)", Kind::Note),
+            ("Out of memory: Killed process 77 (node)", Kind::Event),
+        ] {
+            let mut entry = Entry::default();
+            assert_eq!(MessageParser.parse(line.as_bytes(), &mut entry), Ok(Line::Entry));
+            assert_eq!((entry.kind, entry.error), (kind, line.as_bytes()));
         }
     }
 

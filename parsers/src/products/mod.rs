@@ -17,6 +17,7 @@ pub mod bitbucket;
 pub mod caddy;
 pub mod clf;
 mod clf_tail;
+pub mod clf_untimed;
 pub mod cloudflare;
 pub mod cloudfront;
 pub mod dotnet;

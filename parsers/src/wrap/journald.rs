@@ -52,6 +52,10 @@ impl Wrapper for Json {
         (inside.text, inside.coding) = text(message?)?;
         Some(inside)
     }
+
+    fn names_programs(&self) -> bool {
+        true
+    }
 }
 
 impl Wrapper for Short {
@@ -68,6 +72,10 @@ impl Wrapper for Short {
             text,
             ..Inside::default()
         })
+    }
+
+    fn names_programs(&self) -> bool {
+        true
     }
 }
 

@@ -102,6 +102,11 @@ pub trait Wrapper: Send + Sync {
         false
     }
 
+    /// Whether it says of every line which program wrote it, as the system's log does.
+    fn names_programs(&self) -> bool {
+        false
+    }
+
     /// Whether lines that look wrapped so may just as well be records of their own (JSON with a `message`).
     fn is_unsure(&self) -> bool {
         false
@@ -124,6 +129,14 @@ pub fn all() -> &'static [&'static dyn Wrapper] {
         &prefix::BeforeJson,
         &envelope::Envelope,
     ]
+}
+
+/// Whether `text` is one whole JSON object.
+pub fn is_json_object(text: &[u8]) -> bool {
+    members::Members::of(text).is_some_and(|mut members| {
+        (&mut members).for_each(drop);
+        members.is_whole()
+    })
 }
 
 /// The contents of a JSON string and how they are written: `raw` is what stands between the quotes.

@@ -36,7 +36,9 @@ impl Wrapper for Compose {
         let padded = without_colours(rest);
         let rest = padded.trim_ascii_start();
         let rest = without_colours(without_colours(rest).strip_prefix(b"|")?);
-        if name.is_empty() || padded.len() == rest.len() + 1 {
+        // A name without a letter is an address: Atlassian's access logs begin with one and part fields likewise.
+        let is_name = name.iter().any(u8::is_ascii_alphabetic);
+        if !is_name || padded.len() == rest.len() + 1 {
             return None;
         }
         let text = match rest {
@@ -45,6 +47,10 @@ impl Wrapper for Compose {
             _ => return None,
         };
         Some(stamped(name, text))
+    }
+
+    fn names_programs(&self) -> bool {
+        true
     }
 }
 

@@ -47,6 +47,10 @@ impl Wrapper for Rfc5424 {
             message.strip_prefix(b"\xef\xbb\xbf").unwrap_or(message),
         ))
     }
+
+    fn names_programs(&self) -> bool {
+        true
+    }
 }
 
 impl Wrapper for Rfc3164 {
@@ -61,6 +65,10 @@ impl Wrapper for Rfc3164 {
         let (mut outer, message) = host_and_tag(rest, false)?;
         outer.time = Some(stamp.marking(Marks::Event));
         Some(inside(outer, message))
+    }
+
+    fn names_programs(&self) -> bool {
+        true
     }
 }
 
@@ -80,6 +88,10 @@ impl Wrapper for Iso {
         let (mut outer, message) = host_and_tag(rest, pri.is_none())?;
         outer.time = Some(stamp.marking(Marks::Event));
         Some(inside(outer, message))
+    }
+
+    fn names_programs(&self) -> bool {
+        true
     }
 }
 

@@ -62,7 +62,13 @@ fn prefixes_of_compose_and_kubectl_are_taken_off() {
     ] {
         assert_eq!(inner(&prefix::Compose, line), want, "{line}");
     }
-    for other in ["a|b", "10.0.0.1 - - [x] | y", "web-1 x | y", "| a"] {
+    for other in [
+        "10.0.0.7 | https | o@1 | \"GET\"",
+        "a|b",
+        "10.0.0.1 - - [x] | y",
+        "web-1 x | y",
+        "| a",
+    ] {
         assert!(peeled(&prefix::Compose, other.as_bytes()).is_none(), "{other}");
     }
     let (text, _, host, program) = peeled(&prefix::Kubectl, b"[pod/web-7d/nginx] a").unwrap();

@@ -2,10 +2,12 @@
 
 use std::io;
 
+use why502_parsers::unread::Why;
+
 use super::View;
 use super::page::{Page, Role, Table};
 use super::words::{Clock as Times, counted, duration, grouped, percent};
-use crate::model::finding::{Clock, Input, Problem};
+use crate::model::finding::{Clock, Input, Problem, UnparsedLine};
 
 /// Files listed unless `-v` is given; files with trouble are always listed.
 const FILES_SHOWN: usize = 12;
@@ -153,14 +155,37 @@ pub(super) fn unparsed(input: &Input) -> String {
         .unparsed_lines
         .iter()
         .take(UNPARSED_SHOWN)
-        .map(|line| format!("line {} ({})", line.line, line.reason))
+        .map(|line| format!("line {} ({})", line.line, reason(line)))
         .collect();
     let more = input.unparsed.saturating_sub(named.len() as u64);
     let rest = match more {
         0 => String::new(),
         n => format!(" and {} more", grouped(n)),
     };
-    format!("unparsed: {}{rest}", named.join(", "))
+    format!("unparsed: {}{rest}{}", named.join(", "), reasons(input, more > 0))
+}
+
+/// Why a line could not be read, the kind of line rather than the byte where it is known.
+fn reason(line: &UnparsedLine) -> String {
+    match (&line.read_by, Why::by_name(&line.class)) {
+        (Some(format), _) => format!("{}, {format} reads it", Why::OtherProgram.words()),
+        (None, None | Some(Why::Unknown)) => line.reason.clone(),
+        (None, Some(why)) => why.words().to_owned(),
+    }
+}
+
+/// How many lines for which reason, if not all are named with theirs.
+fn reasons(input: &Input, some_are_unnamed: bool) -> String {
+    let known: Vec<String> = input
+        .unparsed_reasons
+        .iter()
+        .filter(|reason| reason.reason != Why::Unknown.name())
+        .map(|reason| format!("{} {}", grouped(reason.lines), reason.reason.replace('_', " ")))
+        .collect();
+    match some_are_unnamed && !known.is_empty() {
+        true => format!("; in all {}", known.join(", ")),
+        false => String::new(),
+    }
 }
 
 fn clock_note(clock: Clock) -> String {
