@@ -73,7 +73,10 @@ const UNTRIED: &[&str] = &[
     "jetty",
     "undertow",
     "iis-ncsa",
+    "clf-untimed",
     "linux",
+    "messages",
+    "windows-eventlog",
 ];
 
 /// A log with what it was recognised as.

@@ -153,6 +153,54 @@ pub fn unescape_hash(text: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Undoes XML's predefined entities and numeric references; an unknown one stays as it is.
+pub fn unescape_xml(text: &[u8]) -> Vec<u8> {
+    const NAMED: [(&[u8], u8); 5] = [
+        (b"&amp;", b'&'),
+        (b"&lt;", b'<'),
+        (b"&gt;", b'>'),
+        (b"&quot;", b'"'),
+        (b"&apos;", b'\''),
+    ];
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'&', rest) {
+        out.extend_from_slice(&rest[..at]);
+        rest = &rest[at..];
+        let named = NAMED.iter().find(|(name, _)| rest.starts_with(name));
+        let used = match (named, xml_reference(rest)) {
+            (Some((name, byte)), _) => {
+                out.push(*byte);
+                name.len()
+            }
+            (None, Some((character, used))) => {
+                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                used
+            }
+            (None, None) => {
+                out.push(b'&');
+                1
+            }
+        };
+        rest = &rest[used..];
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// `&#10;` or `&#xA;` at the start of `text`, and how long it is.
+fn xml_reference(text: &[u8]) -> Option<(char, usize)> {
+    let end = memchr::memchr(b';', &text[..text.len().min(10)])?;
+    let digits = std::str::from_utf8(text.get(2..end)?)
+        .ok()
+        .filter(|_| text[1] == b'#')?;
+    let code = match digits.strip_prefix('x') {
+        Some(hex) => u32::from_str_radix(hex, 16),
+        None => digits.parse(),
+    };
+    Some((char::from_u32(code.ok()?)?, end + 1))
+}
+
 /// Undoes JSON string escapes, surrogate pairs included; a broken escape stays as it is.
 pub fn unescape_json(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
@@ -215,6 +263,11 @@ fn json_unicode(text: &[u8]) -> (char, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn entities_of_xml_are_undone() {
+        assert_eq!(unescape_xml(b"a=1&amp;b=&#x41;&#66;&nope;&"), b"a=1&b=AB&nope;&");
+    }
 
     #[test]
     fn seconds_with_decimals_become_microseconds() {

@@ -418,6 +418,8 @@ pub enum Escape {
     Json,
     /// `#HH` (HAProxy).
     HashHex,
+    /// XML's entities: `&amp;`, `&#10;`.
+    Xml,
 }
 
 impl Escape {
@@ -427,6 +429,7 @@ impl Escape {
             Self::None => return String::from_utf8_lossy(slice),
             Self::Backslash | Self::Json => b'\\',
             Self::HashHex => b'#',
+            Self::Xml => b'&',
         };
         if memchr::memchr(mark, slice).is_none() {
             return String::from_utf8_lossy(slice);
@@ -434,6 +437,7 @@ impl Escape {
         let bytes = match self {
             Self::Json => crate::bytes::unescape_json(slice),
             Self::HashHex => crate::bytes::unescape_hash(slice),
+            Self::Xml => crate::bytes::unescape_xml(slice),
             Self::None | Self::Backslash => crate::bytes::unescape_backslash(slice),
         };
         Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())

@@ -1,7 +1,7 @@
 //! What a file is, by its first bytes.
 
 use crate::model::Coding;
-use crate::read::is_json_document;
+use crate::read::{is_events, is_forwarded, is_json_document};
 
 /// What the first bytes say.
 #[derive(Debug, PartialEq, Eq)]
@@ -100,6 +100,12 @@ pub(super) fn look_at(head: &[u8]) -> Content {
     }
     if is_json_document(head) {
         return Content::Coded(Coding::Elements);
+    }
+    if is_events(head) {
+        return Content::Coded(Coding::Events);
+    }
+    if is_forwarded(head) {
+        return Content::Coded(Coding::Forwarded);
     }
     Content::Text
 }

@@ -63,6 +63,10 @@ pub enum Coding {
     /// A JSON document whose records are elements of an array, or objects over several lines; the content has
     /// one of them per line.
     Elements,
+    /// Windows events as XML, not one to a line; the content has one of them per line.
+    Events,
+    /// Syslog records with nothing between them; the content has one of them per line.
+    Forwarded,
 }
 
 impl Input {

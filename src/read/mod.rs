@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use crate::error::Error;
 use crate::model::{Coding, Input};
 
-pub use content::{Content, is_json_document};
+pub use content::{Content, is_events, is_forwarded, is_json_document};
 pub use places::{line_at, lines_at};
 pub use source::At;
 
@@ -204,7 +204,12 @@ fn check(outermost: &Coding, all: &[Coding]) -> &'static str {
             "unzip -t"
         }
         Coding::Part { .. } => "tar -tvf",
-        Coding::Deflate { .. } | Coding::Utf16 { .. } | Coding::Journal | Coding::Elements => "file",
+        Coding::Deflate { .. }
+        | Coding::Utf16 { .. }
+        | Coding::Journal
+        | Coding::Elements
+        | Coding::Events
+        | Coding::Forwarded => "file",
     }
 }
 

@@ -43,7 +43,7 @@ impl Column {
     pub const COUNT: usize = Self::Other as usize + 1;
 
     /// The column called `name`.
-    fn named(name: &[u8]) -> Self {
+    pub fn named(name: &[u8]) -> Self {
         let name = name.to_ascii_lowercase();
         match name.as_slice() {
             b"date" => Self::Date,
@@ -192,7 +192,8 @@ impl<'a> Row<'a> {
         T::try_from(crate::bytes::number(self.values[column as usize])?).ok()
     }
 
-    fn set(&mut self, column: Column, value: &'a [u8]) {
+    /// Takes in the value of `column`.
+    pub fn set(&mut self, column: Column, value: &'a [u8]) {
         if column == Column::Id {
             self.ids.push(value);
         }

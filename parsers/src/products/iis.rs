@@ -116,7 +116,7 @@ pub(crate) fn is_directive(line: &[u8]) -> bool {
     }
 }
 
-fn fill<'a>(row: &Row<'a>, entry: &mut Entry<'a>) {
+pub(super) fn fill<'a>(row: &Row<'a>, entry: &mut Entry<'a>) {
     entry.kind = Kind::Request;
     entry.time = row.time.map(|time| time.marking(Marks::End));
     entry.duration_us = row

@@ -128,7 +128,7 @@ fn parts(date: &[u8]) -> Option<(u32, u32, u32)> {
     numbers.next().is_none().then_some(found)
 }
 
-fn stamp(date: &[u8], clock: &[u8], day_first: bool) -> Option<Stamp> {
+pub(super) fn stamp(date: &[u8], clock: &[u8], day_first: bool) -> Option<Stamp> {
     let (first, second, third) = parts(date)?;
     let (year, month, day) = match (first, day_first) {
         (1900.., _) => (first, second, third),

@@ -54,6 +54,8 @@ pub mod uvicorn;
 pub mod uwsgi;
 pub mod varnish;
 pub mod varnishlog;
+mod windows_event;
+pub mod windows_eventlog;
 
 use crate::entry::Entry;
 use crate::format::{Head, Line, LineParser, Score, Sniff};

@@ -2,6 +2,7 @@
 
 mod deflate;
 mod elements;
+mod framed;
 mod gzip;
 mod journal;
 mod utf16;
@@ -10,6 +11,7 @@ mod zstd;
 use std::io::{self, BufReader, Read};
 
 pub use elements::is_document as is_json_document;
+pub use framed::{is_events, is_forwarded};
 
 use super::source::At;
 use crate::error::Error;
@@ -78,6 +80,8 @@ fn undo(coding: Coding, below: Bytes) -> Bytes {
         Coding::Utf16 { big_endian } => Box::new(utf16::ToUtf8::new(buffered, big_endian)),
         Coding::Journal => Box::new(journal::Lines::new(buffered)),
         Coding::Elements => Box::new(elements::Lines::new(buffered)),
+        Coding::Events => Box::new(framed::Lines::new(buffered, framed::Framing::Events)),
+        Coding::Forwarded => Box::new(framed::Lines::new(buffered, framed::Framing::Syslog)),
     }
 }
 
