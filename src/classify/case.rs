@@ -111,7 +111,9 @@ impl<'s, 'a> Case<'s, 'a> {
 
     /// A limit of the hop behind the upstream address.
     pub(crate) fn upstream_limit(&self, kind: LimitKind) -> Option<Limit> {
-        let hop = self.upstream_hop?;
+        let Some(hop) = self.upstream_hop else {
+            return self.survey.world.limits.behind(self.x.upstream, kind);
+        };
         let scope = self.scope();
         let there = Scope {
             upstream: "",

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::limits::{Limits, Scope};
+use crate::limits::{Count, Limits, Route, Scope};
 use crate::model::finding::{Inference, NearMiss};
 use crate::model::{Finding, Hop, HopId, Limit, LimitKind, Place, Record, Stats, Trace};
 
@@ -68,6 +68,18 @@ pub trait Timers {
     fn pooled(&self, hop: HopId, scope: &Scope<'_>) -> Option<bool>;
     /// See [`Limits::upstream_tls`].
     fn upstream_tls(&self, hop: HopId, scope: &Scope<'_>) -> Option<bool>;
+    /// See [`Limits::behind`].
+    fn behind(&self, _address: &str, _kind: LimitKind) -> Option<Limit> {
+        None
+    }
+    /// See [`Limits::counts`].
+    fn counts(&self, _hop: HopId) -> &[Count] {
+        &[]
+    }
+    /// See [`Limits::route`].
+    fn route(&self, _hop: HopId, _scope: &Scope<'_>) -> Option<&Route> {
+        None
+    }
 }
 
 impl Timers for Limits {
@@ -81,6 +93,18 @@ impl Timers for Limits {
 
     fn upstream_tls(&self, hop: HopId, scope: &Scope<'_>) -> Option<bool> {
         Self::upstream_tls(self, hop, scope)
+    }
+
+    fn behind(&self, address: &str, kind: LimitKind) -> Option<Limit> {
+        Self::behind(self, address, kind)
+    }
+
+    fn counts(&self, hop: HopId) -> &[Count] {
+        Self::counts(self, hop)
+    }
+
+    fn route(&self, hop: HopId, scope: &Scope<'_>) -> Option<&Route> {
+        Self::route(self, hop, scope)
     }
 }
 

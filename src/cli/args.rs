@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
-use super::values::{self, color, hop_name, is_set, length, list, log_format, rules};
+use super::values::{self, color, hop_name, is_set, length, limit, list, log_format, rules};
 use super::{flag, now_us};
 use crate::error::Error;
 use crate::plan::window::{self, AROUND_US};
@@ -103,6 +103,11 @@ pub struct SourceArgs {
     #[arg(long, value_name = "PATH", help_heading = "What is there")]
     #[arg(env = "WHY502_SERVER_CONFIG", hide_env = true)]
     pub server_config: Vec<PathBuf>,
+
+    /// A timer that no configuration says, as in app.idle=5s: also connect, response, upstream_idle, worker_kill, ...
+    #[arg(long, value_name = "HOP.LIMIT=LENGTH", help_heading = "What is there")]
+    #[arg(env = "WHY502_LIMIT", hide_env = true)]
+    pub limit: Vec<String>,
 
     /// Format of files, by name [default: recognised]
     #[arg(long, value_name = "[GLOB=]NAME", help_heading = "What is there")]
@@ -233,6 +238,7 @@ impl SourceArgs {
             .map(|text| log_format(text))
             .collect::<Result<_, _>>()?;
         plan.server_configs = self.server_config;
+        plan.given = list(&self.limit).map(limit).collect::<Result<_, _>>()?;
         plan.formats = self.formats;
         plan.formats.extend(values::user_formats());
         Ok(())

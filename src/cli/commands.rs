@@ -352,14 +352,15 @@ impl ParseArgs {
 pub fn perform(job: &Job, now_us: i64) -> Result<u8, Error> {
     match job {
         Job::Diagnose(plan) => {
+            let plan = &run::settle(plan)?;
             warn_of_formats(plan);
             let progress = progress(plan);
             let report = run::diagnose(plan, now_us, &progress)?;
             progress.finish();
             deliver(plan, &report)
         }
-        Job::Explain { request, plan } => explain(plan, request, now_us),
-        Job::Detect(plan) => detect(plan, now_us),
+Job::Explain { request, plan } => explain(&run::settle(plan)?, request, now_us),
+        Job::Detect(plan) => detect(&run::settle(plan)?, now_us),
         Job::Parse(job) => parse(job, now_us),
         Job::Formats(job) => formats::perform(job),
         Job::Completions(shell) => {
@@ -422,7 +423,7 @@ fn detect(plan: &Plan, now_us: i64) -> Result<u8, Error> {
 }
 
 fn parse(job: &ParseJob, now_us: i64) -> Result<u8, Error> {
-    let plan = &job.plan;
+    let plan = &run::settle(&job.plan)?;
     warn_of_formats(plan);
     let progress = progress(plan);
     let name = job

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::model::Cause;
-use crate::plan::{Color, FailOn, FormatText, HopName, Output, Pattern, Rule, Statuses, duration, rule};
+use crate::plan::{
+    Color, FailOn, FormatText, GivenHop, HopName, Output, Pattern, Rule, Statuses, duration, given, rule,
+};
 use crate::report::{self, RENDERERS};
 
 /// Whether an environment variable is set to anything but nothing and `0`.
@@ -81,6 +83,11 @@ pub(super) fn hop_name(text: &str) -> Result<HopName, Error> {
             hint,
         )),
     }
+}
+
+/// `HOP.LIMIT=LENGTH`.
+pub(super) fn limit(text: &str) -> Result<GivenHop, Error> {
+    given::limit(text).map_err(|(what, hint)| Error::usage("--limit", what, hint))
 }
 
 /// `[GLOB=]SERVER:FORMAT`. The format may hold any sign, so the glob ends at the first `=` that a server's

@@ -10,7 +10,7 @@ use why502_parsers::Product;
 
 use super::include::Reading;
 use super::text::{At, LimitMap, duration_us, has_port, put, split_words};
-use super::{LogDeclaration, Route, ServerConfig};
+use super::{CountKind, LogDeclaration, Route, ServerConfig};
 use crate::model::LimitKind;
 use crate::model::finding::Problem;
 
@@ -51,7 +51,23 @@ pub(super) fn read_gunicorn(
                     );
                 }
             }
-            "workers" | "w" => config.workers = value.parse().ok(),
+            "workers" | "w" => config
+                .counts
+                .extend(at.count(CountKind::Workers, "workers", &value)),
+            "threads" => config
+                .counts
+                .extend(at.count(CountKind::Threads, "threads", &value)),
+            "backlog" => config
+                .counts
+                .extend(at.count(CountKind::Backlog, "backlog", &value)),
+            "graceful_timeout" => {
+                if let Some(us) = seconds {
+                    put(
+                        &mut limits,
+                        at.limit(LimitKind::Drain, "graceful_timeout", Some(us)),
+                    );
+                }
+            }
             "bind" | "b" => config.listens.push(address(&value)),
             "worker_class" | "k" => sync = (value == "sync").then_some(at),
             "accesslog" | "access_logfile" => {
@@ -99,7 +115,12 @@ pub(super) fn read_uvicorn(file: &Path, shown: &str, reading: &mut Reading) -> R
                     );
                 }
             }
-            "workers" => config.workers = value.parse().ok(),
+            "workers" => config
+                .counts
+                .extend(at.count(CountKind::Workers, "--workers", &value)),
+            "backlog" => config
+                .counts
+                .extend(at.count(CountKind::Backlog, "--backlog", &value)),
             "host" => host = value,
             "port" => port = value,
             _ => {}
@@ -173,7 +194,7 @@ fn literals(value: &str) -> Vec<String> {
 
 /// Options after the program's name, in any line that calls it: a shell script, a unit file, a list in JSON.
 /// Leading dashes are dropped, inner ones become underscores.
-fn command_line(text: &str, shown: &str, program: &str) -> Vec<Setting> {
+pub(super) fn command_line(text: &str, shown: &str, program: &str) -> Vec<Setting> {
     let file: Rc<str> = Rc::from(shown);
     let mut found = Vec::new();
     let mut goes_on = false;

@@ -46,7 +46,11 @@ const fn seconds(n: u64) -> Option<u64> {
 const NONE: Option<u64> = None;
 
 use LimitKind::{ClientIdle, Connect, Queue, Read, Send, TlsHandshake, Total, UpstreamIdle, WorkerKill};
-use Product::{Apache, Caddy, EdgeMicro, Gunicorn, Haproxy, HttpSys, Iis, Nginx, Node, Uvicorn};
+use Product::{
+    Apache, ApigeeMp, ApigeeRouter, AwsAlb, AwsElb, Caddy, DotNet, EdgeMicro, Envoy, Gunicorn, Haproxy,
+    HttpSys, Iis, Jetty, Kong, Lighttpd, Nginx, Node, OpenIg, Ruby, Squid, Tomcat, Traefik, TrafficServer,
+    Undertow, Uvicorn, Varnish, Yarp,
+};
 
 /// Every known default.
 #[rustfmt::skip]
@@ -82,6 +86,58 @@ pub const TABLE: &[Row] = &[
     row(Iis, Read, seconds(30), "timeout of the server farm's proxy", "Application Request Routing documentation: 30 s for a farm"),
     row(HttpSys, ClientIdle, seconds(120), "connectionTimeout", "IIS configuration reference, site limits"),
 
+    row(Envoy, Total, seconds(15), "route timeout", "Envoy documentation, \"How do I configure timeouts?\": from the end of the request to the end of the response"),
+    row(Envoy, Connect, seconds(5), "connect_timeout", "Envoy documentation, config.cluster.v3: with the TLS handshake"),
+    row(Envoy, UpstreamIdle, seconds(3_600), "common_http_protocol_options.idle_timeout", "Envoy documentation, core.v3.HttpProtocolOptions: 1 h, to both sides"),
+    row(Envoy, ClientIdle, seconds(3_600), "common_http_protocol_options.idle_timeout", "Envoy documentation, core.v3.HttpProtocolOptions: 1 h, to both sides"),
+
+    row(Traefik, Connect, seconds(30), "forwardingTimeouts.dialTimeout", "Traefik documentation, ServersTransport"),
+    row(Traefik, Read, NONE, "forwardingTimeouts.responseHeaderTimeout", "Traefik documentation, ServersTransport: 0 s is none"),
+    row(Traefik, UpstreamIdle, seconds(90), "forwardingTimeouts.idleConnTimeout", "Traefik documentation, ServersTransport"),
+    row(Traefik, ClientIdle, seconds(180), "respondingTimeouts.idleTimeout", "Traefik documentation, EntryPoints"),
+
+    row(Kong, Connect, seconds(60), "connect_timeout", "Kong documentation, service object: 60000 ms"),
+    row(Kong, Read, seconds(60), "read_timeout", "Kong documentation, service object: 60000 ms"),
+    row(Kong, Send, seconds(60), "write_timeout", "Kong documentation, service object: 60000 ms"),
+    row(Kong, UpstreamIdle, seconds(60), "upstream_keepalive_idle_timeout", "Kong documentation, configuration reference"),
+
+    row(Varnish, Connect, ms(3_500), "connect_timeout", "Varnish source, params: 3.5 s"),
+    row(Varnish, Read, seconds(60), "first_byte_timeout", "Varnish source, params"),
+    row(Varnish, UpstreamIdle, seconds(60), "backend_idle_timeout", "Varnish source, params"),
+    row(Varnish, ClientIdle, seconds(5), "timeout_idle", "Varnish source, params"),
+
+    row(Squid, Connect, seconds(60), "connect_timeout", "Squid source, cf.data.pre; peers: peer_connect_timeout, 30 s"),
+    row(Squid, Read, seconds(900), "read_timeout", "Squid source, cf.data.pre: 15 minutes"),
+    row(Squid, UpstreamIdle, seconds(60), "server_idle_pconn_timeout", "Squid source, cf.data.pre"),
+    row(Squid, ClientIdle, seconds(120), "client_idle_pconn_timeout", "Squid source, cf.data.pre"),
+
+    row(Lighttpd, ClientIdle, seconds(5), "server.max-keep-alive-idle", "lighttpd source, configfile.c"),
+
+    row(TrafficServer, Connect, seconds(30), "proxy.config.http.connect_attempts_timeout", "Traffic Server source, RecordsConfig"),
+    row(TrafficServer, Read, seconds(30), "proxy.config.http.transaction_no_activity_timeout_out", "Traffic Server source, RecordsConfig"),
+    row(TrafficServer, UpstreamIdle, seconds(120), "proxy.config.http.keep_alive_no_activity_timeout_out", "Traffic Server source, RecordsConfig"),
+    row(TrafficServer, ClientIdle, seconds(120), "proxy.config.http.keep_alive_no_activity_timeout_in", "Traffic Server source, RecordsConfig"),
+
+    row(Yarp, Read, seconds(100), "HttpRequest.ActivityTimeout", "YARP source, ForwarderRequestConfig: between two activities"),
+    row(Yarp, ClientIdle, seconds(130), "Kestrel.Limits.KeepAliveTimeout", "ASP.NET Core documentation, KestrelServerLimits"),
+    row(DotNet, ClientIdle, seconds(130), "Kestrel.Limits.KeepAliveTimeout", "ASP.NET Core documentation, KestrelServerLimits"),
+
+    row(AwsAlb, Connect, seconds(10), "", "Elastic Load Balancing documentation, \"Troubleshoot\": fixed"),
+    row(AwsAlb, Read, seconds(60), "idle_timeout.timeout_seconds", "Elastic Load Balancing documentation: one idle timer for both sides and for the wait"),
+    row(AwsAlb, UpstreamIdle, seconds(60), "idle_timeout.timeout_seconds", "Elastic Load Balancing documentation: one idle timer for both sides"),
+    row(AwsAlb, ClientIdle, seconds(60), "idle_timeout.timeout_seconds", "Elastic Load Balancing documentation: one idle timer for both sides"),
+    row(AwsElb, Read, seconds(60), "ConnectionSettings.IdleTimeout", "Elastic Load Balancing documentation, classic: one idle timer for both sides"),
+    row(AwsElb, UpstreamIdle, seconds(60), "ConnectionSettings.IdleTimeout", "Elastic Load Balancing documentation, classic: one idle timer for both sides"),
+    row(AwsElb, ClientIdle, seconds(60), "ConnectionSettings.IdleTimeout", "Elastic Load Balancing documentation, classic: one idle timer for both sides"),
+
+    row(OpenIg, Connect, seconds(10), "connectionTimeout", "IG documentation, ClientHandler: 10 seconds"),
+    row(OpenIg, Read, seconds(10), "soTimeout", "IG documentation, ClientHandler: 10 seconds"),
+
+    row(ApigeeMp, Read, seconds(55), "io.timeout.millis", "Apigee documentation, endpoint properties: 55000; the TLS handshake falls under it too"),
+    row(ApigeeMp, TlsHandshake, seconds(55), "io.timeout.millis", "Apigee documentation, \"502 Bad Gateway\": a handshake that ended after 55 s"),
+    row(ApigeeMp, UpstreamIdle, seconds(60), "keepalive.timeout.millis", "Apigee documentation, endpoint properties: 60000"),
+    row(ApigeeRouter, Read, seconds(57), "load.balancing.driver.proxy.read.timeout", "Apigee documentation, \"Configuring I/O timeout on Routers\""),
+
     row(EdgeMicro, ClientIdle, seconds(5), "edgemicro.keep_alive_timeout", "Node documentation, server.keepAliveTimeout, unless the gateway's configuration sets it"),
     row(EdgeMicro, Read, NONE, "edgemicro.request_timeout", "Edge Microgateway source: not set"),
     row(EdgeMicro, Connect, NONE, "edgemicro.request_timeout", "Edge Microgateway source: no timer of its own"),
@@ -91,6 +147,10 @@ pub const TABLE: &[Row] = &[
     row(Gunicorn, ClientIdle, seconds(2), "keepalive", "gunicorn documentation, settings; synchronous workers close after every response"),
     row(Gunicorn, WorkerKill, seconds(30), "timeout", "gunicorn documentation, settings"),
     row(Uvicorn, ClientIdle, seconds(5), "--timeout-keep-alive", "uvicorn documentation, settings"),
+    row(Tomcat, ClientIdle, seconds(60), "keepAliveTimeout", "Tomcat documentation, HTTP connector: as connectionTimeout, 60000; the file it ships with says 20000"),
+    row(Jetty, ClientIdle, seconds(30), "jetty.http.idleTimeout", "Jetty source, AbstractConnector: 30000"),
+    row(Undertow, ClientIdle, seconds(60), "no-request-timeout", "Undertow source, UndertowOptions.NO_REQUEST_TIMEOUT"),
+    row(Ruby, ClientIdle, seconds(65), "persistent_timeout", "Puma source, configuration.rb; 20 s before release 7"),
     row(Uvicorn, WorkerKill, NONE, "--timeout-worker-healthcheck", "uvicorn documentation: a busy worker is not killed"),
 ];
 
@@ -133,7 +193,8 @@ mod tests {
                 .skip(n + 1)
                 .any(|other| (other.product, other.kind) == (row.product, row.kind));
             assert!(!again, "{:?} {:?}", row.product, row.kind);
-            assert!(!row.source.is_empty() && !row.setting.is_empty());
+            // What cannot be set has no setting; everything has a source.
+            assert!(!row.source.is_empty(), "{:?} {:?}", row.product, row.kind);
         }
     }
 

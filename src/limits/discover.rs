@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use why502_parsers::Product;
 
 use super::include::{FILE_CAP_BYTES, Reading, canonical, entries, problem};
+use super::merge::merge;
+use super::readers::{Head, Read as ReadConfig, claimant};
 use super::text::DEPTH_CAP;
 use super::{ServerConfig, apache, app, caddy, edgemicro, haproxy, nginx};
 use crate::model::finding::Problem;
@@ -97,7 +99,7 @@ pub fn read_all(files: &[(PathBuf, String)]) -> (Vec<ServerConfig>, Vec<Problem>
             problems.extend(reading.problems);
         }
     }
-    (configs, problems)
+    (merge(configs), problems)
 }
 
 /// A fragment such as a list of headers says nothing that is asked for here.
@@ -127,16 +129,10 @@ fn one(file: &Path, shown: &str, reading: &mut Reading) -> Result<ServerConfig, 
             "check its permissions",
         ));
     };
-    match sniff(file, &head) {
-        Some(Product::Nginx) => nginx::read(file, shown, reading),
-        Some(Product::Haproxy) => haproxy::read(file, shown, reading),
-        Some(Product::Apache) => apache::read(file, shown, reading),
-        Some(Product::Caddy) => caddy::read(file, shown, reading),
-        Some(Product::EdgeMicro) => edgemicro::read(file, shown, reading),
-        Some(Product::Gunicorn) => app::read_gunicorn(file, shown, reading),
-        Some(Product::Uvicorn) => app::read_uvicorn(file, shown, reading),
-        _ => {
-            let hint = "known are nginx, HAProxy, Apache, Caddy, gunicorn, uvicorn and Edge Microgateway";
+    match reader(file, &head) {
+        Some((_, read)) => read(file, shown, reading),
+        None => {
+            let hint = "the list of those that are known is in the README; give the values with --limit or in a why502.toml";
             Err(problem(
                 shown,
                 "not a known server configuration".to_owned(),
@@ -149,6 +145,11 @@ fn one(file: &Path, shown: &str, reading: &mut Reading) -> Result<ServerConfig, 
 /// What program a file configures, from the start of its content; `None` if it is no configuration.
 /// The name of the file only lowers the bar where it speaks for the same program.
 pub fn sniff(path: &Path, head: &[u8]) -> Option<Product> {
+    reader(path, head).map(|(product, _)| product)
+}
+
+/// The same with what reads such a file.
+fn reader(path: &Path, head: &[u8]) -> Option<(Product, ReadConfig)> {
     if head.contains(&0) {
         return None;
     }
@@ -165,16 +166,20 @@ pub fn sniff(path: &Path, head: &[u8]) -> Option<Product> {
     {
         return None;
     }
-    let start = text.trim_start();
-    if start.starts_with('{') && text.contains("\"apps\"") && text.contains("\"http\"") {
-        return Some(Product::Caddy);
-    }
     let lines: Vec<&str> = text
         .lines()
         .map(str::trim_end)
         .filter(|line| is_content(line))
         .take(2_000)
         .collect();
+    let marked = claimant(&Head {
+        name: &name,
+        text: &text,
+        lines: &lines,
+    });
+    if let Some(reader) = marked {
+        return Some((reader.product, reader.read));
+    }
     let named = |word: &str| usize::from(name.contains(word));
     let enough =
         |score: usize, hint: usize| score + hint >= 2 && score > 0 && (score + hint) * 4 >= lines.len();
@@ -195,7 +200,18 @@ pub fn sniff(path: &Path, head: &[u8]) -> Option<Product> {
         .into_iter()
         .filter(|(_, score, hint)| enough(*score, *hint))
         .max_by_key(|(_, score, _)| *score);
-    best.map(|(product, ..)| product).or_else(|| command(&lines))
+    let product = best.map(|(product, ..)| product).or_else(|| command(&lines))?;
+    let read: ReadConfig = match product {
+        Product::Nginx => nginx::read,
+        Product::Haproxy => haproxy::read,
+        Product::Apache => apache::read,
+        Product::Caddy => caddy::read,
+        Product::EdgeMicro => edgemicro::read,
+        Product::Gunicorn => app::read_gunicorn,
+        Product::Uvicorn => app::read_uvicorn,
+        _ => return None,
+    };
+    Some((product, read))
 }
 
 fn is_content(line: &str) -> bool {
@@ -365,14 +381,19 @@ fn is_edgemicro(line: &str) -> bool {
     line == "edgemicro:"
 }
 
-/// A file that starts gunicorn or uvicorn with options: the program's own word, then a dash, in one line.
+/// A file that starts gunicorn or uvicorn with options.
 fn command(lines: &[&str]) -> Option<Product> {
-    // A log of another program may quote a command line; a script that starts a server is short.
-    if lines.len() > 200 {
-        return None;
+    if calls(lines, "gunicorn") {
+        return Some(Product::Gunicorn);
     }
-    let calls = |program: &str| {
-        lines.iter().any(|line| {
+    calls(lines, "uvicorn").then_some(Product::Uvicorn)
+}
+
+/// Whether a line starts `program` with options: the program's own word, then a dash.
+pub(super) fn calls(lines: &[&str], program: &str) -> bool {
+    // A log of another program may quote a command line; a script that starts a server is short.
+    lines.len() <= 200
+        && lines.iter().any(|line| {
             let mut words = line
                 .split([' ', '\t', '"', ',', '[', '\'', '='])
                 .filter(|word| !word.is_empty())
@@ -380,9 +401,4 @@ fn command(lines: &[&str]) -> Option<Product> {
             words.any(|word| word.rsplit('/').next() == Some(program))
                 && (line.contains(" -") || line.contains("\"-"))
         })
-    };
-    if calls("gunicorn") {
-        return Some(Product::Gunicorn);
-    }
-    calls("uvicorn").then_some(Product::Uvicorn)
 }

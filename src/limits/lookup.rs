@@ -6,8 +6,9 @@ use regex::{Regex, RegexBuilder};
 use why502_parsers::Product;
 
 use super::text::{host_of, port_of};
-use super::{Limits, Matching, Route, Scope, ServerConfig, defaults};
-use crate::model::{HopId, Limit, LimitKind};
+use super::{Count, CountKind, Limits, Matching, Route, Scope, ServerConfig, defaults};
+use crate::model::{HopId, Limit, LimitKind, Origin};
+use crate::plan::GivenHop;
 
 /// A pattern may come from a hostile file; a larger automaton than this is not built.
 const REGEX_CAP_BYTES: usize = 1 << 20;
@@ -58,15 +59,18 @@ impl Limits {
                     .or_default()
                     .extend(config.routes.into_iter().map(Compiled::new));
                 limits.listens.entry(hop).or_default().extend(config.listens);
+                limits.counts.entry(hop).or_default().extend(config.counts);
             }
         }
         limits
     }
 
-    /// The limit of `kind` at `hop` for a request of `scope`: configured, else the product's default, else
-    /// learnt. `None` if none of them is known.
+    /// The limit of `kind` at `hop` for a request of `scope`: given by the user, else configured, else the product's
+    /// default, else learnt. `None` if none of them is known.
     pub fn get(&self, hop: HopId, kind: LimitKind, scope: &Scope<'_>) -> Option<Limit> {
-        self.configured(hop, kind, scope)
+        self.given
+            .get(&(hop, kind))
+            .or_else(|| self.configured(hop, kind, scope))
             .cloned()
             .or_else(|| defaults::limit(*self.products.get(&hop)?, kind))
             .or_else(|| self.learnt(hop, kind).cloned())
@@ -106,6 +110,63 @@ impl Limits {
         addresses.sort();
         addresses.dedup();
         addresses
+    }
+
+    /// Every route of `hop`, in the order of its configuration.
+    pub fn routes(&self, hop: HopId) -> impl Iterator<Item = &Route> {
+        let routes = self.routes.get(&hop).map(Vec::as_slice).unwrap_or_default();
+        routes.iter().map(|compiled| &compiled.route)
+    }
+
+    /// Workers, threads and places in queues of `hop`, as far as its configuration says.
+    pub fn counts(&self, hop: HopId) -> &[Count] {
+        self.counts.get(&hop).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Takes what the user says of `hop`; what is said last holds.
+    pub fn give(&mut self, hop: HopId, given: &GivenHop) {
+        for limit in &given.limits {
+            self.given.insert((hop, limit.kind), limit.clone());
+        }
+        self.listens
+            .entry(hop)
+            .or_default()
+            .extend(given.listens.iter().cloned());
+        let counts = [
+            (CountKind::Workers, "workers", given.workers),
+            (CountKind::Slots, "capacity", given.capacity),
+        ];
+        for (kind, setting, value) in counts {
+            let Some(value) = value else { continue };
+            self.counts.entry(hop).or_default().insert(
+                0,
+                Count {
+                    kind,
+                    value,
+                    setting: setting.to_owned(),
+                    origin: Origin::Given,
+                },
+            );
+        }
+    }
+
+    /// Takes what the user says of a server of which there are no logs: it is known by its addresses.
+    pub fn give_behind(&mut self, given: &GivenHop) {
+        for address in given.listens.iter().chain([&given.name]) {
+            let limits = given.limits.iter();
+            let default = |kind| defaults::limit(given.product?, kind);
+            let defaults = [LimitKind::ClientIdle, LimitKind::WorkerKill]
+                .into_iter()
+                .filter_map(default);
+            for limit in defaults.chain(limits.cloned()) {
+                self.behind.insert((address.clone(), limit.kind), limit);
+            }
+        }
+    }
+
+    /// The limit of a server that has no logs, by the address under which it is reached.
+    pub fn behind(&self, address: &str, kind: LimitKind) -> Option<Limit> {
+        self.behind.get(&(address.to_owned(), kind)).cloned()
     }
 
     /// Notes a limit that the logs themselves showed. [`Limits::get`] returns it only where nothing is

@@ -2,29 +2,51 @@
 
 mod apache;
 mod apache_source;
+mod apigee;
 mod app;
 mod assign;
+mod aws;
 mod caddy;
 mod caddy_json;
 mod caddy_source;
 pub mod defaults;
 mod discover;
+mod doc;
+mod dotnet;
 mod edgemicro;
+mod envoy;
 mod haproxy;
+mod iis;
 mod include;
+mod istio;
+mod java;
+mod kong;
+mod lighttpd;
 mod lookup;
+mod merge;
 mod nginx;
 mod nginx_tokens;
+mod openig;
+mod pools;
+mod readers;
 mod setting;
+mod squid;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_readers;
 mod text;
+mod tomcat;
+mod traefik;
+mod tree;
+mod varnish;
+mod xml;
 
 use std::collections::BTreeMap;
 
 use why502_parsers::Product;
 
-use crate::model::{HopId, Limit, LimitKind};
+use crate::model::{HopId, Limit, LimitKind, Origin};
 
 pub use assign::assign;
 pub use defaults::idle_slack_us;
@@ -46,8 +68,8 @@ pub struct ServerConfig {
     pub logs: Vec<LogDeclaration>,
     /// Error logs declared in it; `name` is the level, `text` the format string where the product has one.
     pub error_logs: Vec<LogDeclaration>,
-    /// Worker processes, if it says.
-    pub workers: Option<u32>,
+    /// Workers, threads and places in queues, as far as it says.
+    pub counts: Vec<Count>,
     /// How it was found to belong to its hop.
     pub assigned: Assigned,
 }
@@ -62,10 +84,36 @@ impl ServerConfig {
             routes: Vec::new(),
             logs: Vec::new(),
             error_logs: Vec::new(),
-            workers: None,
+            counts: Vec::new(),
             assigned: Assigned::Not,
         }
     }
+}
+
+/// A number of things that work, or of requests that may wait for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    /// Of what.
+    pub kind: CountKind,
+    /// How many.
+    pub value: u32,
+    /// The setting's name as the product spells it.
+    pub setting: String,
+    /// Where the value comes from.
+    pub origin: Origin,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CountKind {
+    /// Processes that answer requests.
+    Workers,
+    /// Threads (of one process) that answer requests.
+    Threads,
+    /// Requests or connections that may wait to be accepted.
+    Backlog,
+    /// Requests in work at once.
+    Slots,
 }
 
 /// How a configuration was found to belong to a hop, the surest first.
@@ -134,6 +182,27 @@ pub struct Retry {
     pub timeout_us: Option<u64>,
 }
 
+impl Retry {
+    /// Whether an attempt that got no answer in time is made again, as against one that got no connection.
+    pub fn covers_timeouts(&self) -> bool {
+        let words = self
+            .policy
+            .split(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_'));
+        words.into_iter().any(|word| {
+            matches!(
+                word,
+                "timeout"
+                    | "response-timeout"
+                    | "http_504"
+                    | "504"
+                    | "5xx"
+                    | "gateway-error"
+                    | "all-retryable-errors"
+            )
+        })
+    }
+}
+
 /// An access log as the configuration declares it.
 #[derive(Debug, Clone)]
 pub struct LogDeclaration {
@@ -167,4 +236,8 @@ pub struct Limits {
     routes: BTreeMap<HopId, Vec<lookup::Compiled>>,
     listens: BTreeMap<HopId, Vec<String>>,
     learnt: BTreeMap<(HopId, LimitKind), Limit>,
+    given: BTreeMap<(HopId, LimitKind), Limit>,
+    counts: BTreeMap<HopId, Vec<Count>>,
+    /// Limits of servers without logs, by address.
+    behind: BTreeMap<(String, LimitKind), Limit>,
 }

@@ -12,7 +12,7 @@ use why502_parsers::Product;
 use super::include::{Reading, canonical};
 use super::nginx_tokens::directives;
 use super::text::{At, Directive, LimitMap, Target, duration_us, has_port, put};
-use super::{LogDeclaration, Matching, Retry, Route, ServerConfig};
+use super::{CountKind, LogDeclaration, Matching, Retry, Route, ServerConfig};
 use crate::model::LimitKind;
 use crate::model::finding::Problem;
 
@@ -231,7 +231,14 @@ impl Walk {
                     text: String::new(),
                     line: directive.at.line,
                 }),
-                "worker_processes" => self.config.workers = directive.arg(0).parse().ok(),
+                "worker_processes" => {
+                    let at = &directive.at;
+                    self.config.counts.extend(at.count(
+                        CountKind::Workers,
+                        "worker_processes",
+                        directive.arg(0),
+                    ));
+                }
                 name => {
                     if let Some(module) = name
                         .strip_suffix("_pass")

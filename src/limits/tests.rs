@@ -225,7 +225,7 @@ fn nginx_log_formats_are_joined_and_found_by_their_logs() {
         ),
         ("logs/error.log", "warn")
     );
-    assert_eq!(configs[0].workers, Some(4));
+    assert_eq!(configs[0].counts[0].value, 4);
 }
 
 #[test]
@@ -757,7 +757,7 @@ fn application_servers_are_read_from_python_and_command_lines() {
         (
             of(0, LimitKind::WorkerKill),
             of(0, LimitKind::ClientIdle),
-            configs[0].workers
+            Some(configs[0].counts[0].value)
         ),
         (Some(45_000), None, Some(3))
     );
@@ -766,7 +766,7 @@ fn application_servers_are_read_from_python_and_command_lines() {
         (
             of(1, LimitKind::WorkerKill),
             of(1, LimitKind::ClientIdle),
-            configs[1].workers
+            Some(configs[1].counts[0].value)
         ),
         (Some(20_000), Some(65_000), Some(2))
     );

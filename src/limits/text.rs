@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::{Count, CountKind};
 use crate::model::{Limit, LimitKind, Origin};
 
 /// Blocks within blocks, and includes within includes. Servers themselves stop at less.
@@ -18,16 +19,30 @@ pub(super) struct At {
 }
 
 impl At {
+    /// A number of things that was written here; nothing if `text` is no number.
+    pub(super) fn count(&self, kind: CountKind, setting: &str, text: &str) -> Option<Count> {
+        Some(Count {
+            kind,
+            value: text.trim().parse().ok()?,
+            setting: setting.to_owned(),
+            origin: self.origin(),
+        })
+    }
+
+    fn origin(&self) -> Origin {
+        Origin::File {
+            file: self.file.to_string(),
+            line: self.line,
+        }
+    }
+
     /// A limit that was written here.
     pub(super) fn limit(&self, kind: LimitKind, setting: &str, value_us: Option<u64>) -> Limit {
         Limit {
             kind,
             value_us,
             setting: setting.to_owned(),
-            origin: Origin::File {
-                file: self.file.to_string(),
-                line: self.line,
-            },
+            origin: self.origin(),
         }
     }
 }
@@ -83,6 +98,10 @@ pub(super) fn duration_us(text: &str, bare_us: u64) -> Option<u64> {
             .count();
         let number: f64 = rest.get(..digits)?.parse().ok()?;
         rest = rest.get(digits..)?;
+        // `30 seconds` has a space before its unit, `1h 30m` one after it.
+        if rest.trim_start().starts_with(char::is_alphabetic) {
+            rest = rest.trim_start();
+        }
         let letters = rest
             .bytes()
             .take_while(|b| !b.is_ascii_digit() && *b != b' ')
@@ -100,16 +119,37 @@ fn unit_us(unit: &str, bare_us: u64) -> Option<f64> {
         "" => bare_us as f64,
         "ns" => 1e-3,
         "us" | "µs" | "μs" => 1.0,
-        "ms" => 1e3,
-        "s" | "sec" => SECOND,
-        "m" | "min" | "mi" => 60.0 * SECOND,
-        "h" => 3_600.0 * SECOND,
-        "d" => 86_400.0 * SECOND,
-        "w" => 7.0 * 86_400.0 * SECOND,
+        "ms" | "millisecond" | "milliseconds" => 1e3,
+        "s" | "sec" | "second" | "seconds" => SECOND,
+        "m" | "min" | "mi" | "minute" | "minutes" => 60.0 * SECOND,
+        "h" | "hour" | "hours" => 3_600.0 * SECOND,
+        "d" | "day" | "days" => 86_400.0 * SECOND,
+        "w" | "week" | "weeks" => 7.0 * 86_400.0 * SECOND,
         "M" => 30.0 * 86_400.0 * SECOND,
         "y" => 365.0 * 86_400.0 * SECOND,
         _ => return None,
     })
+}
+
+/// A number of seconds, or a duration with units.
+pub(super) fn seconds(text: &str) -> Option<u64> {
+    duration_us(text, 1_000_000)
+}
+
+/// A number of milliseconds, or a duration with units.
+pub(super) fn millis(text: &str) -> Option<u64> {
+    duration_us(text, 1_000)
+}
+
+/// A time span as .NET writes it: `hh:mm:ss`, with days before a dot and fractions after one.
+pub(super) fn clock(text: &str) -> Option<u64> {
+    let mut parts = text.trim().split(':').rev();
+    let (seconds, minutes, hours) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let (days, hours) = hours.split_once('.').unwrap_or(("0", hours));
+    duration_us(&format!("{days}d{hours}h{minutes}m{seconds}s"), 0)
 }
 
 /// The upstream an URL or address points to.
@@ -234,6 +274,8 @@ mod tests {
             ("1.5s", 1, Some(1_500_000)),
             ("250ms", 1, Some(250_000)),
             ("2min", 1, Some(120_000_000)),
+            ("30 seconds", 1, Some(30_000_000)),
+            ("1 minute", 1, Some(60_000_000)),
             ("", 1, None),
             ("soon", 1, None),
             ("1parsec", 1, None),
@@ -242,6 +284,14 @@ mod tests {
         ] {
             assert_eq!(duration_us(text, bare), want, "{text}");
         }
+    }
+
+    #[test]
+    fn a_time_span_of_dotnet_is_read() {
+        assert_eq!(clock("00:02:00"), Some(120_000_000));
+        assert_eq!(clock("1.05:00:00"), Some(29 * 3_600_000_000));
+        assert_eq!(clock("00:00:01.5"), Some(1_500_000));
+        assert_eq!(clock("120"), None);
     }
 
     #[test]

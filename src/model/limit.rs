@@ -23,6 +23,10 @@ pub enum LimitKind {
     ClientIdle,
     /// A worker busy for longer is killed.
     WorkerKill,
+    /// How long requests in flight may go on when their worker is told to stop.
+    Drain,
+    /// The age at which a worker is replaced, whatever it does.
+    Recycle,
 }
 
 /// One limit of one hop.

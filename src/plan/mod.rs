@@ -1,6 +1,7 @@
 //! What the user asked for, in resolved form. Every stage may read it; it knows none of them.
 
 pub mod duration;
+pub mod given;
 pub mod rule;
 pub mod statuses;
 pub mod window;
@@ -8,6 +9,7 @@ pub mod zone;
 
 use std::path::PathBuf;
 
+pub use given::GivenHop;
 pub use rule::{Pattern, Rule, pick};
 pub use statuses::Statuses;
 pub use window::{Moment, Window, WindowSpec};
@@ -38,6 +40,8 @@ pub struct Plan {
     pub hops: Vec<String>,
     /// Names of hops, outermost first; inferred if empty.
     pub hop_names: Vec<HopName>,
+    /// What the user says of hops; of several that say the same of one, the last holds.
+    pub given: Vec<GivenHop>,
     /// Server configuration files or directories named by the user.
     pub server_configs: Vec<PathBuf>,
     /// Directories and files of format definitions; the first definition of a name holds.
@@ -79,6 +83,7 @@ impl Default for Plan {
             causes: Vec::new(),
             hops: Vec::new(),
             hop_names: Vec::new(),
+            given: Vec::new(),
             server_configs: Vec::new(),
             formats: Vec::new(),
             input_formats: Vec::new(),

@@ -17,7 +17,7 @@ use crate::limits::{self, Limits, ServerConfig};
 use crate::model::finding::{self, Problem, UnparsedLine, UnparsedReason};
 use crate::model::stats::{Coverage, Unparsed};
 use crate::model::{Hop, HopId, Input, Micros, SourceId};
-use crate::plan::Plan;
+use crate::plan::{GivenHop, Plan};
 use crate::read;
 use crate::select::own::Whence;
 use crate::select::{Sketch, Survey};
@@ -34,6 +34,7 @@ pub(super) struct Sources {
     names: Vec<(String, Product)>,
     ranks: BTreeMap<HopId, usize>,
     configs: Vec<ServerConfig>,
+    given: Vec<GivenHop>,
 }
 
 /// Readings that could be opened, and what was wrong with the others.
@@ -89,6 +90,7 @@ pub(super) fn open(plan: &Plan) -> Result<Sources, Error> {
         names: Vec::new(),
         ranks: BTreeMap::new(),
         configs,
+        given: plan.given.clone(),
     };
     sources.name_hops(plan);
     Ok(sources)
@@ -216,6 +218,15 @@ impl Sources {
             let known = &mut self.names[hop.0 as usize].1;
             *known = main_product(*known, product);
         }
+        for (name, product) in &mut self.names {
+            let given = plan.given.iter().rev().filter(|hop| hop.name == *name);
+            *product = given.into_iter().find_map(|hop| hop.product).unwrap_or(*product);
+        }
+    }
+
+    /// What the user says of the hop called `name`.
+    fn given(&self, name: &str) -> impl Iterator<Item = &GivenHop> {
+        self.given.iter().filter(move |hop| hop.name == name)
     }
 
     /// Every input that is read, in order, and what it was recognised as.
@@ -311,7 +322,31 @@ impl Sources {
             .enumerate()
             .map(|(at, hop)| (HopId(at as u16), hop.product))
             .collect();
-        Limits::new(products, limits::assign(self.configs.clone(), &hops))
+        let mut limits = Limits::new(products, limits::assign(self.configs.clone(), &hops));
+        for given in &self.given {
+            match hops.iter().position(|hop| hop.name == given.name) {
+                Some(at) => limits.give(HopId(at as u16), given),
+                None => limits.give_behind(given),
+            }
+        }
+        limits
+    }
+
+    /// Where a hop sends requests: by configuration and as the user says.
+    fn routes_to(&self, limits: &Limits, hop: HopId) -> Vec<String> {
+        let mut all = limits.routes_to(hop);
+        let given = self.given(&self.names[hop.0 as usize].0);
+        all.extend(given.flat_map(|hop| hop.upstreams.iter().cloned()));
+        all
+    }
+
+    /// Under what a hop is reached. One that the user names as an upstream is reached under its name.
+    fn addresses(&self, limits: &Limits, hop: HopId) -> Vec<String> {
+        let name = &self.names[hop.0 as usize].0;
+        let mut all = limits.addresses(hop).to_vec();
+        let is_named = self.given.iter().any(|given| given.upstreams.contains(name));
+        all.extend(is_named.then(|| name.clone()));
+        all
     }
 
     /// The hops for working out the topology.
@@ -350,8 +385,8 @@ impl Sources {
                 sketch: sketches.get(&hop),
                 zone_unknown: zone_unknown(hop),
                 is_proxy: self.names[hop.0 as usize].1.is_proxy(),
-                routes_to: limits.routes_to(hop),
-                addresses: limits.addresses(hop).to_vec(),
+                routes_to: self.routes_to(limits, hop),
+                addresses: self.addresses(limits, hop),
                 given_rank: self.ranks.get(&hop).copied(),
                 given_us: given_us(hop),
             })

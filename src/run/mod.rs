@@ -12,6 +12,7 @@ mod parse;
 mod passes;
 mod pieces;
 mod search;
+mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +40,7 @@ pub use crate::sniff::definition_files;
 pub use detect::detect;
 pub use explain::explain;
 pub use parse::{Filter, Parsed, parse};
+pub use settle::settle;
 
 /// A request that began this long before the window may have failed in it, and what explains a failure lies around it.
 const MARGIN_US: i64 = 600_000_000;
