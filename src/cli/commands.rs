@@ -359,7 +359,7 @@ pub fn perform(job: &Job, now_us: i64) -> Result<u8, Error> {
             progress.finish();
             deliver(plan, &report)
         }
-Job::Explain { request, plan } => explain(&run::settle(plan)?, request, now_us),
+        Job::Explain { request, plan } => explain(&run::settle(plan)?, request, now_us),
         Job::Detect(plan) => detect(&run::settle(plan)?, now_us),
         Job::Parse(job) => parse(job, now_us),
         Job::Formats(job) => formats::perform(job),
