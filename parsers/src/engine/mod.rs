@@ -1,5 +1,6 @@
 //! The engines that formats are built from: templates of fields between fixed bytes, JSON keys, W3C field lists.
 
+pub mod caddy_encoder;
 pub(crate) mod envoy_flags;
 pub(crate) mod errno;
 pub mod faults;
@@ -10,13 +11,19 @@ pub mod json_fields;
 pub mod json_format;
 mod json_keys;
 pub mod json_record;
+pub(crate) mod json_strings;
 pub mod paste_apache;
+pub mod paste_caddy;
 pub mod paste_envoy;
 pub mod paste_gunicorn;
 pub mod paste_haproxy;
+pub mod paste_lighttpd;
 pub mod paste_nginx;
+pub mod paste_php_fpm;
 pub mod paste_squid;
 pub mod paste_tomcat;
+pub mod paste_trafficserver;
+pub mod paste_uwsgi;
 pub mod paste_varnish;
 pub mod proxy_status;
 pub(crate) mod quoted;

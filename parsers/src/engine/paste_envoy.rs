@@ -10,6 +10,7 @@ use crate::engine::envoy_flags::finish;
 use crate::engine::id::{self, Header, IdKind};
 use crate::engine::json_fields::{JsonFields, Meaning};
 use crate::engine::json_format::JsonFormat;
+use crate::engine::json_strings;
 use crate::engine::paste_nginx::wanted;
 use crate::engine::quoted::unquote;
 use crate::engine::slot::{Slot, unit};
@@ -97,6 +98,157 @@ fn compile(text: &str, open_ended: bool) -> Result<Template, FormatError> {
     }
     builder.build()
 }
+
+/// The names of the operators.
+pub(crate) fn variables(text: &str) -> Vec<String> {
+    let (mut names, mut at) = (Vec::new(), 0);
+    while let Some(percent) = text[at..].find('%').map(|found| at + found) {
+        match operator_len(&text[percent..]) {
+            Some(len) => {
+                names.push(parts(&text[percent + 1..percent + len - 1]).0.to_owned());
+                at = percent + len;
+            }
+            None => at = percent + 1,
+        }
+    }
+    names
+}
+
+/// The operators that Envoy has. Source: its documentation, "Substitution formatter".
+pub(crate) const KNOWN: &[&str] = &[
+    "ACCESS_LOG_TYPE",
+    "BYTES_RECEIVED",
+    "BYTES_RETRANSMITTED",
+    "BYTES_SENT",
+    "CEL",
+    "COMMON_DURATION",
+    "CONNECTION_ID",
+    "CONNECTION_TERMINATION_DETAILS",
+    "COALESCE",
+    "CUSTOM_FLAGS",
+    "DOWNSTREAM_DETECTED_CLOSE_TYPE",
+    "DOWNSTREAM_DIRECT_LOCAL_ADDRESS",
+    "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT",
+    "DOWNSTREAM_DIRECT_LOCAL_PORT",
+    "DOWNSTREAM_DIRECT_REMOTE_ADDRESS",
+    "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT",
+    "DOWNSTREAM_DIRECT_REMOTE_PORT",
+    "DOWNSTREAM_HANDSHAKE_DURATION",
+    "DOWNSTREAM_HEADER_BYTES_RECEIVED",
+    "DOWNSTREAM_HEADER_BYTES_SENT",
+    "DOWNSTREAM_LOCAL_ADDRESS",
+    "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT",
+    "DOWNSTREAM_LOCAL_CLOSE_REASON",
+    "DOWNSTREAM_LOCAL_DNS_SAN",
+    "DOWNSTREAM_LOCAL_EMAIL_SAN",
+    "DOWNSTREAM_LOCAL_PORT",
+    "DOWNSTREAM_LOCAL_SUBJECT",
+    "DOWNSTREAM_LOCAL_URI_SAN",
+    "DOWNSTREAM_PEER_CERT",
+    "DOWNSTREAM_PEER_CERT_V_END",
+    "DOWNSTREAM_PEER_CERT_V_START",
+    "DOWNSTREAM_PEER_DNS_SAN",
+    "DOWNSTREAM_PEER_FINGERPRINT_1",
+    "DOWNSTREAM_PEER_FINGERPRINT_256",
+    "DOWNSTREAM_PEER_ISSUER",
+    "DOWNSTREAM_PEER_SERIAL",
+    "DOWNSTREAM_PEER_SUBJECT",
+    "DOWNSTREAM_PEER_URI_SAN",
+    "DOWNSTREAM_REMOTE_ADDRESS",
+    "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT",
+    "DOWNSTREAM_REMOTE_PORT",
+    "DOWNSTREAM_TLS_CIPHER",
+    "DOWNSTREAM_TLS_SESSION_ID",
+    "DOWNSTREAM_TLS_VERSION",
+    "DOWNSTREAM_TRANSPORT_FAILURE_REASON",
+    "DOWNSTREAM_WIRE_BYTES_RECEIVED",
+    "DOWNSTREAM_WIRE_BYTES_SENT",
+    "DURATION",
+    "DYNAMIC_METADATA",
+    "CLUSTER_METADATA",
+    "UPSTREAM_METADATA",
+    "EMIT_TIME",
+    "ENVIRONMENT",
+    "FILTER_CHAIN_NAME",
+    "FILTER_STATE",
+    "GRPC_STATUS",
+    "GRPC_STATUS_NUMBER",
+    "HOSTNAME",
+    "LOCAL_REPLY_BODY",
+    "METADATA",
+    "PATH",
+    "PROTOCOL",
+    "QUERY_PARAM",
+    "QUERY_PARAMS",
+    "REQ",
+    "REQ_WITHOUT_QUERY",
+    "REQUESTED_SERVER_NAME",
+    "REQUEST_DURATION",
+    "REQUEST_HEADERS_BYTES",
+    "REQUEST_HEADER_BYTES",
+    "REQUEST_TX_DURATION",
+    "RESP",
+    "RESPONSE_CODE",
+    "RESPONSE_CODE_DETAILS",
+    "RESPONSE_DURATION",
+    "RESPONSE_FLAGS",
+    "RESPONSE_FLAGS_LONG",
+    "RESPONSE_HEADERS_BYTES",
+    "RESPONSE_TRAILERS_BYTES",
+    "RESPONSE_TX_DURATION",
+    "ROUNDTRIP_DURATION",
+    "ROUTE_NAME",
+    "START_TIME",
+    "START_TIME_LOCAL",
+    "EMIT_TIME_LOCAL",
+    "STREAM_ID",
+    "TLS_JA3_FINGERPRINT",
+    "TLS_JA4_FINGERPRINT",
+    "TRACE_ID",
+    "TRAILER",
+    "UNIQUE_ID",
+    "UPSTREAM_CLUSTER",
+    "UPSTREAM_CLUSTER_RAW",
+    "UPSTREAM_CONNECTION_ID",
+    "UPSTREAM_CONNECTION_POOL_READY_DURATION",
+    "UPSTREAM_DETECTED_CLOSE_TYPE",
+    "UPSTREAM_FILTER_STATE",
+    "UPSTREAM_HEADER_BYTES_RECEIVED",
+    "UPSTREAM_HEADER_BYTES_SENT",
+    "UPSTREAM_HOST",
+    "UPSTREAM_HOSTS_ATTEMPTED",
+    "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT",
+    "UPSTREAM_HOST_NAMES_ATTEMPTED",
+    "UPSTREAM_CONNECTION_IDS_ATTEMPTED",
+    "UPSTREAM_HOST_NAME",
+    "UPSTREAM_HOST_NAME_WITHOUT_PORT",
+    "UPSTREAM_LOCAL_ADDRESS",
+    "UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT",
+    "UPSTREAM_LOCAL_CLOSE_REASON",
+    "UPSTREAM_LOCAL_DNS_SAN",
+    "UPSTREAM_LOCAL_PORT",
+    "UPSTREAM_LOCAL_SUBJECT",
+    "UPSTREAM_LOCAL_URI_SAN",
+    "UPSTREAM_PEER_CERT",
+    "UPSTREAM_PEER_CERT_V_END",
+    "UPSTREAM_PEER_CERT_V_START",
+    "UPSTREAM_PEER_DNS_SAN",
+    "UPSTREAM_PEER_ISSUER",
+    "UPSTREAM_PEER_SUBJECT",
+    "UPSTREAM_PEER_URI_SAN",
+    "UPSTREAM_PROTOCOL",
+    "UPSTREAM_REMOTE_ADDRESS",
+    "UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT",
+    "UPSTREAM_REMOTE_PORT",
+    "UPSTREAM_REQUEST_ATTEMPT_COUNT",
+    "UPSTREAM_TLS_CIPHER",
+    "UPSTREAM_TLS_SESSION_ID",
+    "UPSTREAM_TLS_VERSION",
+    "UPSTREAM_TRANSPORT_FAILURE_REASON",
+    "UPSTREAM_WIRE_BYTES_RECEIVED",
+    "UPSTREAM_WIRE_BYTES_SENT",
+    "VIRTUAL_CLUSTER_NAME",
+];
 
 fn unclosed(at: usize) -> FormatError {
     FormatError::Syntax {
@@ -248,7 +400,7 @@ fn common_duration(argument: &str) -> Option<Slot> {
 /// The keys of a `json_format`, whose values are operators; what is not one operator alone is not kept.
 fn json_fields(text: &str) -> Result<JsonFields, FormatError> {
     let mut fields = JsonFields::new(finish);
-    for (path, value, at) in flat_json(text)? {
+    for (path, value, at) in json_strings::flat(text, "envoy")? {
         let Some(operator) = value.strip_prefix('%').and_then(|v| v.strip_suffix('%')) else {
             continue;
         };
@@ -270,48 +422,4 @@ fn syntax(what: &str, at: usize) -> FormatError {
         what: what.to_owned(),
         at,
     }
-}
-
-/// The string values of a JSON object of objects and strings, with their dotted paths and places.
-fn flat_json(text: &str) -> Result<Vec<(String, String, usize)>, FormatError> {
-    let (mut out, mut path) = (Vec::new(), Vec::<String>::new());
-    let mut key: Option<String> = None;
-    let mut at = 0;
-    while let Some(byte) = text.as_bytes().get(at) {
-        match byte {
-            b'"' => {
-                let (string, used) =
-                    json_string(&text[at..]).ok_or_else(|| syntax("a string without end", at))?;
-                match key.take() {
-                    None => key = Some(string),
-                    Some(name) => {
-                        let full = path.iter().chain([&name]).cloned().collect::<Vec<_>>();
-                        out.push((full.join("."), string, at));
-                    }
-                }
-                at += used;
-                continue;
-            }
-            b'{' => path.extend(key.take()),
-            b'}' => {
-                key = None;
-                path.pop();
-            }
-            b',' => key = None,
-            _ => {}
-        }
-        at += 1;
-    }
-    Ok(out)
-}
-
-/// The string at the start of `text` and how long it is with its quotes.
-fn json_string(text: &str) -> Option<(String, usize)> {
-    let mut end = 1;
-    while *text.as_bytes().get(end)? != b'"' {
-        end += if text.as_bytes()[end] == b'\\' { 2 } else { 1 };
-    }
-    let raw = text.as_bytes().get(1..end)?;
-    let string = crate::bytes::unescape_json(raw);
-    Some((String::from_utf8_lossy(&string).into_owned(), end + 1))
 }

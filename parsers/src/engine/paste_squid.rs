@@ -1,7 +1,7 @@
 //! Squid `logformat`: text with `%` codes, each with flags, a width and an argument in braces.
 //!
 //! Source: Squid documentation, `logformat`. `%ts`, `%tl` and `%tg` are when the line was written, `%tS` when the request
-//! began; times are milliseconds. A width pads with spaces, which do not belong to the value.
+//! began; `%tg` carries no offset (seen on version 5.7); times are milliseconds. A width pads with spaces, which do not belong to the value.
 
 use crate::engine::id::{self, Header};
 use crate::engine::paste_nginx::wanted;
@@ -9,7 +9,7 @@ use crate::engine::quoted::unquote;
 use crate::engine::slot::{Slot, unit};
 use crate::engine::squid_codes::finish;
 use crate::engine::template::{Builder, Field, Shape, Template, TemplateFormat, TimeShape};
-use crate::entry::{Escape, Marks};
+use crate::entry::{Entry, Escape, Marks, Zone};
 use crate::error::FormatError;
 use crate::format::Product;
 
@@ -62,7 +62,9 @@ pub fn template(text: &str) -> Result<Template, FormatError> {
         .fold(text.to_owned(), |text, pair| text.replace(pair, "%{}tsms"));
     let text = text.replace("%<a:%<p", "%{}peer").replace("%>a:%>p", "%{}client");
     let mut builder = Builder::new("squid", Escape::None);
-    builder.finish_with(finish);
+    // `%tg` is Greenwich time and does not say so.
+    let is_utc = text.contains("tg") && !text.contains("tl");
+    builder.finish_with(if is_utc { finish_utc } else { finish });
     let mut at = 0;
     while let Some(percent) = text[at..].find('%').map(|found| at + found) {
         builder.literal(&text.as_bytes()[at..percent]);
@@ -82,6 +84,146 @@ pub fn template(text: &str) -> Result<Template, FormatError> {
     builder.literal(&text.as_bytes()[at..]);
     builder.build()
 }
+
+fn finish_utc(entry: &mut Entry<'_>) {
+    if let Some(stamp) = &mut entry.time {
+        stamp.zone = Zone::Known;
+    }
+    finish(entry);
+}
+
+/// The names of the codes.
+pub(crate) fn variables(text: &str) -> Vec<String> {
+    let text = text.replace("%%", "");
+    text.match_indices('%')
+        .filter_map(|(at, _)| code(&text[at..]))
+        .map(|(code, _)| code.name.to_owned())
+        .collect()
+}
+
+/// The codes that Squid has. Source: its documentation, `logformat`.
+pub(crate) const KNOWN: &[&str] = &[
+    "sn",
+    ">a",
+    ">A",
+    ">p",
+    ">eui",
+    ">la",
+    ">lp",
+    ">qos",
+    ">nfmark",
+    ">handshake",
+    "la",
+    "lp",
+    "<a",
+    "<A",
+    "<p",
+    "<la",
+    "<lp",
+    "<qos",
+    "<nfmark",
+    "transport::>connection_id",
+    "ts",
+    "tu",
+    "tl",
+    "tg",
+    "tr",
+    "dt",
+    "tS",
+    "busy_time",
+    "un",
+    "ul",
+    "ue",
+    "ui",
+    "us",
+    "un",
+    "credentials",
+    "Hs",
+    ">Hs",
+    "<Hs",
+    "<h",
+    ">h",
+    ">ha",
+    "mt",
+    "rm",
+    ">rm",
+    "<rm",
+    "ru",
+    ">ru",
+    "<ru",
+    ">rs",
+    "<rs",
+    ">rd",
+    "<rd",
+    ">rP",
+    "<rP",
+    "rp",
+    ">rp",
+    "<rp",
+    "rd",
+    "rs",
+    "rP",
+    "rv",
+    ">rv",
+    "<rv",
+    "rG",
+    "<rh",
+    ">st",
+    ">sh",
+    "<st",
+    "<sH",
+    "<sS",
+    "sH",
+    "sS",
+    "st",
+    ">bs",
+    "<bs",
+    "<pt",
+    "<tt",
+    "Ss",
+    "Sh",
+    "err_code",
+    "err_detail",
+    "note",
+    "external_acl_name",
+    "et",
+    "ea",
+    "icap::tt",
+    "icap::<last_h",
+    "icap::tr",
+    "icap::tio",
+    "icap::to",
+    "icap::Hs",
+    "icap::ru",
+    "icap::rm",
+    "icap::<st",
+    "icap::>st",
+    "icap::<bs",
+    "icap::>h",
+    "icap::<h",
+    "adapt::all_trs",
+    "adapt::sum_trs",
+    "adapt::<last_h",
+    "ssl::>sni",
+    "ssl::bump_mode",
+    "ssl::>cert_subject",
+    "ssl::>cert_issuer",
+    "ssl::<cert_subject",
+    "ssl::<cert_issuer",
+    "ssl::<cert_errors",
+    "ssl::<cert",
+    "ssl::>negotiated_version",
+    "ssl::<negotiated_version",
+    "ssl::>received_hello_version",
+    "ssl::<received_hello_version",
+    "ssl::>received_supported_version",
+    "ssl::<received_supported_version",
+    "ssl::>negotiated_cipher",
+    "ssl::<negotiated_cipher",
+    "master_xaction",
+    "request_attempts",
+    "proxy_protocol::>h",
+];
 
 /// One code of a format string.
 struct Code<'t> {

@@ -2,40 +2,112 @@
 //!
 //! They do no harm: their values are read over. But a misspelt `$upstream_adr` would quietly cost the field,
 //! so it is said. Sources: nginx's alphabetical index of variables, httpd's `mod_log_config`, HAProxy's
-//! "Custom log format".
+//! "Custom log format", Tomcat's "Access Log Valve", lighttpd's `mod_accesslog`, varnishncsa(1), gunicorn's settings.
 
+use crate::engine::{
+    caddy_encoder, paste_caddy, paste_envoy, paste_php_fpm, paste_squid, paste_trafficserver, paste_uwsgi,
+};
 use crate::fields::closest;
-use crate::paste::Dialect;
+use crate::paste::{Dialect, w3c};
 
-/// What is to be said of `text`, one sentence for each variable that `dialect` does not know. A dialect whose
-/// variables are not listed here has none.
+/// What is to be said of `text`, one sentence for each variable that `dialect` does not know.
 pub fn unknown(dialect: Dialect, text: &str) -> Vec<String> {
-    let (names, known): (Vec<String>, &[&str]) = match dialect {
-        Dialect::Nginx => (nginx(text), NGINX),
-        Dialect::Apache => (apache(text), APACHE),
-        Dialect::Haproxy => (haproxy(text), HAPROXY),
-        #[allow(unreachable_patterns)] // Dialects are added elsewhere.
-        _ => return Vec::new(),
+    let (names, known, (open, close)): (Vec<String>, &[&str], (&str, &str)) = match dialect {
+        Dialect::Nginx => (nginx(text), NGINX, ("$", "")),
+        Dialect::Apache | Dialect::LiteSpeed => (apache(text), APACHE, ("%", "")),
+        Dialect::Lighttpd => (apache(text), LIGHTTPD, ("%", "")),
+        Dialect::Haproxy => (haproxy(text), HAPROXY, ("%", "")),
+        Dialect::Envoy => (paste_envoy::variables(text), paste_envoy::KNOWN, ("%", "%")),
+        Dialect::Caddy => (caddy(text), paste_caddy::KNOWN, ("{", "}")),
+        Dialect::Tomcat | Dialect::Tomcat9 => (apache(text), TOMCAT, ("%", "")),
+        Dialect::Varnish => (varnish(text), VARNISH, ("%", "")),
+        Dialect::Squid => (paste_squid::variables(text), paste_squid::KNOWN, ("%", "")),
+        Dialect::Gunicorn => (gunicorn(text), GUNICORN, ("%(", ")s")),
+        Dialect::TrafficServer => (
+            paste_trafficserver::variables(text),
+            paste_trafficserver::KNOWN,
+            ("%<", ">"),
+        ),
+        Dialect::Uwsgi => (paste_uwsgi::variables(text), paste_uwsgi::KNOWN, ("%(", ")")),
+        Dialect::PhpFpm => (apache(text), paste_php_fpm::KNOWN, ("%", "")),
+        Dialect::W3c => return w3c::unknown(text),
     };
     let mut seen: Vec<&str> = Vec::new();
     let mut notes = Vec::new();
-    let sign = if dialect == Dialect::Nginx { '$' } else { '%' };
     for name in &names {
-        if known.contains(&name.as_str()) || seen.contains(&name.as_str()) {
+        if known.contains(&name.as_str()) || seen.contains(&name.as_str()) || is_id(name) {
             continue;
         }
         seen.push(name);
         let near = match closest(name, known.iter().copied().filter(|known| known.len() > 3)) {
-            Some(near) => format!("did you mean {sign}{near}? As it is, "),
+            Some(near) => format!("did you mean {open}{near}{close}? As it is, "),
             None => String::new(),
         };
         notes.push(format!(
-            "{} has no variable {sign}{name} of its own: {near}its value is read over",
+            "{} has no variable {open}{name}{close} of its own: {near}its value is read over",
             dialect.name()
         ));
     }
     notes
 }
+
+/// Whether a variable of the configuration's own is kept, because its name says that it holds an id.
+fn is_id(name: &str) -> bool {
+    crate::engine::id::header(name.as_bytes()) != crate::engine::id::Header::Other
+}
+
+/// The keys of a template; the encoders that write JSON have no variables.
+fn caddy(text: &str) -> Vec<String> {
+    match caddy_encoder::read(text) {
+        Ok(encoder) => match encoder.layout {
+            caddy_encoder::Layout::Template(template) => paste_caddy::variables(&template),
+            _ => Vec::new(),
+        },
+        Err(_) => Vec::new(),
+    }
+}
+
+/// The letters, and what stands before the colon in `%{…}x`.
+fn varnish(text: &str) -> Vec<String> {
+    let kind = |rest: &str| {
+        let (parameter, after) = rest.split_once('}')?;
+        after
+            .starts_with('x')
+            .then(|| parameter.split(':').next().unwrap_or_default().to_owned())
+    };
+    let mut names = apache(text);
+    names.extend(text.split("%{").skip(1).filter_map(kind));
+    names
+}
+
+const VARNISH: &[&str] = &[
+    "b", "D", "H", "h", "I", "i", "l", "m", "o", "O", "q", "r", "s", "t", "T", "U", "u", "x", "Varnish",
+    "VCL_Log", "VSL",
+];
+
+const LIGHTTPD: &[&str] = &[
+    "a", "A", "b", "B", "C", "D", "e", "f", "h", "H", "i", "I", "k", "l", "m", "n", "o", "O", "p", "P", "q",
+    "r", "s", "t", "T", "u", "U", "v", "V", "X", "x",
+];
+
+const TOMCAT: &[&str] = &[
+    "a", "A", "b", "B", "D", "F", "h", "H", "I", "i", "l", "m", "o", "p", "q", "r", "s", "S", "t", "T", "u",
+    "U", "v", "X", "c",
+];
+
+/// The names in `%(…)`, those of headers and of the environment left out.
+fn gunicorn(text: &str) -> Vec<String> {
+    text.split("%(")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(name, _)| name.to_owned())
+        .filter(|name| !name.starts_with('{'))
+        .collect()
+}
+
+const GUNICORN: &[&str] = &[
+    "h", "l", "u", "t", "r", "m", "U", "q", "H", "s", "B", "b", "f", "a", "T", "M", "D", "L", "p",
+];
 
 /// Prefixes of nginx's variables whose rest is a name of the user's.
 const NGINX_FAMILIES: [&str; 13] = [

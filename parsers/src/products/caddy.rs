@@ -10,10 +10,13 @@ use std::sync::{Arc, LazyLock};
 
 use memchr::memmem;
 
+use crate::engine::caddy_encoder::{self, Layout};
 use crate::engine::faults;
 use crate::engine::json::{self, Keys, Shape, Value};
+use crate::engine::paste_caddy;
+use crate::engine::template::TemplateFormat;
 use crate::entry::{Entry, Escape, Fault, Kind, Level, Marks, Phase, Signal, Stamp, Zone};
-use crate::error::LineError;
+use crate::error::{FormatError, LineError};
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
 use crate::time::{self, DayCache};
 
@@ -59,6 +62,70 @@ impl Prepared for Caddy {
     }
 }
 
+/// The format as an encoder of the server's configuration changes it: a template, or other names for some keys.
+///
+/// # Errors
+/// See [`crate::paste::compile`].
+pub fn given(name: &str, text: &str) -> Result<Arc<dyn Format>, FormatError> {
+    let encoder = caddy_encoder::read(text)?;
+    Ok(match &encoder.layout {
+        Layout::Template(template) => Arc::new(TemplateFormat::new(
+            name,
+            Product::Caddy,
+            paste_caddy::template(template, &encoder)?,
+        )),
+        Layout::Json | Layout::Console => Arc::new(Given {
+            name: name.to_owned(),
+            keys: Arc::new(keys(&encoder.renamed)),
+        }),
+    })
+}
+
+/// [`Caddy`] with keys of other names.
+struct Given {
+    name: String,
+    keys: Arc<Keys>,
+}
+
+impl Format for Given {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn product(&self) -> Product {
+        Product::Caddy
+    }
+
+    fn kind(&self) -> RecordKind {
+        RecordKind::Mixed
+    }
+
+    fn sniff(&self, head: &Head<'_>) -> Sniff {
+        let mut parser = self.prepare(head).open(b"");
+        Sniff::by_parsing(
+            head,
+            parser.as_mut(),
+            Score::Mark,
+            "lines have the keys of the format",
+        )
+    }
+
+    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
+        Arc::new(GivenKeys(Arc::clone(&self.keys)))
+    }
+}
+
+struct GivenKeys(Arc<Keys>);
+
+impl Prepared for GivenKeys {
+    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
+        Box::new(Parser {
+            keys: Arc::clone(&self.0),
+            cache: DayCache::default(),
+        })
+    }
+}
+
 /// Slots of the values wanted.
 #[derive(Debug, Clone, Copy)]
 enum Slot {
@@ -99,38 +166,66 @@ const ID_PATHS: [&str; 10] = [
 
 const SLOTS: usize = Slot::FirstId as usize + ID_PATHS.len();
 
-static KEYS: LazyLock<Keys> = LazyLock::new(|| {
-    let mut keys = Keys::new();
-    let mut add = |path: &str, slot: Slot, rank| keys.add(path, slot as u8, rank);
-    add("level", Slot::Level, 0);
-    add("ts", Slot::Time, 0);
-    add("time", Slot::Time, 1);
-    add("logger", Slot::Logger, 0);
-    add("msg", Slot::Message, 0);
-    add("request.remote_ip", Slot::RemoteIp, 0);
-    add("request.remote_port", Slot::RemotePort, 0);
-    add("request.remote_addr", Slot::RemoteAddress, 0);
-    add("request.method", Slot::Method, 0);
-    add("request.host", Slot::Host, 0);
-    add("request.uri", Slot::Uri, 0);
-    add("request.headers.x-forwarded-for", Slot::ForwardedFor, 0);
-    add("duration", Slot::Duration, 0);
-    add("status", Slot::Status, 0);
-    add("size", Slot::Size, 0);
-    add("error", Slot::Error, 0);
-    add("upstream", Slot::Upstream, 0);
-    add("dial", Slot::Dial, 0);
+/// Where values stand, and which goes first where several may.
+const PATHS: [(&str, Slot, u8); 19] = [
+    ("level", Slot::Level, 0),
+    ("ts", Slot::Time, 0),
+    ("time", Slot::Time, 1),
+    ("logger", Slot::Logger, 0),
+    ("msg", Slot::Message, 0),
+    ("request.remote_ip", Slot::RemoteIp, 0),
+    ("request.remote_port", Slot::RemotePort, 0),
+    ("request.remote_addr", Slot::RemoteAddress, 0),
+    ("request.method", Slot::Method, 0),
+    ("request.host", Slot::Host, 0),
+    ("request.uri", Slot::Uri, 0),
+    ("request.headers.x-forwarded-for", Slot::ForwardedFor, 0),
+    ("duration", Slot::Duration, 0),
+    ("status", Slot::Status, 0),
+    ("size", Slot::Size, 0),
+    ("error", Slot::Error, 0),
+    ("upstream", Slot::Upstream, 0),
+    ("dial", Slot::Dial, 0),
     // What an active health check looked at.
-    add("host", Slot::Dial, 1);
+    ("host", Slot::Dial, 1),
+];
+
+static KEYS: LazyLock<Arc<Keys>> = LazyLock::new(|| Arc::new(keys(&[])));
+
+/// The keys as Caddy writes them, save for those that are `renamed` (old path, new path).
+fn keys(renamed: &[(String, String)]) -> Keys {
+    let mut keys = Keys::new();
+    let mut add = |path: &str, slot: u8, rank| keys.add(&written(path, renamed), slot, rank);
+    for (path, slot, rank) in PATHS {
+        add(path, slot as u8, rank);
+    }
     for (at, path) in ID_PATHS.iter().enumerate() {
-        keys.add(path, Slot::FirstId as u8 + at as u8, 0);
+        add(path, Slot::FirstId as u8 + at as u8, 0);
     }
     keys
-});
+}
 
-#[derive(Default)]
+/// `path` under the name that it, or the object it stands in, was given.
+fn written(path: &str, renamed: &[(String, String)]) -> String {
+    let under = |(old, new): &(String, String)| {
+        let rest = path.strip_prefix(old.as_str())?;
+        (rest.is_empty() || rest.starts_with('.')).then(|| format!("{new}{rest}"))
+    };
+    renamed.iter().find_map(under).unwrap_or_else(|| path.to_owned())
+}
+
 struct Parser {
+    keys: Arc<Keys>,
     cache: DayCache,
+}
+
+impl Default for Parser {
+    fn default() -> Self {
+        Self {
+            keys: Arc::clone(&KEYS),
+            cache: DayCache::default(),
+        }
+    }
 }
 
 impl LineParser for Parser {
@@ -139,13 +234,13 @@ impl LineParser for Parser {
         let mut values = [Value::default(); SLOTS];
         match trimmed.first() {
             None => return Ok(Line::Directive),
-            Some(b'{') => json::scan(line, &KEYS, &mut values)?,
+            Some(b'{') => json::scan(line, &self.keys, &mut values)?,
             // A panic's trace, and the frames of a stack that the console encoder puts below its line.
             Some(first) if line.len() > trimmed.len() || !first.is_ascii_digit() && is_trace(line) => {
                 return Ok(Line::Continuation);
             }
             Some(_) => {
-                let stamp = console(line, &mut values, &mut self.cache)?;
+                let stamp = console(line, &self.keys, &mut values, &mut self.cache)?;
                 entry.time = Some(stamp);
             }
         }
@@ -167,13 +262,18 @@ fn is_trace(line: &[u8]) -> bool {
 }
 
 /// Reads `time<TAB>LEVEL<TAB>logger<TAB>message<TAB>{fields}`; logger and fields may be missing.
-fn console<'a>(line: &'a [u8], values: &mut [Value<'a>], cache: &mut DayCache) -> Result<Stamp, LineError> {
+fn console<'a>(
+    line: &'a [u8],
+    keys: &Keys,
+    values: &mut [Value<'a>],
+    cache: &mut DayCache,
+) -> Result<Stamp, LineError> {
     let (json_at, text) = match memmem::find(line, b"\t{") {
         Some(at) => (at + 1, &line[..at]),
         None => (line.len(), line),
     };
     if json_at < line.len() {
-        json::scan(&line[json_at..], &KEYS, values)
+        json::scan(&line[json_at..], keys, values)
             .map_err(|error| LineError::new(json_at + error.at, error.want))?;
     }
     let mut parts = text.split(|&byte| byte == b'\t');

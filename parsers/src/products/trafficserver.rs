@@ -158,6 +158,12 @@ fn judge<'a>(result: &'a [u8], choice: &[u8], entry: &mut Entry<'a>) {
     }
 }
 
+/// What the result code says of an entry that a format string of the user's own describes.
+pub(crate) fn conclude(entry: &mut Entry<'_>) {
+    split_origin(entry);
+    judge(entry.termination, b"", entry);
+}
+
 /// What `extended` and `extended2` add to the common log format.
 struct Extended<'a> {
     front: &'a [u8],

@@ -13,7 +13,9 @@
 //! A record is a transaction: a `Request` of a client becomes a request, a `BeReq` a step of one with what the backend did,
 //! a failure if it has a `FetchError`. Transactions are handed over whole by readers that can; a reader of single lines
 //! gets the failures all the same, from the lines with a `FetchError`, with their time but without request.
-//! `Timestamp` lines give seconds since the epoch, since the start and since the line before. `BackendOpen` says whether the
+//! Ungrouped (`-g raw`), each line says its transaction and side, `     32771 BereqURL       b /ok/slow`; a transaction's
+//! lines stand together from its `Begin` on, because they are buffered until it ends, and lines of others
+//! among them are left to those. `Timestamp` lines give seconds since the epoch, since the start and since the line before. `BackendOpen` says whether the
 //! connection had been used before; two of them in one transaction are a retry. Ids of transactions count up
 //! from the start of the server; they are kept as ids only where a request carries none of its own.
 //! Source: vsl(7) and varnishlog(1); lines observed on version 7.1.1.
@@ -129,7 +131,7 @@ impl<'a> Transaction<'a> {
     fn of(line: &'a [u8]) -> Option<Self> {
         let stars = line.iter().take_while(|byte| **byte == b'*').count();
         if stars == 0 {
-            return None;
+            return Self::of_raw(line);
         }
         let rest = line[stars..].trim_ascii_start().strip_prefix(b"<< ")?;
         let end = memmem::find(rest, b">>")?;
@@ -141,6 +143,20 @@ impl<'a> Transaction<'a> {
         })
     }
 
+    /// `     32771 Begin          b bereq 32770 fetch`.
+    fn of_raw(line: &'a [u8]) -> Option<Self> {
+        let record = Record::of_raw(line).filter(|record| record.tag == b"Begin")?;
+        let kind: &[u8] = match record.value.split(|byte| *byte == b' ').next()? {
+            b"bereq" => b"BeReq",
+            b"req" => b"Request",
+            _ => b"Session",
+        };
+        Some(Self {
+            kind,
+            vxid: record.vxid,
+        })
+    }
+
     /// Reads the records of the transaction.
     fn read(&self, records: &'a [u8], entry: &mut Entry<'a>) -> Line {
         let of_backend = self.kind == b"BeReq";
@@ -149,7 +165,8 @@ impl<'a> Transaction<'a> {
         }
         let mut times = Times::default();
         for line in crate::bytes::lines(records) {
-            if let Some(record) = Record::of(line) {
+            let own = |record: &Record<'_>| record.vxid.is_empty() || record.vxid == self.vxid;
+            if let Some(record) = Record::of(line).filter(own) {
                 if record.tag == b"Timestamp" {
                     times.add(&record);
                 } else {
@@ -212,6 +229,8 @@ impl Times {
 
 /// `--  BereqURL       /ok/slow`
 struct Record<'a> {
+    /// Its transaction, where the line says.
+    vxid: &'a [u8],
     tag: &'a [u8],
     value: &'a [u8],
 }
@@ -219,6 +238,9 @@ struct Record<'a> {
 impl<'a> Record<'a> {
     fn of(line: &'a [u8]) -> Option<Self> {
         let dashes = line.iter().take_while(|byte| **byte == b'-').count();
+        if dashes == 0 {
+            return Self::of_raw(line);
+        }
         // Deep transactions are marked `-4- `, by their depth.
         let marks = match line.get(dashes..) {
             Some([b'0'..=b'9', b'-', ..]) => dashes + 2,
@@ -226,15 +248,25 @@ impl<'a> Record<'a> {
         };
         let rest = line.get(marks..)?.strip_prefix(b" ")?.trim_ascii_start();
         let len = memchr::memchr(b' ', rest).unwrap_or(rest.len());
-        let is_tag = dashes > 0
-            && len > 1
-            && rest[0].is_ascii_uppercase()
-            && rest[..len]
-                .iter()
-                .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-        is_tag.then(|| Self {
+        is_tag(&rest[..len]).then(|| Self {
+            vxid: &[],
             tag: &rest[..len],
             value: rest[len..].trim_ascii(),
+        })
+    }
+
+    /// `     32771 BereqURL       b /ok/slow`: transaction, tag, side.
+    fn of_raw(line: &'a [u8]) -> Option<Self> {
+        let line = line.trim_ascii_start();
+        let digits = line.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let rest = line[digits..].strip_prefix(b" ").filter(|_| digits > 0)?;
+        let len = memchr::memchr(b' ', rest).unwrap_or(rest.len());
+        let value = rest[len..].trim_ascii_start();
+        let has_side = matches!(value, [b'c' | b'b' | b'-'] | [b'c' | b'b' | b'-', b' ', ..]);
+        (has_side && is_tag(&rest[..len])).then(|| Self {
+            vxid: &line[..digits],
+            tag: &rest[..len],
+            value: value[1..].trim_ascii(),
         })
     }
 
@@ -320,6 +352,15 @@ impl<'a> Record<'a> {
             _ => None,
         };
     }
+}
+
+/// Whether `word` looks like the name of a tag.
+fn is_tag(word: &[u8]) -> bool {
+    word.len() > 1
+        && word[0].is_ascii_uppercase()
+        && word
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
 /// `app` of `backend app: fail errno 111 (Connection refused)`.
