@@ -3,6 +3,7 @@
 mod archive;
 mod content;
 mod stream;
+mod unpacked;
 mod walk;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ use crate::read::Content as Bytes;
 
 pub use content::looks_like_configuration;
 pub use stream::stream_name;
+pub use unpacked::Unpacked;
 
 /// Bytes looked at to tell text from anything else.
 const LOOK: usize = 8 * 1024;
@@ -40,6 +42,8 @@ pub struct Inputs {
     pub inputs: Vec<Input>,
     /// Those of them that may be server configuration, as paths to open; their content decides.
     pub configs: Vec<PathBuf>,
+    /// The same of members of archives, copied.
+    pub unpacked: Unpacked,
     /// What could not be used.
     pub problems: Vec<Problem>,
 }
@@ -228,8 +232,12 @@ impl Finder {
             }
         }
         let is_file = matches!(input.codings[..], [] | [Coding::Elements]) && input.spool.is_none();
-        if is_file && input.bytes_on_disk <= CONFIG_MOST && looks_like_configuration(&shown, &head) {
-            self.found.configs.push(input.path.clone());
+        if input.bytes_on_disk <= CONFIG_MOST && looks_like_configuration(&shown, &head) {
+            if depth > 0 {
+                self.found.unpacked.add(&input, CONFIG_MOST);
+            } else if is_file {
+                self.found.configs.push(input.path.clone());
+            }
         }
         input.stream = stream_name(&shown);
         self.found.inputs.push(input);

@@ -240,17 +240,31 @@ fn log(directive: &Directive) -> Option<LogDeclaration> {
         .block
         .iter()
         .find(|d| d.name() == "output" && d.arg(0) == "file")?;
-    let format = directive
-        .block
-        .iter()
-        .find(|d| d.name() == "format")
-        .map_or("json", |d| d.arg(0));
+    let format = directive.block.iter().find(|d| d.name() == "format");
+    // Without options the encoder says all.
+    let told = format.filter(|d| d.args().len() > 1 || !d.block.is_empty());
     Some(LogDeclaration {
         path: output.arg(1).to_owned(),
-        name: format.to_owned(),
-        text: String::new(),
-        line: output.at.line,
+        name: format.map_or("json", |d| d.arg(0)).to_owned(),
+        text: told.map_or(String::new(), written),
+        line: told.map_or(output.at.line, |format| format.at.line),
     })
+}
+
+/// A directive as it would stand in a Caddyfile.
+fn written(directive: &Directive) -> String {
+    let words: Vec<String> = directive.words.iter().map(|word| format!("`{word}`")).collect();
+    let mut text = words.join(" ");
+    if !directive.block.is_empty() {
+        text.push_str(" {\n");
+        directive
+            .block
+            .iter()
+            .for_each(|inner| text.push_str(&written(inner)));
+        text.push('}');
+    }
+    text.push('\n');
+    text
 }
 
 /// A `reverse_proxy` directive.

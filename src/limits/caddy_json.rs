@@ -186,10 +186,14 @@ impl Walk {
             .and_then(Value::as_str)
             .unwrap_or("json");
         let line = self.at(&format!("{path}/writer/filename")).line;
+        // Without options the encoder says all.
+        let told = log
+            .get("encoder")
+            .filter(|encoder| encoder.as_object().is_some_and(|own| own.len() > 1));
         self.config.logs.push(LogDeclaration {
             path: file.to_owned(),
             name: format.to_owned(),
-            text: String::new(),
+            text: told.map_or(String::new(), Value::to_string),
             line,
         });
     }

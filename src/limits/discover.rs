@@ -333,7 +333,7 @@ fn is_apache(line: &str) -> bool {
 }
 
 fn is_caddy(line: &str) -> bool {
-    const WORDS: [&str; 14] = [
+    const WORDS: [&str; 20] = [
         "reverse_proxy",
         "file_server",
         "php_fastcgi",
@@ -348,6 +348,13 @@ fn is_caddy(line: &str) -> bool {
         "admin",
         "auto_https",
         "root",
+        // Of `log`, whose blocks are long.
+        "output",
+        "format",
+        "wrap",
+        "time_format",
+        "request>uri",
+        "log",
     ];
     let word = first_word(line);
     let is_address = word.starts_with(':') || word.starts_with("http://") || word.starts_with("https://");

@@ -166,12 +166,18 @@ impl Walk {
                         .insert(directive.arg(0).to_owned(), upstream(&directive.block));
                 }
                 "log_format" => {
-                    let parts = directive
+                    // How values are escaped stands before the format's pieces.
+                    let (escape, parts): (Vec<&String>, Vec<&String>) = directive
                         .args()
                         .iter()
                         .skip(1)
-                        .filter(|part| !part.starts_with("escape="));
-                    let text: String = parts.map(String::as_str).collect();
+                        .partition(|part| part.starts_with("escape="));
+                    let escape = escape
+                        .first()
+                        .map_or(String::new(), |escape| format!("{escape} "));
+                    let text: String = std::iter::once(escape.as_str())
+                        .chain(parts.into_iter().map(String::as_str))
+                        .collect();
                     self.formats
                         .insert(directive.arg(0).to_owned(), (text, directive.at.line));
                 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use why502_parsers::Product;
-use why502_parsers::paste::{self, Dialect};
 use why502_parsers::unread::Why;
 
 use super::clocks::{Correction, Facts};
+use super::declared;
 use super::hops::{self, Named};
 use super::passes::Reading;
 use crate::correlate::topology::{Node, Topology};
@@ -21,7 +21,7 @@ use crate::plan::{GivenHop, Plan};
 use crate::read;
 use crate::select::own::Whence;
 use crate::select::{Sketch, Survey};
-use crate::sniff::{self, DeclaredFormat, Detected, Forced, Part, Surroundings};
+use crate::sniff::{self, Detected, Forced, Part, Surroundings};
 
 /// The inputs of a run and what is known of them before they are read.
 pub(super) struct Sources {
@@ -51,10 +51,10 @@ pub(super) struct Readings<'a> {
 /// Nothing to read, or not one file of a known format.
 pub(super) fn open(plan: &Plan) -> Result<Sources, Error> {
     let found = discover::discover(&plan.paths)?;
+    let (configs, config_problems) = read_configs(plan, &found);
     let mut problems = found.problems;
-    let (configs, config_problems) = read_configs(plan, &found.configs);
     problems.extend(config_problems);
-    let (mut declared, format_problems) = declared(&configs);
+    let (mut declared, format_problems) = declared::formats(&configs);
     problems.extend(format_problems);
     let (definitions, format_problems) = sniff::definitions(&plan.formats)?;
     declared.splice(0..0, definitions);
@@ -127,15 +127,20 @@ fn nothing_known(inputs: &[Input], mut problems: Vec<Problem>) -> Error {
     }
 }
 
-/// Configurations beside the logs and those that the user named.
-fn read_configs(plan: &Plan, beside: &[PathBuf]) -> (Vec<ServerConfig>, Vec<Problem>) {
+/// Configurations beside the logs, in archives or not, and those that the user named.
+fn read_configs(plan: &Plan, found: &discover::Inputs) -> (Vec<ServerConfig>, Vec<Problem>) {
     let mut paths = limits::discover(&plan.server_configs);
-    paths.extend(limits::discover(beside));
+    paths.extend(limits::discover(&found.configs));
+    paths.extend(limits::discover(found.unpacked.directory().as_slice()));
     paths.sort();
     paths.dedup();
+    let name = |path: &PathBuf| match found.unpacked.shown(path) {
+        Some(shown) => shown.to_owned(),
+        None => discover::shown(path),
+    };
     let files: Vec<(PathBuf, String)> = paths
         .into_iter()
-        .map(|path| (path.clone(), discover::shown(&path)))
+        .map(|path| (path.clone(), name(&path)))
         .collect();
     let (configs, mut problems) = limits::read_all(&files);
     problems.extend(plan.server_configs.iter().filter_map(|path| missing(path)));
@@ -151,34 +156,6 @@ fn missing(path: &Path) -> Option<Problem> {
         source,
     };
     Some(error.problem(&shown))
-}
-
-/// The access-log formats that the configurations declare, and those that do not compile.
-fn declared(configs: &[ServerConfig]) -> (Vec<DeclaredFormat>, Vec<Problem>) {
-    let (mut formats, mut problems) = (Vec::new(), Vec::new());
-    for config in configs {
-        // Only products whose format language is known declare formats that can be compiled.
-        let Ok(dialect) = Dialect::by_name(config.product.name()) else {
-            continue;
-        };
-        for log in &config.logs {
-            let name = format!("{} {}", config.product.name(), log.name);
-            match paste::compile(dialect, &name, &log.text) {
-                Ok(format) => formats.push(DeclaredFormat {
-                    format,
-                    log_path: log.path.clone(),
-                    config: config.file.clone(),
-                    is_definition: false,
-                }),
-                Err(error) => problems.push(Problem {
-                    path: format!("{}:{}", config.file, log.line),
-                    message: format!("log format '{}' is not understood: {error}", log.name),
-                    hint: "its logs are recognised by shape instead; --log-format overrides".to_owned(),
-                }),
-            }
-        }
-    }
-    (formats, problems)
 }
 
 impl Sources {

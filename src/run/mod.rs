@@ -2,6 +2,7 @@
 
 mod advice;
 mod clocks;
+mod declared;
 mod detect;
 mod evidence;
 mod explain;
