@@ -1,5 +1,6 @@
 //! The list of built-in formats. A new format is one line here.
 
+use crate::define::definition;
 use crate::format::Format;
 use crate::products::{
     apache, apache_error, api_gateway, apigee_mp, apigee_router, app_json, aws_alb, aws_elb, aws_nlb,
@@ -12,7 +13,7 @@ use crate::products::{
 
 /// Every built-in format, most specific first.
 pub fn builtin() -> &'static [&'static dyn Format] {
-    &[
+    static ALL: &[&dyn Format] = &[
         &caddy::Caddy,
         &aws_alb::AwsAlb,
         &aws_nlb::AwsNlb,
@@ -24,6 +25,8 @@ pub fn builtin() -> &'static [&'static dyn Format] {
         &fastly::Fastly,
         &bitbucket::Bitbucket,
         &api_gateway::ApiGateway,
+        definition!("api-gateway-csv.toml"),
+        definition!("api-gateway-xml.toml"),
         &aws_elb::AwsElb,
         &edgemicro::EdgeMicro,
         &openig::OpenIg,
@@ -48,6 +51,7 @@ pub fn builtin() -> &'static [&'static dyn Format] {
         &iis_fixed::IisFixed,
         &gunicorn_error::GunicornError,
         &uwsgi::Uwsgi,
+        definition!("php-fpm-access.toml"),
         &php_fpm::PhpFpm,
         &ruby::RubyWorkers,
         &process_text::ProcessText,
@@ -75,7 +79,8 @@ pub fn builtin() -> &'static [&'static dyn Format] {
         &clf_untimed::ClfUntimed,
         &linux::Linux,
         &linux::Messages,
-    ]
+    ];
+    ALL
 }
 
 /// The built-in format called `name`.

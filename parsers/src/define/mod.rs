@@ -3,6 +3,7 @@
 //! A definition names the product and the kind of its lines and has either a `template` or, with `dialect`,
 //! a server's own format string. Samples must match and counter-samples must not, or the definition is refused.
 
+mod builtin;
 mod check;
 mod template;
 
@@ -21,6 +22,8 @@ use crate::fields::closest;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
 use crate::paste::{self, Dialect, unknown};
 
+pub use builtin::Builtin;
+pub(crate) use builtin::definition;
 pub use template::{SLOTS, SlotDef};
 
 use template::Options;
@@ -148,6 +151,13 @@ impl Defined {
         let defined = place.compile(&raw)?;
         place.check(&raw, &defined)?;
         Ok(defined)
+    }
+
+    /// The same without looking at the samples: for definitions whose samples a test has checked.
+    fn compiled(file: &str, text: &str) -> Result<Self, DefinitionError> {
+        let place = Placed { file, text };
+        let raw: Raw = toml::from_str(text).map_err(|error| place.of_toml(&error))?;
+        place.compile(&raw)
     }
 
     /// How many samples and counter-samples it was checked by.

@@ -161,3 +161,37 @@ expect = { kind = 'note', fault = '' }
         "{found}"
     );
 }
+
+#[test]
+fn every_definition_that_the_program_carries_reads_its_samples_and_is_registered() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("formats");
+    let mut count = 0;
+    for file in std::fs::read_dir(directory).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let defined = Defined::read(&name, &text).unwrap();
+        if name == "example.toml" {
+            continue;
+        }
+        count += 1;
+        let format = crate::registry::by_name(defined.name()).unwrap();
+        assert_eq!(format!("{}.toml", format.name()), name);
+        let head = Head {
+            bytes: defined.sample_lines().as_bytes(),
+            hints: &[],
+            date_hint: None,
+        };
+        let own = format.sniff(&head);
+        assert!(own.score > Score::Shape, "{name}");
+        for rival in crate::registry::builtin() {
+            let rivals = rival.sniff(&head);
+            assert!(
+                rival.name() == format.name() || rivals.score < own.score,
+                "{name}: {}",
+                rival.name()
+            );
+        }
+    }
+    assert!(count >= 3, "{count} definitions");
+}

@@ -158,3 +158,56 @@ fn every_fetch_error_seen_has_its_signal() {
     assert_eq!(fetch_error(b"-"), None);
     assert_eq!(fetch_error(b"14 -"), None);
 }
+
+/// Two transactions of version 7.1.1 as `varnishlog -g raw` writes them, a session's lines among them.
+const RAW: &str = "         0 CLI            - Rd ping
+         1 Begin          c sess 0 HTTP/1
+         1 SessOpen       c 127.0.0.1 58274 a0 127.0.0.1 18820 1795211196.426591 20
+     32771 Begin          b bereq 32770 fetch
+     32771 Timestamp      b Start: 1795203483.334777 0.000000 0.000000
+     32771 BereqMethod    b GET
+     32771 BereqURL       b /slow
+     32771 BereqHeader    b X-Request-Id: 4ad36c1d2060844c74439ca62bfb3e0e
+         1 Link           c req 2 rxreq
+     32771 BackendOpen    b 21 app 127.0.0.1 9101 127.0.0.1 35766 reuse
+     32771 FetchError     b first byte timeout (reused connection)
+     32771 BerespStatus   b 503
+     32771 End            b 
+     32770 Begin          c req 1 rxreq
+     32770 Timestamp      c Start: 1795203483.334715 0.000000 0.000000
+     32770 ReqStart       c 127.0.0.1 48628 a0
+     32770 ReqMethod      c GET
+     32770 ReqURL         c /slow
+     32770 RespStatus     c 503
+     32770 Timestamp      c Resp: 1795203485.336910 2.002195 0.000009
+     32770 End            c ";
+
+#[test]
+fn ungrouped_transactions_are_read_as_grouped_ones_are() {
+    let head = Head {
+        bytes: RAW.as_bytes(),
+        hints: &[],
+        date_hint: None,
+    };
+    assert_eq!(Varnishlog.sniff(&head).score, Score::Mark);
+    let mut read: Vec<(Kind, Vec<u8>, Option<u16>)> = Vec::new();
+    for record in records(RAW) {
+        let mut entry = Entry::default();
+        if Parser::default().parse(record.as_bytes(), &mut entry) == Ok(Line::Entry) {
+            read.push((entry.kind, entry.path.to_vec(), entry.status));
+            assert!(entry.time.is_some());
+            if entry.kind == Kind::Failure {
+                assert_eq!(entry.upstream.reused, Some(true));
+                assert_eq!(entry.signal.map(|signal| signal.fault), Some(Fault::TimedOut));
+                assert_eq!(entry.ids.as_slice(), [b"4ad36c1d2060844c74439ca62bfb3e0e"]);
+            }
+        }
+    }
+    assert_eq!(
+        read,
+        [
+            (Kind::Failure, b"/slow".to_vec(), None),
+            (Kind::Request, b"/slow".to_vec(), Some(503))
+        ]
+    );
+}
