@@ -4,13 +4,17 @@
 //! port refuses. A race for an idle connection kills requests that had just been sent and leaves
 //! the listener healthy.
 
+use std::collections::BTreeSet;
+
 use super::exchange::Exchange;
 use super::survey::{Survey, place};
 use crate::model::{HopId, Record};
 use why502_parsers::entry::Fault;
 
-/// Requests that die together die within this time.
-const TOGETHER_US: i64 = 100_000;
+/// Requests that die with their process die within this time: the kernel closes all its connections at once.
+const TOGETHER_US: i64 = 20_000;
+/// A refusal this long before a failure still belongs to it.
+const JUST_BEFORE_US: i64 = 100_000;
 /// A restart refuses connections within this time after the failure.
 const REFUSED_AFTER_US: i64 = 10_000_000;
 /// Host events count from this long before a failure ...
@@ -19,8 +23,10 @@ const EVENT_BEFORE_US: i64 = 2_000_000;
 const EVENT_AFTER_US: i64 = 30_000_000;
 /// A death is noticed and logged sooner than that: a later one is another one.
 const NOTICED_AFTER_US: i64 = 3_000_000;
-/// Ages that differ by more than this are not those of requests sent together.
-const AGES_APART_US: u64 = 50_000;
+/// Ages that differ by more than this are not those of requests sent together, nor of those that a stall held up.
+const AGES_APART_US: u64 = 150_000;
+/// Other upstreams on which requests were cut in the same instant: so many do not die at once.
+const STALLED: usize = 2;
 
 /// Exchanges that were cut in the same instant as another.
 pub(crate) struct Burst<'s, 'a> {
@@ -32,6 +38,8 @@ pub(crate) struct Burst<'s, 'a> {
     pub(crate) coarse: bool,
     /// Longest and shortest time under way.
     pub(crate) ages_us: (u64, u64),
+    /// The proxy lost connections to several other upstreams in that instant too: it had stalled.
+    pub(crate) stalled: bool,
 }
 
 /// The exchanges on the same upstream that were cut in the same instant as `x`.
@@ -51,18 +59,52 @@ pub(crate) fn burst<'s, 'a>(survey: &'s Survey<'a>, x: &'s Exchange<'a>) -> Burs
     Burst {
         ages_differ: !others.is_empty() && high - low > AGES_APART_US.max(high / 5),
         others,
-        coarse: x.resolution_us > TOGETHER_US,
+        coarse: x.resolution_us > TOGETHER_US * 5,
         ages_us: (low, high),
+        stalled: elsewhere(survey, x) >= STALLED,
     }
+}
+
+/// On how many other upstreams the hop of `x` lost connections in the same instant.
+fn elsewhere(survey: &Survey<'_>, x: &Exchange<'_>) -> usize {
+    let Some(end) = x.end_us.filter(|_| !x.upstream.is_empty()) else {
+        return 0;
+    };
+    let slack = JUST_BEFORE_US.max(x.resolution_us);
+    let others = survey.failures_of(x.hop, end - slack, end + slack);
+    let names: BTreeSet<&str> = others
+        .filter(|o| o.is_cut_without_a_byte() && o.upstream != x.upstream && !o.upstream.is_empty())
+        .map(|o| o.upstream)
+        .collect();
+    names.len()
 }
 
 /// The first exchange that the same upstream refused soon after `x`, or just before it.
 pub(crate) fn refused_after<'s, 'a>(survey: &'s Survey<'a>, x: &'s Exchange<'a>) -> Option<&'s Exchange<'a>> {
-    let end = x.end_us?;
-    let slack = x.resolution_us.max(TOGETHER_US);
-    survey
+    let end = x.end_us.filter(|_| !x.upstream.is_empty())?;
+    let slack = x.resolution_us.max(JUST_BEFORE_US);
+    let refused = survey
         .neighbours(x, end - slack, end + REFUSED_AFTER_US + slack)
-        .find(|o| o.is_refused() && !x.upstream.is_empty())
+        .find(|o| o.is_refused())?;
+    let at = refused.end_us?;
+    // Whoever answered in between was alive: what refuses later died later.
+    let connected = |o: &&Exchange<'_>| !o.is_refused() && o.connected == Some(true);
+    let tried = survey
+        .neighbours(x, end + slack, at - slack)
+        .filter(|o| o.start_us.is_some_and(|start| start > end + slack));
+    let alive = tried.filter(connected).count() > 0
+        || survey
+            .hop_behind(x)
+            .is_some_and(|hop| survey.world.stats.served_between(hop, end + slack, at - slack));
+    (!alive).then_some(refused)
+}
+
+/// Whether the processes behind `x`'s upstream served before and after it failed, so that none of them died of it.
+/// `None` if the logs do not say which process served.
+pub(crate) fn lived_on(survey: &Survey<'_>, hop: HopId, x: &Exchange<'_>) -> Option<bool> {
+    const IN_FLIGHT_US: i64 = 1_000_000;
+    let slack = IN_FLIGHT_US.max(2 * x.resolution_us);
+    survey.world.stats.lived_on(hop, x.end_us?, slack)
 }
 
 /// What a host event means for the requests in flight.

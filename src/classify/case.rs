@@ -221,11 +221,7 @@ impl<'s, 'a> Case<'s, 'a> {
 
     /// Whether the method may be repeated without harm; `None` if it is not logged.
     pub(crate) fn idempotent(&self) -> Option<bool> {
-        match self.method() {
-            "" => None,
-            "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE" => Some(true),
-            _ => Some(false),
-        }
+        repeatable(self.method())
     }
 
     /// The method, from whichever record has it.
@@ -241,6 +237,13 @@ impl<'s, 'a> Case<'s, 'a> {
     /// Idle time of the upstream address before the exchange.
     pub(crate) fn idle_us(&self) -> Option<i64> {
         self.survey.idle_us(self.x)
+    }
+
+    /// How many requests the upstream's connection had carried that was used last before the exchange, if that is the
+    /// most that any of its connections carried.
+    pub(crate) fn upstream_use(&self) -> Option<u32> {
+        let outcome = self.x.outcome?;
+        self.survey.world.used_up.get(&outcome.place).copied()
     }
 
     /// Whether the upstream's log can be trusted to show a request of that time: the hop is known and
@@ -352,6 +355,15 @@ impl<'s, 'a> Case<'s, 'a> {
 
     fn child(&self) -> Option<&'a Link> {
         child_of(self.trace, self.x.link, self.x).and_then(|n| self.trace.links.get(n))
+    }
+}
+
+/// Whether a request with `method` may be repeated without harm; `None` if it is empty.
+pub(crate) fn repeatable(method: &str) -> Option<bool> {
+    match method {
+        "" => None,
+        "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE" => Some(true),
+        _ => Some(false),
     }
 }
 

@@ -277,9 +277,33 @@ pub(crate) fn facts(link: &Link) -> Vec<Fact<'_>> {
                 derived: false,
             })
         })
+        .filter(|fact| !contradicts(link, fact))
         .collect();
     facts.sort_by_key(|f| (f.record.end_us.or(f.record.start_us), f.record.place));
     facts
+}
+
+/// nginx answers 504 to its own timers and to nothing else, and passes on as 009 what was no HTTP. An error line of
+/// which the status says otherwise is that of another request, whose line looks the same.
+fn contradicts(link: &Link, fact: &Fact<'_>) -> bool {
+    let Some(outcome) = link
+        .outcome
+        .as_ref()
+        .filter(|r| r.product == Product::Nginx && r.attempts.len() == 1)
+    else {
+        return false;
+    };
+    let timed_out = fact.signal.fault == Fault::TimedOut;
+    let early = matches!(
+        fact.signal.phase,
+        Phase::Connect | Phase::Tls | Phase::ConnectOrTls | Phase::Header
+    );
+    early
+        && match outcome.status {
+            Some(504) => !timed_out,
+            Some(502) => timed_out,
+            _ => false,
+        }
 }
 
 /// Faults that belong to an exchange, as against the state of a server or nothing in particular.

@@ -40,7 +40,8 @@ pub(super) fn judge(survey: &Survey<'_>, trace_no: usize) -> Judgement {
     };
     let failed = outer
         .filter(|&(_, status)| (survey.world.wanted)(status))
-        .and_then(|(outer, _)| finding::failed_exchange(survey, trace_no, outer));
+        .and_then(|(outer, _)| finding::failed_exchange(survey, trace_no, outer))
+        .or_else(|| finding::broken_off(survey, trace_no, outer?.1));
     if let Some((issued, exchange)) = failed {
         judgement.issuer = Some(issued.link);
         if let Some(case) = Case::new(survey, &exchange, issued.how) {

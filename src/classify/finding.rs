@@ -26,14 +26,53 @@ pub(super) struct Found {
 pub(super) fn of_trace(survey: &Survey<'_>, trace_no: usize) -> Option<Found> {
     let trace = survey.world.traces.get(trace_no)?;
     let (outer, status) = outermost(trace)?;
-    if !(survey.world.wanted)(status) {
-        return None;
-    }
-    let (issued, exchange) = failed_exchange(survey, trace_no, outer)?;
+    let (issued, exchange) = if (survey.world.wanted)(status) {
+        failed_exchange(survey, trace_no, outer)?
+    } else {
+        broken_off(survey, trace_no, status).filter(|_| survey.world.truncated)?
+    };
     let case = Case::new(survey, &exchange, issued.how)?;
     let mut winner = rules::decide(&case);
     walked(&mut winner, issued.join);
     Some(assemble(&case, winner, outer, status))
+}
+
+/// The exchange whose answer broke off after its header had been passed on, with the hop that saw it: of several the
+/// innermost, since those before it merely pass it on.
+pub(super) fn broken_off<'a>(
+    survey: &Survey<'a>,
+    trace_no: usize,
+    status: u16,
+) -> Option<(Issued, Exchange<'a>)> {
+    if !(200..400).contains(&status) {
+        return None;
+    }
+    let links = survey.world.traces.get(trace_no)?.links.len();
+    let cut = |x: &&Exchange<'a>| {
+        let timed_out = x.signal().is_some_and(|s| s.fault == Fault::TimedOut);
+        x.signal().is_some_and(|s| s.phase == Phase::Body) && (x.is_cut() || timed_out)
+    };
+    let innermost = (0..links)
+        .rev()
+        .find_map(|link| survey.failed(trace_no, link).find(cut));
+    innermost.map(|x| {
+        let issued = Issued {
+            link: x.link,
+            how: How::Made,
+            join: Join::Sure,
+        };
+        (issued, x.clone())
+    })
+}
+
+/// When the answer of trace `trace_no` broke off, if it did and that was not asked for.
+pub(super) fn truncated(survey: &Survey<'_>, trace_no: usize) -> Option<Micros> {
+    let (_, status) = outermost(survey.world.traces.get(trace_no)?)?;
+    let (_, exchange) = broken_off(survey, trace_no, status)?;
+    exchange
+        .end_us
+        .filter(|&us| (survey.world.in_window)(us))
+        .map(Micros)
 }
 
 /// The exchange that the rules are asked about for a trace whose status link `outer` sent, and how its hop came by it.

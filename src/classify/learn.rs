@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Phase};
 
 use super::exchange::Exchange;
@@ -66,7 +67,7 @@ pub(crate) fn learn(survey: &Survey<'_>) -> Learnt {
         }
         let timed_out = x
             .signal()
-            .is_none_or(|s| matches!(s.fault, Fault::TimedOut | Fault::QueueTimedOut));
+            .is_none_or(|s| matches!(s.fault, Fault::TimedOut | Fault::QueueTimedOut) || names_no_timer(x));
         if let Some(lasted) = x.lasted_us {
             if timed_out {
                 timeouts.entry(target.clone()).or_default().push(lasted);
@@ -92,6 +93,13 @@ pub(crate) fn learn(survey: &Survey<'_>) -> Learnt {
             .filter_map(|(target, gaps)| Some((target, idle_limit(gaps)?)))
             .collect(),
     }
+}
+
+/// Apache writes the same words for a handshake that was refused and one that was not answered.
+fn names_no_timer(x: &Exchange<'_>) -> bool {
+    x.product == Product::Apache
+        && x.signal()
+            .is_some_and(|s| s.phase == Phase::Tls && s.fault == Fault::TlsRejected)
 }
 
 /// Hop and upstream of `x`.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::limits::{Count, Limits, Route, Scope};
 use crate::model::finding::{Inference, NearMiss};
-use crate::model::{Finding, Hop, HopId, Limit, LimitKind, Place, Record, Stats, Trace};
+use crate::model::{Finding, Hop, HopId, Limit, LimitKind, Micros, Place, Record, Stats, Trace};
 
 mod burst;
 mod case;
@@ -20,6 +20,7 @@ mod fix;
 mod incident;
 mod issuer;
 mod learn;
+mod load;
 mod near_miss;
 mod rules;
 mod survey;
@@ -46,10 +47,15 @@ pub struct World<'a> {
     /// By place of a link's outcome: how long its upstream had been idle when the request was sent to it, in
     /// microseconds; a lower bound for the connection that was used.
     pub idle_us: &'a BTreeMap<Place, i64>,
+    /// By place of a link's outcome: how many requests the connection that its upstream had used last before it had
+    /// carried, where that is the most that any connection to that upstream carried.
+    pub used_up: &'a BTreeMap<Place, u32>,
     /// All traces of the run.
     pub traces: &'a [Trace],
     /// Whether a status was asked for.
     pub wanted: &'a dyn Fn(u16) -> bool,
+    /// Whether answers that broke off were asked for: their status does not show it.
+    pub truncated: bool,
     /// Whether an instant (microseconds since the epoch, common clock) was asked for.
     pub in_window: &'a dyn Fn(i64) -> bool,
 }
@@ -117,6 +123,8 @@ pub struct Outcome {
     pub traces: Vec<usize>,
     /// Failures that a retry hid, by hop, upstream and cause.
     pub near_misses: Vec<NearMiss>,
+    /// Answers that broke off, if they were not asked for: when.
+    pub truncated: Vec<Micros>,
     /// Limits learnt from the failures together.
     pub inferences: Vec<Inference>,
 }
@@ -137,17 +145,23 @@ fn outcome(survey: &survey::Survey<'_>) -> Outcome {
     let world = survey.world;
     let mut findings = Vec::new();
     let mut misses = near_miss::Misses::default();
+    let mut truncated = Vec::new();
     for trace_no in 0..world.traces.len() {
         match finding::of_trace(survey, trace_no) {
             Some(found) => findings.push(found),
-            None => misses.add(survey, trace_no),
+            None => {
+                truncated.extend(finding::truncated(survey, trace_no));
+                misses.add(survey, trace_no);
+            }
         }
     }
+    truncated.sort_unstable();
     let (findings, traces) = finding::identify(findings).into_iter().unzip();
     Outcome {
         findings,
         traces,
         near_misses: misses.into_list(survey),
+        truncated,
         inferences: learn::inferences(survey),
     }
 }

@@ -1,13 +1,14 @@
 //! Everything about the run as a whole that single failures are judged by: which fields the logs
 //! carry, every failed exchange, and what was learnt from them together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use why502_parsers::entry::Kind;
 
 use super::case::Join;
 use super::exchange::{self, Exchange};
 use super::learn::{self, Learnt};
+use super::load::{self, Peak};
 use super::{World, burst};
 use crate::model::{HopId, Link, Record};
 
@@ -49,6 +50,10 @@ pub(crate) struct Survey<'a> {
     /// Which hop is reached under which address, as far as addresses and joins tell.
     names: BTreeMap<String, HopId>,
     fields: BTreeMap<HopId, Fields>,
+    /// What each hop was seen to do at its best.
+    peaks: BTreeMap<HopId, Peak>,
+    /// See [`Survey::habit`].
+    habits: BTreeMap<Target, Habit>,
     by_trace: BTreeMap<(usize, usize), Vec<usize>>,
 }
 
@@ -88,10 +93,23 @@ impl<'a> Survey<'a> {
             service: service(world),
             names: names(world),
             fields,
+            habits: BTreeMap::new(),
+            peaks: load::peaks(world.stats),
             by_trace,
         };
         survey.learnt = learn::learn(&survey);
+        survey.habits = habits(&survey);
         survey
+    }
+
+    /// What the quick cuts of `x`'s upstream have in common.
+    pub(crate) fn habit(&self, x: &Exchange<'_>) -> Habit {
+        self.habits.get(&learn::target(x)).copied().unwrap_or_default()
+    }
+
+    /// What `hop` was seen to do at its best.
+    pub(crate) fn peak(&self, hop: HopId) -> Option<Peak> {
+        self.peaks.get(&hop).copied()
     }
 
     /// Which fields `hop` logs.
@@ -255,6 +273,63 @@ impl<'a> Survey<'a> {
         let outcome = x.outcome?;
         self.world.idle_us.get(&outcome.place).copied()
     }
+}
+
+/// What the failures of one upstream have in common that ended quickly and without a byte of an answer, and that no
+/// refusal followed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Habit {
+    /// Of requests that may be repeated, and were: the client saw nothing of it.
+    pub(crate) hidden_safe: usize,
+    /// Of requests that may be repeated, and came through.
+    pub(crate) surfaced_safe: usize,
+    /// Of requests that may not be repeated.
+    pub(crate) surfaced_unsafe: usize,
+    /// On how many paths, numbers in them set aside.
+    pub(crate) paths: usize,
+}
+
+/// A race is lost within a round trip; what took longer was cut while it was worked on.
+const QUICK_US: u64 = 200_000;
+
+fn habits(survey: &Survey<'_>) -> BTreeMap<Target, Habit> {
+    let mut all: BTreeMap<Target, Habit> = BTreeMap::new();
+    let mut paths: BTreeMap<Target, BTreeSet<String>> = BTreeMap::new();
+    for x in &survey.exchanges {
+        let quick = x.lasted_us.is_none_or(|us| us <= QUICK_US);
+        if !x.is_cut_without_a_byte() || !quick || burst::refused_after(survey, x).is_some() {
+            continue;
+        }
+        let Some(link) = survey.world.traces.get(x.trace).and_then(|t| t.links.get(x.link)) else {
+            continue;
+        };
+        let text =
+            |field: fn(&Record) -> &str| link.records().map(field).find(|t| !t.is_empty()).unwrap_or("");
+        let target = learn::target(x);
+        let habit = all.entry(target.clone()).or_default();
+        let saved = link
+            .outcome
+            .as_ref()
+            .and_then(|r| r.status)
+            .is_some_and(|s| s < 500);
+        match (super::case::repeatable(text(|r| &r.method)), saved) {
+            (None, _) => continue,
+            (Some(true), true) => habit.hidden_safe += 1,
+            (Some(true), false) => habit.surfaced_safe += 1,
+            (Some(false), _) => habit.surfaced_unsafe += 1,
+        }
+        let kinds = paths.entry(target).or_default();
+        if kinds.len() < 64 {
+            kinds.insert(
+                text(Record::bare_path)
+                    .chars()
+                    .filter(|c| !c.is_ascii_digit())
+                    .collect(),
+            );
+        }
+        habit.paths = kinds.len();
+    }
+    all
 }
 
 /// Under which name the upstream of `x` is shared with other exchanges. Bare server names

@@ -45,6 +45,8 @@ pub(crate) struct Balance {
     pub(crate) worker_limit: bool,
     /// The upstream's log covers the moment and has no entry.
     pub(crate) unseen: bool,
+    /// The processes of the upstream served before and after.
+    pub(crate) alive: bool,
 }
 
 impl Balance {
@@ -76,6 +78,8 @@ pub(crate) fn balance(case: &Case<'_, '_>) -> Balance {
     method(case, &mut sum);
     upstream_record(case, &mut sum);
     latency(case, &mut sum);
+    alike(case, &mut sum);
+    processes(case, &mut sum);
     together(case, &mut sum);
     aftermath(case, &mut sum);
     product(case, &mut sum);
@@ -266,8 +270,63 @@ fn upstream_record(case: &Case<'_, '_>, sum: &mut Balance) {
     }
 }
 
+/// Whether anything died at all.
+fn processes(case: &Case<'_, '_>, sum: &mut Balance) {
+    let Some(hop) = case.upstream_hop else { return };
+    if burst::lived_on(case.survey, hop, case.x) != Some(true) {
+        return;
+    }
+    sum.alive = true;
+    let fact = format!(
+        "the processes of {} served before and after: none died",
+        case.upstream_name()
+    );
+    sum.add(0, -3, case.notes(Weight::Counter, fact));
+}
+
+/// What the failures of this upstream have in common over the whole run: races show as failures of requests that are
+/// not repeated, because the others are, on whatever path.
+fn alike(case: &Case<'_, '_>, sum: &mut Balance) {
+    if case.idempotent() != Some(false) || sum.excluded.is_some() {
+        return;
+    }
+    let habit = case.survey.habit(case.x);
+    if habit.surfaced_safe > 0 {
+        return;
+    }
+    if habit.hidden_safe >= 2 {
+        let fact = format!(
+            "{} to the same upstream were cut alike and saved by a retry; only requests that are not \
+             repeated came through",
+            count(habit.hidden_safe, "other request")
+        );
+        return sum.add(2, 0, case.notes(Weight::Strong, fact));
+    }
+    let repeats = matches!(
+        case.x.product,
+        Product::Nginx | Product::Caddy | Product::Traefik | Product::Varnish | Product::Squid
+    );
+    if repeats && habit.surfaced_unsafe >= 3 && habit.paths >= 2 {
+        let worth = if habit.surfaced_unsafe >= 6 { 2 } else { 1 };
+        let fact = format!(
+            "all {} requests that were cut like this are of kinds that {} does not repeat, on {} paths",
+            habit.surfaced_unsafe,
+            case.name(),
+            habit.paths
+        );
+        sum.add(worth, 0, case.notes(Weight::Strong, fact));
+    }
+}
+
 fn together(case: &Case<'_, '_>, sum: &mut Balance) {
     let burst = burst::burst(case.survey, case.x);
+    if burst.stalled {
+        let fact = format!(
+            "{} lost connections to several other upstreams in the same instant: it had stalled",
+            case.name()
+        );
+        return sum.add(1, -1, case.notes(Weight::Weak, fact));
+    }
     if burst.others.len() < 2 {
         return;
     }
@@ -280,6 +339,9 @@ fn together(case: &Case<'_, '_>, sum: &mut Balance) {
             span(high)
         );
         sum.add(-1, 1, case.notes(Weight::Weak, fact));
+    } else if burst.ages_differ && sum.alive {
+        let fact = format!("{others} were cut in the same instant, but no process died of it");
+        sum.add(0, 0, case.notes(Weight::Context, fact));
     } else if burst.ages_differ {
         sum.burst = true;
         let fact = format!(
@@ -296,7 +358,7 @@ fn together(case: &Case<'_, '_>, sum: &mut Balance) {
 
 /// What a process that died leaves behind: refused connections, lines about stopping and starting.
 fn aftermath(case: &Case<'_, '_>, sum: &mut Balance) {
-    if let Some(other) = burst::refused_after(case.survey, case.x) {
+    if let Some(other) = burst::refused_after(case.survey, case.x).filter(|_| !sum.alive) {
         sum.refused = true;
         let fact = format!("{} refused connections within seconds", case.upstream_name());
         sum.add(-3, 4, case.says(Weight::Strong, other.record(), fact));

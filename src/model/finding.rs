@@ -166,6 +166,9 @@ pub struct Summary {
     pub other_statuses: Vec<StatusCount>,
     /// Requests saved by a retry.
     pub near_misses: u64,
+    /// Answers that broke off although their status says nothing of it, if they are not among the findings.
+    #[serde(default)]
+    pub truncated: u64,
 }
 
 /// Findings with the same cause, subtype and place.

@@ -17,6 +17,55 @@ pub struct Stats {
     pub load: BTreeMap<HopId, BTreeMap<i64, Second>>,
     /// Requests answered with 499 or more, per hop, by status and second of their end.
     pub failures: BTreeMap<HopId, BTreeMap<(u16, i64), u64>>,
+    /// When each process of a hop served requests, where its logs say which one did (corrected clock, request ends).
+    pub lives: BTreeMap<HopId, Lives>,
+}
+
+/// When each process of one input, or of one hop, was first and last heard of.
+#[derive(Debug, Clone, Default)]
+pub struct Lives {
+    spans: BTreeMap<u32, (i64, i64)>,
+    /// There were more processes than are worth following: one each request, or the field means something else.
+    too_many: bool,
+}
+
+impl Lives {
+    /// Processes that are followed in one input.
+    const MOST: usize = 4_096;
+
+    /// Process `pid` served a request that ended at `us`.
+    pub fn note(&mut self, pid: u32, us: i64) {
+        self.widen(pid, (us, us));
+    }
+
+    /// Process `pid` served from `first` to `last`.
+    pub fn widen(&mut self, pid: u32, (first, last): (i64, i64)) {
+        if self.too_many {
+            return;
+        }
+        let span = self.spans.entry(pid).or_insert((first, last));
+        *span = (span.0.min(first), span.1.max(last));
+        if self.spans.len() > Self::MOST {
+            self.too_many = true;
+            self.spans.clear();
+        }
+    }
+
+    /// Adds what another part of the input says.
+    pub fn merge(&mut self, other: Self) {
+        if other.too_many {
+            self.too_many = true;
+            self.spans.clear();
+        }
+        for (pid, span) in other.spans {
+            self.widen(pid, span);
+        }
+    }
+
+    /// Each process with its first and last instant.
+    pub fn spans(&self) -> impl Iterator<Item = (u32, (i64, i64))> {
+        self.spans.iter().map(|(&pid, &span)| (pid, span))
+    }
 }
 
 /// What was read of one input.
@@ -117,6 +166,29 @@ impl Stats {
         load.range(from..=to).any(|(_, second)| second.requests > 0)
     }
 
+    /// Whether the processes of `hop` lived on across `at_us`: every one that had served shortly before served again
+    /// later than `slack_us` after. `Some(false)` if one of them was not heard of again, `None` if none is known.
+    pub fn lived_on(&self, hop: HopId, at_us: i64, slack_us: i64) -> Option<bool> {
+        const SHORTLY_US: i64 = 60_000_000;
+        let spans = self.lives.get(&hop)?.spans().map(|(_, span)| span);
+        let recent = |&(first, last): &(i64, i64)| first < at_us && last >= at_us - SHORTLY_US;
+        let mut lived_on = None;
+        for (_, last) in spans.filter(recent) {
+            lived_on = Some(lived_on.unwrap_or(true) && last > at_us + slack_us);
+        }
+        lived_on
+    }
+
+    /// Whether `hop` answered requests, and not only with failures, in a whole second between the two instants.
+    pub fn served_between(&self, hop: HopId, from_us: i64, to_us: i64) -> bool {
+        let (from, to) = (from_us.div_euclid(1_000_000) + 1, to_us.div_euclid(1_000_000));
+        let Some(load) = self.load.get(&hop).filter(|_| from < to) else {
+            return false;
+        };
+        load.range(from..to)
+            .any(|(_, second)| second.requests > second.failed)
+    }
+
     /// Requests that ended at `hop` in the second of `at_us`.
     pub fn requests_at(&self, hop: HopId, at_us: i64) -> u32 {
         let second = at_us.div_euclid(1_000_000);
@@ -124,5 +196,75 @@ impl Stats {
             .get(&hop)
             .and_then(|load| load.get(&second))
             .map_or(0, |s| s.requests)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: i64 = 1_000_000;
+
+    #[test]
+    fn a_hop_lived_on_if_all_who_served_before_served_after() {
+        let hop = HopId(1);
+        let of = |spans: Vec<(i64, i64)>| {
+            let mut lives = Lives::default();
+            (0..).zip(spans).for_each(|(pid, span)| lives.widen(pid, span));
+            Stats {
+                lives: BTreeMap::from([(hop, lives)]),
+                ..Stats::default()
+            }
+        };
+        assert_eq!(of(vec![(0, 90 * S)]).lived_on(hop, 50 * S, S), Some(true));
+        assert_eq!(
+            of(vec![(0, 90 * S), (10 * S, 50 * S)]).lived_on(hop, 50 * S, S),
+            Some(false)
+        );
+        // Long gone, or not yet born.
+        assert_eq!(
+            of(vec![(0, 10 * S), (120 * S, 300 * S)]).lived_on(hop, 100 * S, S),
+            None
+        );
+        assert_eq!(Stats::default().lived_on(hop, 50 * S, S), None);
+    }
+
+    #[test]
+    fn the_lives_of_processes_merge_in_any_order() {
+        let (mut a, mut b) = (Lives::default(), Lives::default());
+        a.note(7, 5);
+        b.note(7, 2);
+        b.note(8, 9);
+        let mut other = b.clone();
+        other.merge(a.clone());
+        a.merge(b);
+        assert!(a.spans().eq(other.spans()) && a.spans().eq([(7, (2, 5)), (8, (9, 9))]));
+    }
+
+    #[test]
+    fn with_more_processes_than_can_be_followed_none_is() {
+        let mut lives = Lives::default();
+        (0..=Lives::MOST as u32).for_each(|pid| lives.note(pid, 1));
+        assert_eq!(lives.spans().count(), 0);
+        let mut whole = Lives::default();
+        whole.note(1, 1);
+        whole.merge(lives);
+        assert_eq!(whole.spans().count(), 0);
+    }
+
+    #[test]
+    fn only_a_whole_second_with_answers_lies_between() {
+        let hop = HopId(1);
+        let mut stats = Stats::default();
+        let load = stats.load.entry(hop).or_default();
+        load.entry(3).or_default().requests = 2;
+        load.entry(5).or_default().requests = 1;
+        load.entry(5).or_default().failed = 1;
+        assert!(stats.served_between(hop, 2 * S, 4 * S));
+        assert!(!stats.served_between(hop, 3 * S + 1, 4 * S));
+        assert!(
+            !stats.served_between(hop, 4 * S, 9 * S),
+            "it answered with failures only"
+        );
     }
 }

@@ -57,6 +57,7 @@ pub fn summarise(
             .map(|(&status, &count)| StatusCount { status, count })
             .collect(),
         near_misses: near_misses.iter().map(|miss| miss.count).sum(),
+        truncated: 0,
     }
 }
 

@@ -8,6 +8,15 @@ use crate::select::gather::Served;
 /// Stamps coarser than this say nothing about idle gaps of seconds.
 pub(super) const FINE_US: u32 = 100_000;
 
+/// What is known of the connections of upstreams before failures, by the place of the outcome.
+#[derive(Debug, Default)]
+pub(super) struct Gaps {
+    /// How long the upstream had been idle, in microseconds.
+    pub(super) idle_us: BTreeMap<Place, i64>,
+    /// How many requests the connection had carried that it used last, where that is the most that any carried.
+    pub(super) used_up: BTreeMap<Place, u32>,
+}
+
 /// For the outcome of every link that asked an upstream: the time since the exchange before it on that upstream, in
 /// microseconds.
 ///
@@ -19,8 +28,9 @@ pub(super) fn gaps(
     prior: &BTreeMap<Place, Vec<i64>>,
     served: &Served,
     hops: &[Hop],
-) -> BTreeMap<Place, i64> {
-    let mut all = BTreeMap::new();
+    carried: &dyn Fn(HopId) -> Option<u32>,
+) -> Gaps {
+    let mut all = Gaps::default();
     for trace in traces {
         for link in &trace.links {
             let Some(outcome) = link.outcome.as_ref().or(link.details.first()) else {
@@ -34,11 +44,18 @@ pub(super) fn gaps(
                 .records()
                 .find_map(|record| prior.get(&record.place))
                 .and_then(before);
-            let theirs = upstream_hop(link, hops).and_then(|hop| served.before(hop, start));
+            let upstream = upstream_hop(link, hops);
+            let last = upstream.and_then(|hop| served.before(hop, start));
+            if let (Some((_, requests)), Some(most)) = (last, upstream.and_then(carried))
+                && requests == most
+            {
+                all.used_up.insert(outcome.place, requests);
+            }
+            let theirs = last.map(|(end, _)| end);
             let is_fine = outcome.resolution_us < FINE_US;
             let end = if is_fine { own.or(theirs) } else { theirs.or(own) };
             if let Some(end) = end {
-                all.insert(outcome.place, start - end);
+                all.idle_us.insert(outcome.place, start - end);
             }
         }
     }

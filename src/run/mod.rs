@@ -31,7 +31,7 @@ use crate::model::{Hop, HopId, Link, Micros, Place, Record, Shift, SourceId, Tra
 use crate::plan::{Plan, Window};
 use crate::report::progress::Progress;
 use crate::report::summary;
-use crate::select::gather::Wanted;
+use crate::select::{self, gather::Wanted};
 use crate::select::{Sketch, Survey};
 use clocks::Correction;
 use inputs::Sources;
@@ -91,9 +91,11 @@ impl Joint {
             stats,
             limits: &self.map.limits,
             events: &self.events,
-            idle_us: &self.joined.idle_us,
+            idle_us: &self.joined.gaps.idle_us,
+            used_up: &self.joined.gaps.used_up,
             traces: &self.joined.traces,
             wanted,
+            truncated: [500, 502, 503, 504].into_iter().all(wanted),
             in_window,
         }
     }
@@ -189,7 +191,10 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
         filtered,
         inputs: sources.coverage(&survey, &map.corrections, &map.hops),
         hops: map.hop_infos(&survey),
-        summary: summary::summarise(&findings, &near_misses, &statuses, requests),
+        summary: finding::Summary {
+            truncated: outcome.truncated.len() as u64,
+            ..summary::summarise(&findings, &near_misses, &statuses, requests)
+        },
         incidents,
         findings,
         inferences,
@@ -209,7 +214,7 @@ fn is_shown(plan: &Plan, finding: &finding::Finding) -> bool {
 /// The failures' traces, and how long their upstreams had been idle.
 struct Joined {
     traces: Vec<Trace>,
-    idle_us: BTreeMap<Place, i64>,
+    gaps: idle::Gaps,
 }
 
 /// Gathers what belongs to `seeds` and joins it; ids found along the way are followed.
@@ -264,8 +269,9 @@ fn join(
             .collect();
     }
     traces.retain(|trace| is_about(trace, &own));
-    let idle_us = idle::gaps(&traces, &prior, &served, &map.hops);
-    Ok(Joined { traces, idle_us })
+    let carried = |hop| known(hop).most_carried;
+    let gaps = idle::gaps(&traces, &prior, &served, &map.hops, &carried);
+    Ok(Joined { traces, gaps })
 }
 
 /// Whether a trace has a failure in it, and not only its neighbours.
@@ -467,7 +473,11 @@ impl Map {
 
     /// What is known of the logs of `hop`.
     fn known(&self, survey: &Survey, hop: HopId) -> search::Known {
+        /// A limit on the requests of a connection is not lower than that, and reached more than once.
+        const FEWEST_CARRIED: u32 = 10;
+        const OFTEN: u32 = 3;
         let mut known = search::Known::default();
+        let mut most = (0, 0);
         let of_hop = survey
             .inputs
             .iter()
@@ -475,7 +485,9 @@ impl Map {
         for (_, input) in of_hop {
             known.logs_requests |= input.requests > 0;
             known.names_upstreams |= input.names_upstreams;
+            most = select::survey::most(most, input.most_carried);
         }
+        known.most_carried = (most.0 >= FEWEST_CARRIED && most.1 >= OFTEN).then_some(most.0);
         known
     }
 
@@ -499,6 +511,13 @@ impl Map {
             let failures = stats.failures.entry(hop).or_default();
             for (&(status, second), &count) in &input.failures {
                 *failures.entry((status, corrected(second))).or_default() += count;
+            }
+            let lives = stats.lives.entry(hop).or_default();
+            for (pid, (first, last)) in input.lives.spans() {
+                lives.widen(
+                    pid,
+                    (first + shift.without_fold(first), last + shift.without_fold(last)),
+                );
             }
         }
         stats

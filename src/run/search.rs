@@ -17,6 +17,8 @@ pub(super) struct Known {
     pub(super) logs_requests: bool,
     /// Those name their upstream, attempt by attempt.
     pub(super) names_upstreams: bool,
+    /// How many requests its connections carry at most, where its logs count them and many reach that number.
+    pub(super) most_carried: Option<u32>,
 }
 
 /// One search per failure of `seeds`, and the seeds again. Error lines that belong to a failure already found need
@@ -34,7 +36,7 @@ pub(super) fn searches(
     }
     let (mut searches, mut records) = (Vec::new(), Vec::new());
     for visit in by_hop.into_values().flat_map(visits) {
-        searches.extend(search(&visit, prior, known(visit.hop()), hops, is_wanted));
+        searches.extend(search(&visit, prior, known, hops, is_wanted));
         records.extend(visit.into_records());
     }
     (searches, records)
@@ -43,10 +45,11 @@ pub(super) fn searches(
 fn search(
     visit: &Visit,
     prior: &BTreeMap<Place, Vec<i64>>,
-    known: Known,
+    known_of: &dyn Fn(HopId) -> Known,
     hops: &[Hop],
     is_wanted: &dyn Fn(u16) -> bool,
 ) -> Option<Search> {
+    let known = known_of(visit.hop());
     let interval = visit.interval()?;
     let place = visit.records().next()?.place;
     let signals: Vec<Signal> = visit.records().filter_map(|record| record.signal).collect();
@@ -69,7 +72,9 @@ fn search(
     let knows_gap =
         resolution_us < FINE_US && visit.records().any(|record| prior.contains_key(&record.place));
     let hop = visit.hop();
-    let needs_gap = !knows_gap && !is_settled && may_be_a_race(visit, &signals);
+    let upstreams = &hops[hop.0 as usize].upstreams;
+    let counts = upstreams.iter().any(|&hop| known_of(hop).most_carried.is_some());
+    let needs_gap = (!knows_gap || counts) && !is_settled && may_be_a_race(visit, &signals);
     Some(Search {
         place,
         hop,
@@ -79,11 +84,7 @@ fn search(
         has_ids: !visit.ids().is_empty(),
         everywhere: !is_orphan || !known.logs_requests,
         gave_up: timed_out || interval.1 - interval.0 >= 1_000_000,
-        served_by: if needs_gap {
-            hops[hop.0 as usize].upstreams.clone()
-        } else {
-            Vec::new()
-        },
+        served_by: if needs_gap { upstreams.clone() } else { Vec::new() },
     })
 }
 

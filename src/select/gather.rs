@@ -211,7 +211,8 @@ pub struct Gathered {
     records: FxHashMap<Place, Record>,
     by_time: BTreeMap<(Place, HopId), Vec<(i64, Record)>>,
     /// Per hop and start of a failure: the latest few ends of requests it served since the failure before, descending.
-    served: FxHashMap<(HopId, i64), Vec<i64>>,
+    /// With each end, how many requests its connection had carried (zero where that is not logged).
+    served: FxHashMap<(HopId, i64), Vec<(i64, u32)>>,
 }
 
 impl Gathered {
@@ -272,12 +273,13 @@ impl Gathered {
 /// When hops had served requests last before failures.
 #[derive(Debug, Default)]
 pub struct Served {
-    ends: BTreeMap<HopId, BTreeMap<i64, Vec<i64>>>,
+    ends: BTreeMap<HopId, BTreeMap<i64, Vec<(i64, u32)>>>,
 }
 
 impl Served {
-    /// The latest end of a request served by `hop` that is not after `start_us`, where a failure began.
-    pub fn before(&self, hop: HopId, start_us: i64) -> Option<i64> {
+    /// The latest end of a request served by `hop` that is not after `start_us`, where a failure began, and how many
+    /// requests its connection had carried by then (zero where that is not logged).
+    pub fn before(&self, hop: HopId, start_us: i64) -> Option<(i64, u32)> {
         let ends = self.ends.get(&hop)?;
         // An end is filed under the first failure after it, and that may lie after this one.
         let after = ends.range(start_us..).next().into_iter();
@@ -286,14 +288,14 @@ impl Served {
             .chain(before)
             .flat_map(|(_, ends)| ends)
             .copied()
-            .find(|&end| end <= start_us)
+            .find(|&(end, _)| end <= start_us)
     }
 }
 
 /// Ends kept per failure: as many as may lie between a coarse stamp's latest and true start.
 const ENDS: usize = 8;
 
-fn latest(ends: &mut Vec<i64>) {
+fn latest(ends: &mut Vec<(i64, u32)>) {
     ends.sort_unstable_by_key(|&end| std::cmp::Reverse(end));
     ends.dedup();
     ends.truncate(ENDS);
@@ -444,8 +446,8 @@ fn note_served(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, end: i6
     let next = starts.partition_point(|&start| start < end);
     let Some(&start) = starts.get(next) else { return };
     let ends = found.served.entry((hop, start)).or_default();
-    if ends.len() < ENDS || ends.last().is_some_and(|&last| end > last) {
-        ends.push(end);
+    if ends.len() < ENDS || ends.last().is_some_and(|&(last, _)| end >= last) {
+        ends.push((end, entry.connection_requests.unwrap_or(0)));
         latest(ends);
     }
 }

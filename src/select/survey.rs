@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
-use why502_parsers::entry::{Entry, Fault, Kind, Zone};
+use why502_parsers::entry::{Entry, Fault, Kind, Phase, Zone};
 use why502_parsers::unread::Around;
 
 use super::locus::Loci;
@@ -12,7 +12,7 @@ use super::recent::{Prior, Recent};
 use super::scan::{LineRef, Scanned, Scanner, interval};
 use super::sketch::{Sample, Sketch, Told};
 use crate::model::record::{Record, SourceId};
-use crate::model::stats::{Coverage, Second};
+use crate::model::stats::{Coverage, Lives, Second};
 use crate::model::{Shift, ids};
 
 /// What the first pass learnt, input by input.
@@ -33,6 +33,10 @@ pub struct InputSurvey {
     pub failures: BTreeMap<(u16, i64), u64>,
     /// Failures, hidden failures and events.
     pub kept: Vec<Record>,
+    /// The most requests that a connection had carried, and how many requests were that one.
+    pub most_carried: (u32, u32),
+    /// When each process served requests.
+    pub lives: Lives,
     /// A sample of the requests.
     pub sketch: Sketch,
     /// The parts of the input, for line numbers and for the second pass.
@@ -104,6 +108,8 @@ impl InputSurvey {
         self.names_upstreams |= other.names_upstreams;
         self.zone_unknown |= other.zone_unknown;
         self.requests += other.requests;
+        self.lives.merge(other.lives);
+        self.most_carried = most(self.most_carried, other.most_carried);
     }
 
     /// Earliest and latest instant in the part that starts at `offset`, corrected; everything, if it has no times.
@@ -165,6 +171,15 @@ impl InputSurvey {
             earlier.follow(recent);
         }
         self.recent.clear();
+    }
+}
+
+/// The greater number, with how often it occurs.
+pub(crate) fn most(a: (u32, u32), b: (u32, u32)) -> (u32, u32) {
+    match a.0.cmp(&b.0) {
+        std::cmp::Ordering::Less => b,
+        std::cmp::Ordering::Greater => a,
+        std::cmp::Ordering::Equal => (a.0, a.1.saturating_add(b.1)),
     }
 }
 
@@ -302,6 +317,10 @@ fn observe(
         result.zone_unknown |= stamp.zone != Zone::Known;
         if entry.kind == Kind::Request {
             count(result, entry, last);
+            result.most_carried = most(result.most_carried, (entry.connection_requests.unwrap_or(0), 1));
+            if let Some(pid) = entry.pid {
+                result.lives.note(pid, last);
+            }
             let sample = Sample {
                 start_us: first,
                 end_us: last,
@@ -379,7 +398,7 @@ fn sketch(sketch: &mut Sketch, entry: &Entry<'_>, sample: Option<Sample>) {
 /// Whether a record is a failure to be explained, a failure that a retry hid, or tells of one.
 fn is_kept(entry: &Entry<'_>, wanted: &dyn Fn(u16) -> bool) -> bool {
     match entry.kind {
-        Kind::Request => entry.status.is_some_and(wanted) || hides_a_failure(entry),
+        Kind::Request => entry.status.is_some_and(wanted) || hides_a_failure(entry) || tells(entry),
         // HTTP.sys logs every orderly idle close; those are looked up by time when a failure needs them.
         Kind::Failure => entry
             .signal
@@ -387,6 +406,18 @@ fn is_kept(entry: &Entry<'_>, wanted: &dyn Fn(u16) -> bool) -> bool {
         Kind::Event => entry.signal.is_some(),
         Kind::Note => false,
     }
+}
+
+/// Whether a request that was not asked for tells of its upstream: it was refused, which dates a crash, or its answer
+/// broke off, which its status does not show.
+fn tells(entry: &Entry<'_>) -> bool {
+    entry.signal.is_some_and(|signal| match signal.fault {
+        Fault::Refused => true,
+        Fault::Closed | Fault::ClosedPartial | Fault::Reset | Fault::ResetOrClosed | Fault::TimedOut => {
+            signal.phase == Phase::Body
+        }
+        _ => false,
+    })
 }
 
 /// Whether an upstream attempt failed although the client got a good answer.

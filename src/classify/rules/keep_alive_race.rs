@@ -9,11 +9,14 @@
 use why502_parsers::entry::{Fault, Phase};
 
 use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
+use crate::classify::burst::Upset;
+use crate::classify::load::{self, Load};
 use crate::classify::wait::stuck_with;
 use crate::classify::weigh::{Balance, idle_known};
+use crate::classify::words::count;
 use crate::classify::words::span;
-use crate::model::Weight;
 use crate::model::finding::Label;
+use crate::model::{Record, Weight};
 
 /// Idle limits of common middleboxes, in seconds: load balancers and NAT gateways.
 const MIDDLEBOX_S: [i64; 5] = [240, 300, 350, 600, 900];
@@ -83,6 +86,98 @@ impl Rule for SilentDrop {
     }
 }
 
+/// A worker that retires closes its idle connections within this time of saying so.
+const RETIRING_US: i64 = 1_500_000;
+
+/// Step 11a: the connection had carried all the requests it was allowed, or its worker had.
+pub(crate) struct MaxRequests;
+
+impl Rule for MaxRequests {
+    fn question(&self) -> &'static str {
+        "did the upstream end the connection after its last allowed request?"
+    }
+
+    fn label(&self) -> Label {
+        label(Cause::KeepAliveRace, Subtype::MaxRequestsClose)
+    }
+
+    fn check(&self, case: &Case<'_, '_>) -> Verdict {
+        if !case.x.is_cut_without_a_byte() {
+            return Verdict::far("the connection did not end without a byte");
+        }
+        let sum = case.balance();
+        if let Some(why) = &sum.excluded {
+            return Verdict::near(1, why.clone());
+        }
+        if sum.burst || sum.refused || sum.upset.is_some_and(|upset| upset != Upset::Restart) {
+            return Verdict::near(1, "the upstream as a whole went down");
+        }
+        let used = case.upstream_use();
+        let retired = retiring(case);
+        if used.is_none() && retired.is_none() {
+            return Verdict::lacks(
+                1,
+                "how many requests the connection had carried, and how many it may",
+            );
+        }
+        let mut found =
+            Candidate::new(Cause::KeepAliveRace, Subtype::MaxRequestsClose, 0.75).with(case.says(
+                Weight::Strong,
+                case.x.record(),
+                "the connection ended without one byte of an answer",
+            ));
+        if let Some(used) = used {
+            let fact = format!(
+                "the connection that {} used last before had carried {}, the most that any had carried",
+                case.upstream_name(),
+                count(used as usize, "request")
+            );
+            found = found.with(case.notes(Weight::Strong, fact));
+        }
+        if let Some(event) = retired {
+            let fact = format!(
+                "a worker of {} retired after its last allowed request",
+                case.upstream_name()
+            );
+            found = found.with(case.says(Weight::Strong, Some(event), fact));
+        }
+        if sum.unseen {
+            let fact = format!(
+                "{} has no record of it, though it logged others",
+                case.upstream_name()
+            );
+            found = found.with(case.notes(Weight::Strong, fact));
+            found.score = 0.85;
+        }
+        found
+            .over(
+                Cause::KeepAliveRace,
+                Subtype::FinBeforeRequest,
+                "it was closed for the number of its requests, not for the time it had been idle",
+            )
+            .lacking(format!(
+                "how many requests {} had sent on the connection",
+                case.name()
+            ))
+            .fires()
+    }
+}
+
+/// The line in which a worker of the upstream says that it has served all it may.
+fn retiring<'a>(case: &Case<'_, 'a>) -> Option<&'a Record> {
+    let end = case.x.end_us?;
+    let slack = RETIRING_US + case.x.resolution_us;
+    let hops = case.event_hops();
+    let says = |event: &&Record| {
+        let stops = event.signal.is_some_and(|s| s.fault == Fault::Stopping);
+        stops && hops.contains(&event.hop) && RETIRED.iter().any(|words| event.error.contains(words))
+    };
+    case.survey.events(end - slack, end + slack).find(says)
+}
+
+/// How servers say that a worker stops because of the number of its requests (gunicorn, uWSGI, PHP-FPM).
+const RETIRED: [&str; 3] = ["Autorestarting worker", "max-requests", "max_requests"];
+
 /// Step 11b: closed or reset without a byte.
 pub(crate) struct Race;
 
@@ -132,6 +227,10 @@ impl Rule for Race {
             found.score = found.score.min(0.85);
             found.proof = false;
             found = found.lacking(format!("the log of {} for that time", case.upstream_name()));
+        }
+        if let Some(load) = load::around(case).filter(Load::is_low) {
+            let why = format!("the load was below what can be served: {}", load.words());
+            found = found.over(Cause::QueueingDelay, Subtype::AppQueue, why);
         }
         let (idle, limit) = idle_known(case);
         if !idle {

@@ -136,7 +136,7 @@ impl Candidate {
 }
 
 /// The rules in their order: explicit signals first, the ambiguous close late, "unexplained" last.
-pub(crate) static RULES: [&dyn Rule; 20] = [
+pub(crate) static RULES: [&dyn Rule; 21] = [
     &upstream_502::Passed,
     &proxy_timeout::Client,
     &invalid_response::Explicit,
@@ -153,6 +153,7 @@ pub(crate) static RULES: [&dyn Rule; 20] = [
     &dropped_connection::MidResponse,
     &dropped_connection::Partial,
     &proxy_timeout::Disguised,
+    &keep_alive_race::MaxRequests,
     &keep_alive_race::Race,
     &dropped_connection::Closed,
     &proxy_timeout::Learnt,

@@ -10,6 +10,7 @@ use why502_parsers::entry::{Fault, Phase};
 
 use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
 use crate::classify::case::{hits, origin};
+use crate::classify::load;
 use crate::classify::wait::{Wait, stuck_with};
 use crate::classify::words::{count, span};
 use crate::model::finding::Label;
@@ -339,6 +340,7 @@ fn why_slow(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
             let fact = format!("{upstream} has no record of it, though it logged others at that time");
             found = found.with(case.notes(Weight::Context, fact));
             found.score = found.score.min(0.8);
+            found = loaded(case, found);
         }
         Wait::Blind => {
             found = found.lacking(format!(
@@ -348,6 +350,18 @@ fn why_slow(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
         Wait::Queued { .. } | Wait::Held { .. } | Wait::Piled { .. } => {}
     }
     found
+}
+
+/// Whether there was a queue to wait in, where the upstream does not say.
+fn loaded(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
+    match load::around(case) {
+        Some(load) if load.is_full() => {
+            found.contributing = Some(label(Cause::QueueingDelay, Subtype::AppQueue));
+            found.with(case.notes(Weight::Weak, load.in_words()))
+        }
+        Some(load) if load.is_low() => found.with(case.notes(Weight::Context, load.words())),
+        _ => found,
+    }
 }
 
 /// Names the timer and compares it with the time that passed. A default that does not fit is no

@@ -9,6 +9,7 @@ use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Phase};
 
 use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
+use crate::classify::load::{self, Load};
 use crate::classify::wait::Wait;
 use crate::classify::words::{count, span};
 use crate::model::finding::Label;
@@ -105,7 +106,7 @@ impl Rule for AppQueue {
             }
             Wait::Late => return Verdict::lacks(3, "how long the upstream worked: its record does not say"),
             Wait::Lost => return Verdict::near(3, "the upstream had finished long before the proxy gave up"),
-            Wait::Unseen => return Verdict::near(3, "no sign of load at the upstream in those seconds"),
+            Wait::Unseen => return Verdict::near(3, idle(case)),
             Wait::Blind => {
                 return Verdict::lacks(3, "what the upstream did: its log for that time is not there");
             }
@@ -145,6 +146,14 @@ impl Rule for AppQueue {
         found.joined = true;
         found.proof = sure;
         found.fires()
+    }
+}
+
+/// Why a request that the upstream never logged was not in its queue.
+fn idle(case: &Case<'_, '_>) -> String {
+    match load::around(case).filter(Load::is_low) {
+        Some(load) => format!("the load was below what can be served: {}", load.words()),
+        None => "no sign of load at the upstream in those seconds".to_owned(),
     }
 }
 
@@ -188,6 +197,16 @@ fn piled(case: &Case<'_, '_>, stuck: usize, busy: usize) -> Verdict {
     if busy > 0 {
         let fact = format!("it was working on {} all the while", count(busy, "long request"));
         found = found.with(case.notes(Weight::Strong, fact));
+    }
+    match load::around(case) {
+        Some(load) if load.is_low() && busy == 0 => {
+            found = found.with(case.notes(Weight::Counter, load.words()));
+            found.score = 0.65;
+        }
+        Some(load) if load.is_full() => {
+            found = found.with(case.notes(Weight::Weak, load.in_words()));
+        }
+        _ => {}
     }
     found.contributing = Some(label(Cause::ProxyTimeout, Subtype::ResponseHeaderTimeout));
     found.fires()

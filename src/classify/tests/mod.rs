@@ -3,9 +3,11 @@
 
 mod dropped_connection;
 mod golden;
+mod incidents;
 mod keep_alive_race;
 mod other_causes;
 mod proxy_timeout;
 mod queueing_delay;
+mod surroundings;
 mod testing;
 mod whole;

@@ -204,6 +204,8 @@ pub(crate) struct Scene {
     pub(crate) limits: Known,
     pub(crate) events: Vec<Record>,
     pub(crate) idle_us: BTreeMap<Place, i64>,
+    pub(crate) used_up: BTreeMap<Place, u32>,
+    pub(crate) truncated: bool,
     pub(crate) traces: Vec<Trace>,
 }
 
@@ -251,6 +253,8 @@ impl Scene {
             limits: Known::default(),
             events: Vec::new(),
             idle_us: BTreeMap::new(),
+            used_up: BTreeMap::new(),
+            truncated: false,
             traces: Vec::new(),
         }
     }
@@ -320,6 +324,8 @@ impl Scene {
             limits: &self.limits,
             events: &self.events,
             idle_us: &self.idle_us,
+            used_up: &self.used_up,
+            truncated: self.truncated,
             traces: &self.traces,
             wanted: &|status| status >= 500 || status == 499 || status == 9,
             in_window: &|_| true,

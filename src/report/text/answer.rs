@@ -316,6 +316,7 @@ fn near_miss(page: &mut Page<'_>, view: &View<'_>, miss: &NearMiss) -> io::Resul
 
 fn other_statuses(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
     let others = &view.report.summary.other_statuses;
+    truncated(page, view)?;
     if others.is_empty() {
         return Ok(());
     }
@@ -335,6 +336,24 @@ fn other_statuses(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
         0,
         (Role::Plain, ""),
         &[(Role::Title, "Also failed:"), (Role::Plain, &text)],
+    )
+}
+
+/// Names the answers that broke off: no status shows them.
+fn truncated(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
+    let count = view.report.summary.truncated;
+    if count == 0 {
+        return Ok(());
+    }
+    let text = format!(
+        "{} after the header had been sent (--status 5xx explains them)",
+        counted(count, "answer")
+    );
+    page.blank()?;
+    page.block(
+        0,
+        (Role::Plain, ""),
+        &[(Role::Title, "Broke off:"), (Role::Plain, &text)],
     )
 }
 

@@ -1,0 +1,103 @@
+//! How busy a server was when a request failed, against what it served at other times.
+//!
+//! By Little's law the mean number of requests in service is their rate times their mean duration, which is the
+//! time that all requests of a second took together, divided by a second.
+
+use std::collections::BTreeMap;
+
+use super::case::Case;
+use super::words::count;
+use crate::model::{HopId, Stats};
+
+/// Rates below this say nothing about capacity.
+const LEAST_PEAK: u32 = 4;
+/// Of long exchanges, only this much before the end is looked at.
+const LONGEST_US: i64 = 10_000_000;
+
+/// What a hop was seen to do at its best.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Peak {
+    /// Most requests answered in a second in which none failed.
+    served: u32,
+    /// Most requests in service at once, averaged over a second.
+    in_service: f64,
+}
+
+/// The peaks of every hop.
+pub(crate) fn peaks(stats: &Stats) -> BTreeMap<HopId, Peak> {
+    let peak = |load: &BTreeMap<i64, crate::model::stats::Second>| {
+        load.values().fold(Peak::default(), |peak, second| Peak {
+            served: peak
+                .served
+                .max(if second.failed == 0 { second.requests } else { 0 }),
+            in_service: peak.in_service.max(second.busy_us as f64 / 1e6),
+        })
+    };
+    stats.load.iter().map(|(&hop, load)| (hop, peak(load))).collect()
+}
+
+/// The load of a server around a failure.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load<'a> {
+    name: &'a str,
+    /// Requests a second while the failed one was under way.
+    rate: f64,
+    /// Requests in service meanwhile.
+    in_service: f64,
+    peak: Peak,
+}
+
+/// The load of the upstream of `case` while it was under way; where the upstream has no log, that of the failing hop.
+pub(crate) fn around<'a>(case: &Case<'_, 'a>) -> Option<Load<'a>> {
+    let world = case.survey.world;
+    let hop = case
+        .upstream_hop
+        .filter(|hop| world.stats.load.get(hop).is_some_and(|load| !load.is_empty()))
+        .unwrap_or(case.x.hop);
+    let peak = case.survey.peak(hop).filter(|peak| peak.served >= LEAST_PEAK)?;
+    let end = case.x.end_us?;
+    let start = case.x.start_us.unwrap_or(end).max(end - LONGEST_US);
+    let (from, to) = (start.div_euclid(1_000_000), end.div_euclid(1_000_000));
+    let (mut requests, mut busy_us) = (0, 0);
+    for (_, second) in world.stats.load.get(&hop)?.range(from..=to) {
+        requests += u64::from(second.requests);
+        busy_us += second.busy_us;
+    }
+    let seconds = (to - from + 1) as f64;
+    Some(Load {
+        name: world.hop_name(hop),
+        rate: requests as f64 / seconds,
+        in_service: busy_us as f64 / 1e6 / seconds,
+        peak,
+    })
+}
+
+impl Load<'_> {
+    /// It was far below what was served at other times without a failure.
+    pub(crate) fn is_low(&self) -> bool {
+        self.rate * 2.0 <= f64::from(self.peak.served)
+    }
+
+    /// About as many requests were in service as ever.
+    pub(crate) fn is_full(&self) -> bool {
+        self.peak.in_service >= 2.0 && self.in_service >= 0.8 * self.peak.in_service
+    }
+
+    /// The same in words.
+    pub(crate) fn words(&self) -> String {
+        format!(
+            "{} answered {} a second then; it answered {} in a second at other times and none of them failed",
+            self.name,
+            count(self.rate.round() as usize, "request"),
+            self.peak.served
+        )
+    }
+
+    /// How many requests were in service, in words.
+    pub(crate) fn in_words(&self) -> String {
+        format!(
+            "{} had {:.1} requests in service on average then, {:.1} at most at other times",
+            self.name, self.in_service, self.peak.in_service
+        )
+    }
+}
