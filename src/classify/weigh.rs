@@ -22,6 +22,17 @@ pub(crate) struct Term {
     pub(crate) evidence: Evidence,
 }
 
+impl Term {
+    /// What it adds, in words: `drop +2, race -3`.
+    pub(crate) fn worth(&self) -> String {
+        match (self.crash, self.race) {
+            (0, race) => format!("race {race:+}"),
+            (crash, 0) => format!("drop {crash:+}"),
+            (crash, race) => format!("drop {crash:+}, race {race:+}"),
+        }
+    }
+}
+
 /// Race against crash, weighed.
 #[derive(Debug, Default)]
 pub(crate) struct Balance {

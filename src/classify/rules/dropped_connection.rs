@@ -371,7 +371,7 @@ impl Rule for Closed {
             if found.proof && evidence.weight == Weight::Counter {
                 evidence.weight = Weight::Strong; // It speaks against the race, for this.
             }
-            evidence.fact = format!("{} (drop {:+}, race {:+})", evidence.fact, term.crash, term.race);
+            evidence.fact = format!("{} ({})", evidence.fact, term.worth());
             found.evidence.push(evidence);
         }
         if sum.excluded.is_none() && race > 0 {

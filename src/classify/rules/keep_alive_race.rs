@@ -244,7 +244,10 @@ impl Rule for Race {
         }
         for term in sum.terms.iter().filter(|t| t.race != 0 || t.crash != 0) {
             let mut evidence = term.evidence.clone();
-            evidence.fact = format!("{} (race {:+})", evidence.fact, term.race);
+            if term.race >= 0 && evidence.weight == Weight::Counter {
+                evidence.weight = Weight::Weak; // It speaks against a drop.
+            }
+            evidence.fact = format!("{} ({})", evidence.fact, term.worth());
             found.evidence.push(evidence);
         }
         found.fires()

@@ -302,11 +302,14 @@ fn near_miss(page: &mut Page<'_>, view: &View<'_>, miss: &NearMiss) -> io::Resul
         upstream => format!("{} -> {upstream},", miss.hop),
     };
     let cause = format!("{}/{},", miss.cause.name(), miss.subtype.name());
-    let when = format!(
-        "since {}, last {}",
-        view.clock.second(miss.first),
-        view.clock.second(miss.last)
-    );
+    let when = match miss.count {
+        1 => format!("at {}", view.clock.second(miss.first)),
+        _ => format!(
+            "since {}, last {}",
+            view.clock.second(miss.first),
+            view.clock.second(miss.last)
+        ),
+    };
     page.block(
         0,
         (Role::Plain, &label),
