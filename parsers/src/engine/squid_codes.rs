@@ -61,11 +61,24 @@ fn error_signal(code: &[u8], detail: &[u8], entry: &Entry<'_>) -> Signal {
     };
     let answered = entry.status.is_some_and(|status| status < 400);
     match (phase, fault) {
+        // The number of a failed connect is often lost on the way here; the time it took is not.
+        (Phase::Connect, Fault::Other) => Signal::new(phase, connect_fault(entry.duration_us)),
+        (Phase::Tls, _) if detail.ends_with(b"_TIMEOUT") => Signal::new(phase, Fault::TimedOut),
         // "Nothing was read" is also what Squid says when it knows no living parent to ask.
         (Phase::Header, Fault::Reset) if entry.upstream.addr.is_empty() => {
             Signal::new(Phase::Queue, Fault::NoLiveUpstream)
         }
         (Phase::Header, _) if answered => Signal::new(Phase::Body, fault),
         _ => Signal::new(phase, fault),
+    }
+}
+
+/// What became of a connect that took `duration_us` in all: a refusal comes within a round trip, and Squid's timers
+/// are of whole seconds, checked so seldom that they may seem to end early.
+fn connect_fault(duration_us: Option<u64>) -> Fault {
+    match duration_us {
+        Some(..200_000) => Fault::Refused,
+        Some(1_000_000..) => Fault::TimedOut,
+        _ => Fault::Other,
     }
 }

@@ -361,7 +361,9 @@ impl<'a> Slots<'_, 'a> {
             .or_else(|| is_error.then(|| faults::application(b"", b"", message)).flatten());
         let mut signal = found.map(|found| found.signal);
         entry.error = text;
-        if is_request {
+        // An error told about a request, with its method and how long it took, is no access log's line.
+        let is_told = is_error && entry.status.is_none() && signal.is_some();
+        if is_request && !is_told {
             entry.kind = Kind::Request;
             if message == b"request aborted" {
                 signal = Some(Signal::new(Phase::Client, Fault::ClientGone));

@@ -227,3 +227,18 @@ fn a_document_spread_over_lines_is_no_log() {
         assert_eq!(AppJson::APPLICATION.sniff(&head).score, Score::No, "{text}");
     }
 }
+
+/// As winston writes what an Express proxy says in its error handler.
+#[test]
+fn an_error_about_a_request_is_a_failure_though_it_says_how_long_it_took() {
+    let (_, entry) = read(
+        r#"{"code":"ECONNRESET","elapsed":272,"error":"socket hang up","level":"error","message":"proxy error","method":"POST","requestId":"e4c9ea48-87a3-46aa-83b3-7f2ee833b1e6","reusedSocket":true,"target":"http://10.0.3.1:3000","timestamp":"2026-11-20T21:36:17.045Z","url":"/checkout"}"#,
+    );
+    assert_eq!(entry.kind, Kind::Failure);
+    assert_eq!(entry.signal, Some(Signal::new(Phase::Header, Fault::Closed)));
+    assert_eq!(
+        (entry.upstream.reused, entry.duration_us),
+        (Some(true), Some(272_000))
+    );
+    assert_eq!(entry.ids.as_slice(), [b"e4c9ea48-87a3-46aa-83b3-7f2ee833b1e6"]);
+}

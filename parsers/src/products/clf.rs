@@ -328,7 +328,7 @@ impl ClfParser {
                 Slot::Pid.write(pid, entry);
                 tail = Tail::Worker;
             } else if memchr::memchr(b'.', word).is_some() && word[0].is_ascii_digit() {
-                Slot::OtherDuration(unit::S).write(word, entry);
+                Slot::OtherDuration(unit_behind(word, rest)).write(word, entry);
             } else if id::push_if_id(&mut entry.ids, word) {
                 if word.len() == 27 {
                     tail = Tail::UniqueId;
@@ -348,6 +348,16 @@ impl LineParser for ClfParser {
         }
         self.line(line, entry)?;
         Ok(Line::Entry)
+    }
+}
+
+/// The unit that stands behind `number`, a word of `rest`, as in morgan's `:response-time ms`; seconds if none does.
+fn unit_behind(number: &[u8], rest: &[u8]) -> u32 {
+    let at = memchr::memmem::find(rest, number).map_or(rest.len(), |at| at + number.len() + 1);
+    match word(rest.get(at..).unwrap_or_default()).0 {
+        b"ms" => unit::MS,
+        b"us" => unit::US,
+        _ => unit::S,
     }
 }
 

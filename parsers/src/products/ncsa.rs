@@ -68,3 +68,20 @@ impl Format for Ncsa {
         Arc::new(self.style)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Entry;
+    use crate::format::Line;
+
+    #[test]
+    fn the_unit_behind_a_duration_of_morgan_is_heeded() {
+        let line = br#"10.0.0.6 - - [20/Nov/2026:21:36:17 +0000] "POST /checkout HTTP/1.1" 502 - "-" "ShopApp/5.2" 272.573 ms e4c9ea48-87a3-46aa-83b3-7f2ee833b1e6"#;
+        let mut entry = Entry::default();
+        let mut parser = Ncsa::MORGAN.style.open(b"");
+        assert_eq!(parser.parse(line, &mut entry), Ok(Line::Entry));
+        assert_eq!((entry.status, entry.duration_us), (Some(502), Some(272_573)));
+        assert_eq!(entry.ids.as_slice(), [b"e4c9ea48-87a3-46aa-83b3-7f2ee833b1e6"]);
+    }
+}

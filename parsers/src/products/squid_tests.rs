@@ -83,7 +83,7 @@ fn every_failure_seen_has_its_signal() {
     );
     assert_eq!(
         of("TCP_MISS/503", parent, "ERR_CONNECT_FAIL/WITH_SERVER"),
-        is(Phase::Connect, Fault::Other)
+        is(Phase::Connect, Fault::Refused)
     );
     assert_eq!(
         of("TCP_MISS/503", parent, "ERR_CONNECT_FAIL/errno=111"),
@@ -145,5 +145,23 @@ fn messages_of_the_cache_log_are_read() {
         Parser::new()
             .parse(b"2026/11/20 16:23:19 [error] 1#1: *4 a | b", &mut entry)
             .is_err()
+    );
+}
+
+/// Lines of version 5.7 with `connect_timeout 2 seconds`: its timers may seem to end early.
+#[test]
+fn a_connect_that_failed_without_an_error_number_is_told_by_its_time() {
+    let of = |line: &str| read(line).signal;
+    assert_eq!(
+        of(
+            "1795210820.033   1628 127.0.0.1 TCP_MISS/503 3455 GET http://shop.example.com/r - FIRSTUP_PARENT/127.0.0.1 text/html ERR_CONNECT_FAIL/WITH_SERVER"
+        ),
+        is(Phase::Connect, Fault::TimedOut)
+    );
+    assert_eq!(
+        of(
+            "1795210820.036   1784 127.0.0.1 TCP_MISS/504 3766 POST http://shop.example.com/p - HIER_NONE/- text/html ERR_SECURE_CONNECT_FAIL/TLS_CONNECT_TIMEOUT"
+        ),
+        is(Phase::Tls, Fault::TimedOut)
     );
 }
