@@ -70,4 +70,4 @@ def explain_by_outage(sent, outages, received, in_flight, refused):
 
 def received_tokens(lab, hop):
     """Tokens of all requests that reached the application of a hop."""
-    return {event["token"] for event in lab.side_events(hop) if event["e"] == "req"}
+    return {event.get("token") for event in lab.side_events(hop) if event["e"] == "req"}

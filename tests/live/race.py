@@ -115,7 +115,7 @@ def settle(lab, hop, rounds, proxy_retried, status=502):
     `proxy_retried(sent)` says from the proxy's access log whether a good answer came at the
     second attempt; `status` is what the proxy answers if there was none."""
     events = lab.side_events(hop)
-    received = {event["token"]: event["t"] for event in events if event["e"] == "req"}
+    received = {event.get("token"): event["t"] for event in events if event["e"] == "req"}
     idle = [event for event in events if event["e"] == "close" and event["idle"] is not None
             and rounds.idle_s * 1000 - 5 <= event["idle"] <= rounds.idle_s * 1000 + 400]
     lost = []

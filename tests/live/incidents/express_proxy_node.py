@@ -22,7 +22,7 @@ GETs lose races as well as POSTs. The applications do not say for how long they 
 
 Alternatives: a lost race is `fin_before_request` or `rst_on_reuse`. Node says `socket hang up` of FIN
 and `read ECONNRESET` of RST. While the shop is down, naming the crash behind it is right too. A process that was
-killed may be called `worker_crash` or `backend_restart`.
+killed may be called `worker_crash` or `backend_restart`; what was sent in that very instant may have been refused.
 """
 
 import re
@@ -79,7 +79,7 @@ FAULTS = (
 )
 CRASH = Fault("killed", "dropped_connection", "worker_crash", EXPRESS, (502,), "slow=2600",
               ("POST", "GET"), ("/checkout", "/search?q=oak"),
-              alternatives=("backend_restart",),
+              alternatives=("backend_restart", "refused"),
               story="in flight when the application was killed")
 GONE = Fault("gone", "dropped_connection", "refused", EXPRESS, (502,), None, ("GET", "POST"),
              ("/", "/basket/items"), alternatives=("worker_crash", "backend_restart"),
