@@ -177,7 +177,9 @@ impl<'s, 'a> Case<'s, 'a> {
                 "the proxy itself says that the upstream closed the idle connection".to_owned(),
             );
         }
-        match record.and_then(|r| r.reused) {
+        // A proxy's error line may say it where the access line has no word of it.
+        let said = x.record().and_then(|r| r.reused);
+        match said.or_else(|| record.and_then(|r| r.reused)) {
             Some(true) => {
                 return Reuse::Proven("the log says that the connection had been used before".to_owned());
             }

@@ -285,10 +285,13 @@ class Lab:
         log.rename(old)
         server.signal(signal.SIGUSR1)
         time.sleep(1.0)  # Workers reopen at once; lines already on their way end in the old file.
-        packed = gzip.GzipFile(str(old) + ".gz", "wb", mtime=0)
-        with packed, open(old, "rb") as plain:
-            shutil.copyfileobj(plain, packed)
-        old.unlink()
+        pack(old)
+
+    def rotate_at_end(self, hop, *names):
+        """Rotates logs of a hop whose servers have ended, as the night does. Gives `<name>.1.gz`."""
+        for name in names:
+            log = self.hop(hop) / "logs" / name
+            pack(log.rename(log.with_name(name + ".1")))
 
     def log_lines(self, hop, name):
         """All lines of a log, its rotated parts first."""
@@ -315,6 +318,14 @@ class Lab:
                     shutil.copyfile(file, target)
         check_neutral(sample, self.run)
         return sample
+
+
+def pack(log):
+    """Compresses a log that nobody writes any more."""
+    packed = gzip.GzipFile(str(log) + ".gz", "wb", mtime=0)
+    with packed, open(log, "rb") as plain:
+        shutil.copyfileobj(plain, packed)
+    log.unlink()
 
 
 def check_neutral(sample, run):

@@ -5,9 +5,11 @@ directory, so that every path in its configuration and its logs is relative.
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from lab import HERE, Missing, program, version
 
@@ -136,7 +138,9 @@ def squid(lab, hop, conf, listen, **clock):
     home = lab.hop(hop)
     (home / "logs").chmod(0o777)  # Squid writes as another user.
     (home / "tmp").chmod(0o777)
-    argv = [binary, "-N", "-f", "conf/squid.conf"]
+    name = f"lab{os.getpid()}"  # Of its shared memory, which is left behind if it must be killed.
+    argv = [binary, "-N", "-n", name, "-f", "conf/squid.conf"]
+    lab.closers.append(lambda: [one.unlink() for one in Path("/dev/shm").glob(f"{name}-*.shm")])
     server = lab.spawn(hop, argv, [listen], lab.environment(**clock))
     time.sleep(0.5)
     # What it said while starting names directories of this machine: rotated away, with copytruncate.

@@ -14,7 +14,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 NGINX = re.compile(r'(?P<client>\S+) - \S+ \[(?P<end>[^]]+)\] '
-                   r'"(?P<method>\S+) (?P<path>\S+) [^"]+" (?P<status>\d+) ')
+                   r'"(?P<method>\S+) (?P<path>/\S*) [^"]+" (?P<status>\d+) ')
 NGINX_ID = re.compile(r" rid=(\w+)")
 NGINX_FORWARDED = re.compile(r'"([\d.]+)" [\d.]+ \S+ \S+')
 HAPROXY = re.compile(r'\]: (?P<client>[\d.]+:\d+) \[(?P<start>[^]]+)\] \S+ \S+ '
@@ -27,6 +27,13 @@ TIMED = re.compile(r'(?P<client>\S+) \S+ \S+ \[(?P<end>[^]]+)\] '
 GATEWAY = re.compile(r"(?P<end>\S+Z) \[error\]\[[^]]*\]\[\d+\]\[acme\]\[prod\]\[(?P<path>[^]]*)\]"
                      r"\[[^]]*\]\[\]\[\S+?\]\[microgateway-core\]\[\]\[(?P<method>\w+)\]"
                      r"\[(?P<status>\d+)\]")
+VARNISH = re.compile(r'\S+ - - \[(?P<end>[^]]+)\] "(?P<method>\S+) http://[^/]+(?P<path>/\S*) [^"]+" '
+                     r'(?P<status>\d+) \S+ "[^"]*" "[^"]*" (?P<total>\d+) [\d.]+ (?!- b)\S+ '
+                     r'rid=(?P<id>\S+)$')
+SQUID = re.compile(r'(?P<end>\d+\.\d+) +\d+ (?P<client>\S+) (?P<result>\w+)/(?P<status>\d+) \d+ '
+                   r'(?P<method>\w+) http://[^/]+(?P<path>/\S*) .* rid=(?P<id>\S+)$')
+MORGAN = re.compile(r'(?P<client>\S+) - \S+ \[(?P<end>[^]]+)\] "(?P<method>\S+) (?P<path>\S+) [^"]+" '
+                    r'(?P<status>\d+|-) \S+ "[^"]*" "[^"]*" [\d.-]+ ms (?P<id>\S+)$')
 # What is known of a hop beside its log: its zone where the log does not say, its clock's error.
 ZONES = {("haproxy-nginx-node", "lb-haproxy"): ZoneInfo("Europe/Berlin")}
 SHIFTS = {("haproxy-nginx-node", "shop-app"): timedelta(seconds=2.3),
@@ -118,7 +125,39 @@ def pino(line, _zone):
             "id": identity if isinstance(identity, str) else None}
 
 
-PARSERS = (caddy, pino, haproxy, timed, gateway, nginx)
+def varnish(line, _zone):
+    """A line of varnishncsa about a client's request: the time it came, and how long it took."""
+    found = VARNISH.match(line)
+    if not found:
+        return None
+    record = found.groupdict()
+    end = datetime.strptime(record["end"], "%d/%b/%Y:%H:%M:%S %z")
+    end += timedelta(microseconds=int(record["total"]))
+    return record | {"end": end, "client": None, "slack": 0.6, "late": 0.9}
+
+
+def squid(line, _zone):
+    """A line of Squid's own log; it has no query strings."""
+    found = SQUID.match(line)
+    if not found or "_ABORTED" in found["result"]:
+        return None
+    record = found.groupdict()
+    end = datetime.fromtimestamp(float(record["end"]), timezone.utc)
+    return record | {"path": record["path"].removesuffix("?"), "end": end, "slack": 0.06, "late": 0,
+                     "id": None if record["id"] == "-" else record["id"]}
+
+
+def morgan(line, _zone):
+    """A line of morgan's, whole seconds, at the end."""
+    found = MORGAN.match(line)
+    if not found:
+        return None
+    record = found.groupdict()
+    end = datetime.strptime(record["end"], "%d/%b/%Y:%H:%M:%S %z")
+    return record | {"end": end, "status": record["status"].replace("-", "0"), "slack": 0.6, "late": 0.9}
+
+
+PARSERS = (caddy, pino, haproxy, varnish, squid, morgan, timed, gateway, nginx)
 
 
 def read(sample, hop):
@@ -135,7 +174,8 @@ def read(sample, hop):
 
 def fits(row, record):
     """Whether a line can be the request of the truth."""
-    if (row["method"], row["path"], str(row["status"])) != tuple(
+    path = row["path"].split("?")[0] if "result" in record else row["path"]
+    if (row["method"], path, str(row["status"])) != tuple(
             record[name] for name in ("method", "path", "status")):
         return False
     known = row["ids"].get("x-request-id")
