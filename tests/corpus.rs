@@ -203,6 +203,10 @@ fn complaints(folder: &str, file: &Value, formats: &[&str]) -> Vec<String> {
             wrong.push(format!("{path}: inside {wrapper}, wanted {wrappers:?}"));
         }
     }
+    let rivals = file["rivals"].as_array().unwrap();
+    if !rivals.is_empty() {
+        wrong.push(format!("{path}: claimed by {rivals:?} as well"));
+    }
     let count = |name: &str| file[name].as_u64().unwrap();
     let told = count("entries") + count("continuations") + count("directives") + count("unparsed");
     if told != count("lines") || count("entries") == 0 {

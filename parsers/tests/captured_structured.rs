@@ -307,3 +307,62 @@ fn nginx_json_is_read_quoted_bare_and_with_hexadecimal_escapes() {
         assert_eq!(entries[0].text(entries[0].path), r#"/a?x="q""#, "{file}");
     }
 }
+
+/// Logs of real servers with known faults (`tests/data`): a request that met the server's own limit, a full accept queue,
+/// too few workers, a 502 of the application, a client that left.
+#[test]
+fn what_was_done_to_real_servers_is_found_in_their_logs() {
+    let limit = [
+        Fault::WorkerTimedOut,
+        Fault::WorkersExhausted,
+        Fault::Started,
+        Fault::Stopping,
+    ];
+    let files: [(&str, &str, usize, usize, &[Fault]); 9] = [
+        ("morgan-tiny.log", "morgan", 4, 1, &[Fault::ClientGone]),
+        ("morgan-short.log", "morgan", 4, 1, &[Fault::ClientGone]),
+        ("morgan-dev.log", "morgan", 4, 1, &[Fault::ClientGone]),
+        ("php-fpm.log", "php-fpm", 0, 0, &limit),
+        ("php-fpm-slow.log", "php-fpm", 0, 0, &[]),
+        ("php-errors.log", "php-fpm", 0, 0, &[Fault::OutOfMemory]),
+        (
+            "uwsgi.log",
+            "uwsgi",
+            4,
+            1,
+            &[
+                Fault::WorkerTimedOut,
+                Fault::BacklogFull,
+                Fault::Started,
+                Fault::Stopping,
+            ],
+        ),
+        ("tomcat-access.log", "tomcat", 62, 0, &[]),
+        (
+            "tomcat-catalina.log",
+            "catalina",
+            0,
+            0,
+            &[Fault::Started, Fault::Stopping],
+        ),
+    ];
+    for (file, want, requests, bad, faults) in files {
+        let bytes = load(file);
+        let entries = read(&bytes, want);
+        let found = entries.iter().filter(|entry| entry.kind == Kind::Request).count();
+        let answered = entries.iter().filter(|entry| entry.status == Some(502)).count();
+        assert_eq!((found, answered), (requests, bad), "{file}");
+        let seen: Vec<Fault> = entries
+            .iter()
+            .filter_map(|entry| Some(entry.signal?.fault))
+            .collect();
+        assert!(
+            faults.iter().all(|fault| seen.contains(fault)),
+            "{file}: {seen:?}"
+        );
+        assert!(
+            seen.iter().all(|fault| faults.contains(fault)),
+            "{file}: {seen:?}"
+        );
+    }
+}

@@ -200,6 +200,9 @@ impl<'a> Native<'a> {
         entry.upstream.addr = filled(self.peer);
         entry.termination = self.result;
         split_origin(entry);
+        if entry.method == b"CONNECT" {
+            entry.host = entry.path; // A tunnel's target is the host and its port.
+        }
         for word in self.tail.split(|byte| *byte == b' ') {
             if word.starts_with(b"ERR_") {
                 entry.error = word;
