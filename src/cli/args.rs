@@ -138,7 +138,7 @@ pub struct LookArgs {
     #[arg(action = ArgAction::SetTrue, env = "WHY502_QUIET", hide_env = true)]
     pub quiet: bool,
 
-    /// More about what was read and inferred; twice for all of it
+    /// More about what was read and inferred; twice for all of it, with the time each stage took
     #[arg(short, long, help_heading = "Output", action = ArgAction::Count)]
     #[arg(env = "WHY502_VERBOSE", hide_env = true)]
     pub verbose: u8,

@@ -356,8 +356,12 @@ pub fn perform(job: &Job, now_us: i64) -> Result<u8, Error> {
             warn_of_formats(plan);
             let progress = progress(plan);
             let report = run::diagnose(plan, now_us, &progress)?;
+            progress.phase("writing");
             progress.finish();
-            deliver(plan, &report)
+            let code = deliver(plan, &report)?;
+            // The last stage is what the report itself took.
+            eprint!("{}", progress.timings());
+            Ok(code)
         }
         Job::Explain { request, plan } => explain(&run::settle(plan)?, request, now_us),
         Job::Detect(plan) => detect(&run::settle(plan)?, now_us),
@@ -373,7 +377,7 @@ pub fn perform(job: &Job, now_us: i64) -> Result<u8, Error> {
 }
 
 fn progress(plan: &Plan) -> Progress {
-    Progress::new(0, plan.progress && io::stderr().is_terminal())
+    Progress::new(0, plan.progress && io::stderr().is_terminal()).timed(plan.verbose > 1)
 }
 
 /// Says which variables of pasted format strings are not known to their servers.

@@ -67,6 +67,14 @@ pub struct Input {
     pub hop: Option<String>,
     /// Size in bytes, decompressed.
     pub bytes: u64,
+    /// Bytes that were not read since they lie outside the time window; of a compressed file that was left out, its
+    /// size on disk. What is said of lines and entries holds for the rest.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub skipped_bytes: u64,
+    /// Why all of it was read although a time window was given and it is large; `null` if nothing kept it from being
+    /// searched.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub read_whole: Option<String>,
     /// Lines read.
     pub lines: u64,
     /// Lines that are entries.
@@ -109,7 +117,7 @@ pub struct UnparsedReason {
 /// A line that could not be read.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct UnparsedLine {
-    /// Line number, from 1.
+    /// Line number, from 1; zero where the lines before it were not read.
     pub line: u64,
     /// Byte offset.
     pub offset: u64,
@@ -290,7 +298,8 @@ pub struct Evidence {
     /// File; empty for facts that stand in no single line.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub file: String,
-    /// Line number, from 1; zero where there is no file.
+    /// Line number, from 1; zero where there is no file, or where the lines before it were not read (a time window
+    /// in large files): then [`Evidence::offset`] says where it is.
     #[serde(skip_serializing_if = "is_zero", default)]
     pub line: u64,
     /// Byte offset of the line.
@@ -344,7 +353,7 @@ pub struct HopRecord {
     pub ambiguous: bool,
     /// File.
     pub file: String,
-    /// Line number, from 1.
+    /// Line number, from 1; zero where the lines before it were not read: then the offset says where it is.
     pub line: u64,
     /// Byte offset.
     pub offset: u64,

@@ -60,6 +60,8 @@ pub struct Plan {
     pub threads: usize,
     /// Bytes of a plain file that are read as one piece of work. What comes out does not depend on it.
     pub block_bytes: u64,
+    /// How the part of the inputs that a window needs is found. Findings do not depend on it.
+    pub seek: Seek,
     /// When to colour, the environment taken into account.
     pub color: Color,
     /// Whether only the report and errors are written.
@@ -96,6 +98,7 @@ impl Default for Plan {
             strict: false,
             threads: 1,
             block_bytes: Self::BLOCK_BYTES,
+            seek: Seek::default(),
             color: Color::Auto,
             quiet: false,
             verbose: 0,
@@ -126,6 +129,27 @@ impl Plan {
             .enumerate()
             .find(|(_, hop)| hop.pattern.matches(shown))
             .map(|(at, hop)| (at, hop.name.as_str()))
+    }
+}
+
+/// How the part of the inputs that a time window needs is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seek {
+    /// Size of the largest log, in bytes, from which on what is far from the window is left out.
+    pub from_bytes: u64,
+    /// Size of the steps in which a plain file is searched, in bytes.
+    pub grid_bytes: u64,
+    /// Whether to search at all; else everything is read, and the same is left out of it.
+    pub search: bool,
+}
+
+impl Default for Seek {
+    fn default() -> Self {
+        Self {
+            from_bytes: 64 << 20,
+            grid_bytes: 1 << 20,
+            search: true,
+        }
     }
 }
 

@@ -48,19 +48,24 @@ pub struct Chunk<'a> {
 /// # Errors
 /// None today; a source whose size is not known beforehand may have some.
 pub fn spans(input: &Input, block: u64) -> Result<Vec<Span>, Error> {
-    if input.bytes_on_disk == 0 {
-        return Ok(Vec::new());
+    Ok(parts(input, &whole(input), block))
+}
+
+/// The same for the lines of a plain input that begin in `span`.
+pub fn parts(input: &Input, span: &Span, block: u64) -> Vec<Span> {
+    if span.len == 0 {
+        return Vec::new();
     }
     if !input.is_plain() {
-        return Ok(vec![whole(input)]);
+        return vec![*span];
     }
     let block = block.max(1);
     let cut = |offset: u64| Span {
-        offset,
-        len: block.min(input.bytes_on_disk - offset),
+        offset: span.offset + offset,
+        len: block.min(span.len - offset),
     };
-    let count = input.bytes_on_disk.div_ceil(block);
-    Ok((0..count).map(|at| cut(at * block)).collect())
+    let count = span.len.div_ceil(block);
+    (0..count).map(|at| cut(at * block)).collect()
 }
 
 /// Delivers the lines of `span` chunk by chunk, in order. A line belongs to the span in which its first
@@ -125,15 +130,15 @@ pub fn middle(input: &Input, bytes: usize) -> Result<Vec<u8>, Error> {
     Ok(sample)
 }
 
-/// The lines that start with `mark`, with their offsets and without their line ends, in order. Of several
+/// The lines of `span` that start with `mark`, with their offsets and without their line ends, in order. Of several
 /// equal ones in a row, with other lines between them or not, only the first is given.
 ///
 /// # Errors
 /// As [`read_span`].
-pub fn directives(input: &Input, mark: &[u8]) -> Result<Vec<(u64, Vec<u8>)>, Error> {
+pub fn directives(input: &Input, span: &Span, mark: &[u8]) -> Result<Vec<(u64, Vec<u8>)>, Error> {
     let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
     let finder = memchr::memmem::Finder::new(mark);
-    read_span(input, &whole(input), &mut Vec::new(), &mut |chunk| {
+    read_span(input, span, &mut Vec::new(), &mut |chunk| {
         for at in finder.find_iter(chunk.bytes) {
             if at > 0 && chunk.bytes[at - 1] != b'\n' {
                 continue;
@@ -150,7 +155,7 @@ pub fn directives(input: &Input, mark: &[u8]) -> Result<Vec<(u64, Vec<u8>)>, Err
 }
 
 /// The span that is all of `input`.
-fn whole(input: &Input) -> Span {
+pub fn whole(input: &Input) -> Span {
     Span {
         offset: 0,
         len: input.bytes_on_disk,

@@ -12,6 +12,7 @@ pub mod progress;
 pub mod style;
 pub mod summary;
 pub mod text;
+mod timings;
 
 #[cfg(test)]
 mod sample;

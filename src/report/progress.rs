@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use super::timings::Timings;
+
 /// Time between two paintings.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -18,6 +20,7 @@ const TICK: Duration = Duration::from_millis(100);
 pub struct Progress {
     bar: ProgressBar,
     counts: Arc<Counts>,
+    timings: Timings,
 }
 
 #[derive(Default)]
@@ -45,7 +48,22 @@ impl Progress {
         if !bar.is_hidden() {
             bar.enable_steady_tick(TICK);
         }
-        Self { bar, counts }
+        Self {
+            bar,
+            counts,
+            timings: Timings::new(false, ""),
+        }
+    }
+
+    /// The same, and what each stage costs is noted if `timed`.
+    pub fn timed(mut self, timed: bool) -> Self {
+        self.timings = Timings::new(timed, "opening");
+        self
+    }
+
+    /// What each stage cost so far, a line each.
+    pub fn timings(&self) -> String {
+        self.timings.lines()
     }
 
     /// `bytes` more were read. One relaxed addition: cheap enough to call for every block.
@@ -75,6 +93,7 @@ impl Progress {
     /// Names what is being done now: `joining`.
     pub fn phase(&self, name: &'static str) {
         self.bar.set_message(name);
+        self.timings.begin(name);
     }
 
     /// Writes a warning above the bar, or straight to standard error if there is no bar.

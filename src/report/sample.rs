@@ -444,6 +444,8 @@ fn inputs() -> Vec<Input> {
         directives: 0,
         unparsed: 0,
         unparsed_reasons: Vec::new(),
+        skipped_bytes: 0,
+        read_whole: None,
         unparsed_lines: Vec::new(),
         first: format.map(|_| at(-60.0)),
         last: format.map(|_| at(960.25)),

@@ -7,7 +7,9 @@ use why502_parsers::fields::{self, FIELDS};
 use why502_parsers::format::{RecordKind, Score};
 
 use super::advice::{self, Need, QUESTIONS};
+use super::focus::Focuses;
 use super::inputs::{self, Sources};
+use super::lines_before::LinesBefore;
 use super::{Map, passes};
 use crate::error::Error;
 use crate::model::detect::{Advice, DetectedFile, Detection, FieldFound, IdsFound, MissingField};
@@ -132,7 +134,13 @@ pub fn detect(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Detection
     sources.problems.dedup();
     progress.phase("joining");
     let map = Map::draw(plan, &mut sources, &survey);
-    let coverage = sources.coverage(&survey, &map.corrections, &map.hops);
+    let coverage = sources.coverage(
+        &survey,
+        &map.corrections,
+        &map.hops,
+        &Focuses::default(),
+        &LinesBefore::default(),
+    );
     let hop_of = sources.hop_of();
     let shared = |hop: HopId| -> Vec<String> {
         let pairs = map.by_id.iter().filter_map(|(a, b)| match hop {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::lines_before::LinesBefore;
 use crate::model::explain::Explained;
 use crate::model::finding::{Coincidence, Evidence, Finding, Incident, NearMiss, Problem};
 use crate::model::{Input, Place, SourceId};
@@ -14,6 +15,7 @@ const LONGEST: usize = 2_048;
 /// Fills in file, line number, offset and text of every piece of evidence. A file that can no longer be read is a problem.
 pub(super) fn fill(
     inputs: &[Input],
+    lines_before: &LinesBefore,
     findings: &mut [Finding],
     near_misses: &mut [NearMiss],
     incidents: &mut [Incident],
@@ -33,7 +35,7 @@ pub(super) fn fill(
                 .flat_map(|c| &c.evidence),
         )
         .filter_map(|e| e.place);
-    let lines = Lines::fetch(inputs, places, problems);
+    let lines = Lines::fetch(inputs, lines_before, places, problems);
     for finding in findings {
         lines.complete(finding);
     }
@@ -45,7 +47,12 @@ pub(super) fn fill(
 }
 
 /// The same for requests that are explained.
-pub(super) fn fill_explained(inputs: &[Input], requests: &mut [Explained], problems: &mut Vec<Problem>) {
+pub(super) fn fill_explained(
+    inputs: &[Input],
+    lines_before: &LinesBefore,
+    requests: &mut [Explained],
+    problems: &mut Vec<Problem>,
+) {
     let of_finding = |request: &Explained| {
         let evidence = request.finding.iter().flat_map(|f| &f.evidence);
         evidence.filter_map(|e| e.place).collect::<Vec<_>>()
@@ -58,7 +65,7 @@ pub(super) fn fill_explained(inputs: &[Input], requests: &mut [Explained], probl
         .iter()
         .flat_map(|request| [of_finding(request), of_hops(request)].concat())
         .collect();
-    let lines = Lines::fetch(inputs, places.into_iter(), problems);
+    let lines = Lines::fetch(inputs, lines_before, places.into_iter(), problems);
     for request in requests {
         if let Some(finding) = &mut request.finding {
             lines.complete(finding);
@@ -66,19 +73,26 @@ pub(super) fn fill_explained(inputs: &[Input], requests: &mut [Explained], probl
         for line in request.hops.iter_mut().flat_map(|hop| &mut hop.lines) {
             let Some(place) = line.place else { continue };
             line.file = lines.file(place);
+            line.line = lines_before.number(place.source, place.line);
             line.text = lines.text(place);
         }
     }
 }
 
 /// The lines at some places of the inputs.
-struct Lines {
+struct Lines<'l> {
+    lines_before: &'l LinesBefore,
     files: BTreeMap<SourceId, String>,
     bytes: BTreeMap<SourceId, BTreeMap<Place, Vec<u8>>>,
 }
 
-impl Lines {
-    fn fetch(inputs: &[Input], places: impl Iterator<Item = Place>, problems: &mut Vec<Problem>) -> Self {
+impl<'l> Lines<'l> {
+    fn fetch(
+        inputs: &[Input],
+        lines_before: &'l LinesBefore,
+        places: impl Iterator<Item = Place>,
+        problems: &mut Vec<Problem>,
+    ) -> Self {
         let mut bytes: BTreeMap<SourceId, BTreeMap<Place, Vec<u8>>> = BTreeMap::new();
         for place in places {
             bytes.entry(place.source).or_default().insert(place, Vec::new());
@@ -103,7 +117,11 @@ impl Lines {
             .iter()
             .map(|input| (input.id, input.shown.clone()))
             .collect();
-        Self { files, bytes }
+        Self {
+            lines_before,
+            files,
+            bytes,
+        }
     }
 
     fn file(&self, place: Place) -> String {
@@ -118,7 +136,7 @@ impl Lines {
     fn put(&self, evidence: &mut Evidence) {
         let Some(place) = evidence.place else { return };
         evidence.file = self.file(place);
-        evidence.line = place.line;
+        evidence.line = self.lines_before.number(place.source, place.line);
         evidence.offset = Some(place.offset);
         evidence.text = self.text(place);
     }
@@ -131,7 +149,7 @@ impl Lines {
         for hop in &mut finding.hops {
             if let Some(place) = hop.place {
                 hop.file = self.file(place);
-                hop.line = place.line;
+                hop.line = self.lines_before.number(place.source, place.line);
                 hop.offset = place.offset;
             }
         }

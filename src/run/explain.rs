@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::lines_before::LinesBefore;
 use super::passes::{self, Sought};
 use super::{Joint, evidence, joint, on_threads};
 use crate::classify::{self, Judgement};
@@ -78,8 +79,12 @@ fn on_this_pool(plan: &Plan, asked: &str, now_us: i64, progress: &Progress) -> R
         .collect();
     requests.sort_by_key(|request| request.hops.first().map(|hop| (hop.start, hop.end)));
     requests.truncate(MOST);
-    let Joint { mut sources, .. } = joint;
-    evidence::fill_explained(&sources.inputs, &mut requests, &mut sources.problems);
+    let Joint {
+        mut sources, focuses, ..
+    } = joint;
+    let shown = sources_shown(&requests);
+    let before = LinesBefore::count(&sources.inputs, &focuses, &shown);
+    evidence::fill_explained(&sources.inputs, &before, &mut requests, &mut sources.problems);
     sources.problems.sort();
     sources.problems.dedup();
     Ok(Explanation {
@@ -89,6 +94,23 @@ fn on_this_pool(plan: &Plan, asked: &str, now_us: i64, progress: &Progress) -> R
         requests,
         problems: sources.problems,
     })
+}
+
+/// The inputs of which lines are named.
+fn sources_shown(requests: &[Explained]) -> BTreeSet<SourceId> {
+    let lines = requests
+        .iter()
+        .flat_map(|request| &request.hops)
+        .flat_map(|hop| &hop.lines);
+    let evidence = requests
+        .iter()
+        .flat_map(|request| &request.finding)
+        .flat_map(|f| &f.evidence);
+    lines
+        .filter_map(|line| line.place)
+        .chain(evidence.filter_map(|e| e.place))
+        .map(|place| place.source)
+        .collect()
 }
 
 /// The traces that have a record at one of `places`.

@@ -8,7 +8,9 @@ use why502_parsers::unread::Why;
 
 use super::clocks::{Correction, Facts};
 use super::declared;
+use super::focus::{Extent, Focuses};
 use super::hops::{self, Named};
+use super::lines_before::LinesBefore;
 use super::passes::Reading;
 use crate::correlate::topology::{Node, Topology};
 use crate::discover;
@@ -229,37 +231,53 @@ impl Sources {
 
     /// Everything needed to read the inputs, their stamps corrected as given.
     pub(super) fn readings(&self, plan: &Plan, corrections: &BTreeMap<SourceId, Correction>) -> Readings<'_> {
+        self.focused(plan, corrections, &Focuses::default())
+    }
+
+    /// The same for the parts of the inputs that `focuses` name.
+    pub(super) fn focused(
+        &self,
+        plan: &Plan,
+        corrections: &BTreeMap<SourceId, Correction>,
+        focuses: &Focuses,
+    ) -> Readings<'_> {
         let mut readings = Readings {
             list: Vec::new(),
             problems: Vec::new(),
         };
-        for input in &self.inputs {
-            let Some(detected) = self.detected.get(&input.id) else {
-                continue;
-            };
-            let hop = self.hop_of[&input.id];
-            let whence = Whence {
-                source: input.id,
-                hop,
-                product: self.names[hop.0 as usize].1,
-                shift: corrections
-                    .get(&input.id)
-                    .map(|correction| correction.shift)
-                    .unwrap_or_default(),
-                lines_before: 0,
-            };
-            match Reading::new(
-                input,
-                detected,
-                plan.zone_of(&input.shown),
-                whence,
-                plan.block_bytes,
-            ) {
+        for glance in self.glances(plan, corrections) {
+            let input = glance.input;
+            match glance.focused(focuses.get(input.id)) {
                 Ok(reading) => readings.list.push(reading),
                 Err(error) => readings.problems.push(error.problem(&input.shown)),
             }
         }
         readings
+    }
+
+    /// Readings of the inputs that serve for a look here and there: nothing has been read of them but their heads.
+    pub(super) fn glances(
+        &self,
+        plan: &Plan,
+        corrections: &BTreeMap<SourceId, Correction>,
+    ) -> Vec<Reading<'_>> {
+        let glance = |(source, detected)| {
+            let input = self.inputs.iter().find(|input| input.id == source)?;
+            let hop = self.hop_of[&source];
+            let whence = Whence {
+                source,
+                hop,
+                product: self.names[hop.0 as usize].1,
+                shift: corrections
+                    .get(&source)
+                    .map(|correction| correction.shift)
+                    .unwrap_or_default(),
+                lines_before: 0,
+            };
+            let zone = plan.zone_of(&input.shown);
+            Some(Reading::new(input, detected, zone, whence, plan.block_bytes))
+        };
+        self.detected().filter_map(glance).collect()
     }
 
     /// Renumbers the hops.
@@ -437,45 +455,64 @@ impl Sources {
         survey: &Survey,
         corrections: &BTreeMap<SourceId, Correction>,
         hops: &[Hop],
+        focuses: &Focuses,
+        lines: &LinesBefore,
     ) -> Vec<finding::Input> {
-        self.inputs
-            .iter()
-            .filter(|input| self.detected.contains_key(&input.id))
-            .map(|input| {
-                let detected = &self.detected[&input.id];
-                let coverage = survey
-                    .inputs
-                    .get(&input.id)
-                    .map(|survey| survey.coverage.clone())
-                    .unwrap_or_default();
-                let correction = corrections.get(&input.id);
-                let shift = correction.map(|correction| correction.shift).unwrap_or_default();
-                finding::Input {
-                    path: input.shown.clone(),
-                    format: Some(detected.format_name.clone()),
-                    format_reason: detected.reason.clone(),
-                    hop: self
-                        .hop_of
-                        .get(&input.id)
-                        .map(|hop| hops[hop.0 as usize].name.clone()),
-                    bytes: coverage.bytes,
-                    lines: coverage.lines,
-                    entries: coverage.entries,
-                    continuations: coverage.continuations,
-                    directives: coverage.directives,
-                    unparsed: coverage.unparsed,
-                    unparsed_reasons: unparsed_reasons(&coverage),
-                    unparsed_lines: coverage.unparsed_at.into_iter().map(unparsed_line).collect(),
-                    first: coverage.first_us.map(|us| Micros(shift.span(us, us).0)),
-                    last: coverage.last_us.map(|us| Micros(shift.span(us, us).1)),
-                    zone: correction.map_or_else(String::new, |correction| correction.zone.clone()),
-                    zone_origin: correction
-                        .map_or("", |correction| correction.zone_origin)
-                        .to_owned(),
-                    clock: correction.and_then(|correction| correction.clock),
-                }
+        let row = |(source, detected): (SourceId, &Detected)| {
+            let input = self.inputs.iter().find(|input| input.id == source)?;
+            let coverage = survey
+                .inputs
+                .get(&source)
+                .map(|survey| survey.coverage.clone())
+                .unwrap_or_default();
+            let correction = corrections.get(&source);
+            let shift = correction.map(|correction| correction.shift).unwrap_or_default();
+            let (skipped_bytes, read_whole) = left_out(input, focuses, coverage.bytes);
+            Some(finding::Input {
+                path: input.shown.clone(),
+                format: Some(detected.format_name.clone()),
+                format_reason: detected.reason.clone(),
+                hop: self
+                    .hop_of
+                    .get(&source)
+                    .map(|hop| hops[hop.0 as usize].name.clone()),
+                bytes: coverage.bytes + if input.is_plain() { skipped_bytes } else { 0 },
+                skipped_bytes,
+                read_whole,
+                lines: coverage.lines,
+                entries: coverage.entries,
+                continuations: coverage.continuations,
+                directives: coverage.directives,
+                unparsed: coverage.unparsed,
+                unparsed_reasons: unparsed_reasons(&coverage),
+                unparsed_lines: coverage
+                    .unparsed_at
+                    .into_iter()
+                    .map(|line| UnparsedLine {
+                        line: lines.number(source, line.line),
+                        ..unparsed_line(line)
+                    })
+                    .collect(),
+                first: coverage.first_us.map(|us| Micros(shift.span(us, us).0)),
+                last: coverage.last_us.map(|us| Micros(shift.span(us, us).1)),
+                zone: correction.map_or_else(String::new, |correction| correction.zone.clone()),
+                zone_origin: correction
+                    .map_or("", |correction| correction.zone_origin)
+                    .to_owned(),
+                clock: correction.and_then(|correction| correction.clock),
             })
-            .collect()
+        };
+        self.detected().filter_map(row).collect()
+    }
+}
+
+/// How many bytes of `input` were left out because of the time window (`read` were read), and why none could be.
+fn left_out(input: &Input, focuses: &Focuses, read: u64) -> (u64, Option<String>) {
+    match focuses.get(input.id).map(|focus| &focus.part) {
+        None => (0, None),
+        Some(Extent::Whole(why)) => (0, why.map(str::to_owned)),
+        Some(Extent::Lines(_)) => (input.bytes_on_disk.saturating_sub(read), None),
+        Some(Extent::Nothing) => (input.bytes_on_disk, None),
     }
 }
 

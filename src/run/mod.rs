@@ -6,12 +6,16 @@ mod declared;
 mod detect;
 mod evidence;
 mod explain;
+mod focus;
 mod hops;
 mod idle;
 mod inputs;
+mod lines_before;
+mod look;
 mod parse;
 mod passes;
 mod pieces;
+mod probe;
 mod search;
 mod settle;
 
@@ -34,7 +38,9 @@ use crate::report::summary;
 use crate::select::{self, gather::Wanted};
 use crate::select::{Sketch, Survey};
 use clocks::Correction;
+use focus::Focuses;
 use inputs::Sources;
+use lines_before::LinesBefore;
 use passes::Reading;
 
 pub use crate::sniff::definition_files;
@@ -73,6 +79,7 @@ struct Joint {
     sources: Sources,
     survey: Survey,
     map: Map,
+    focuses: Focuses,
     window: Window,
     events: Vec<Record>,
     joined: Joined,
@@ -117,23 +124,17 @@ fn joint(
     extra: &Extra<'_>,
 ) -> Result<Joint, Error> {
     let mut sources = inputs::open(plan)?;
-    progress.restart(
-        "reading",
-        sources.inputs.iter().map(|input| input.bytes_on_disk).sum(),
-    );
-    let mut readings = sources.readings(plan, &BTreeMap::new());
-    let (mut survey, mut problems) = passes::survey(&readings.list, wanted, progress)?;
-    problems.append(&mut readings.problems);
-    drop(readings);
-    sources.problems.append(&mut problems);
-    progress.phase("joining");
-    let map = Map::draw(plan, &mut sources, &survey);
+    let look::Looked {
+        mut survey,
+        map,
+        focuses,
+    } = look::look(plan, &mut sources, now_us, wanted, progress)?;
     map.check_names(plan)?;
     let window = map.window(plan, &survey, now_us)?;
     sources.problems.extend(map.outside(plan, &survey, &window));
     let mut seeds = map.seeds(&mut survey, &window);
     let events = std::mem::take(&mut seeds.events);
-    let readings = sources.readings(plan, &map.corrections);
+    let readings = sources.focused(plan, &map.corrections, &focuses);
     seeds.add(extra(&readings.list, &survey, progress)?);
     let joined = join(&readings.list, &survey, seeds, &map, wanted, progress)?;
     drop(readings);
@@ -141,6 +142,7 @@ fn joint(
         sources,
         survey,
         map,
+        focuses,
         window,
         events,
         joined,
@@ -157,6 +159,7 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
         mut sources,
         survey,
         map,
+        focuses,
         window,
         events,
         ..
@@ -167,9 +170,13 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
     findings.retain(|finding| is_shown(plan, finding));
     let filtered = (in_window - findings.len()) as u64;
     let mut near_misses = outcome.near_misses;
+    progress.phase("fetching");
     let mut incidents = classify::incidents(&findings, &map.hops, &events, &stats);
+    let shown = sources_shown(&findings, &near_misses, &survey);
+    let lines = LinesBefore::count(&sources.inputs, &focuses, &shown);
     evidence::fill(
         &sources.inputs,
+        &lines,
         &mut findings,
         &mut near_misses,
         &mut incidents,
@@ -189,7 +196,7 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
         },
         statuses: plan.statuses.to_string().split(',').map(str::to_owned).collect(),
         filtered,
-        inputs: sources.coverage(&survey, &map.corrections, &map.hops),
+        inputs: sources.coverage(&survey, &map.corrections, &map.hops, &focuses, &lines),
         hops: map.hop_infos(&survey),
         summary: finding::Summary {
             truncated: outcome.truncated.len() as u64,
@@ -201,6 +208,29 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
         near_misses,
         problems: sources.problems,
     })
+}
+
+/// The inputs of which lines are named in the report.
+fn sources_shown(
+    findings: &[finding::Finding],
+    near_misses: &[finding::NearMiss],
+    survey: &Survey,
+) -> BTreeSet<SourceId> {
+    let evidence = findings.iter().flat_map(|finding| &finding.evidence);
+    let examples = near_misses
+        .iter()
+        .filter_map(|near_miss| near_miss.example.as_ref());
+    let hops = findings.iter().flat_map(|finding| &finding.hops);
+    let places = evidence.chain(examples).filter_map(|evidence| evidence.place);
+    let unparsed = survey
+        .inputs
+        .iter()
+        .filter(|(_, input)| input.coverage.unparsed > 0);
+    places
+        .chain(hops.filter_map(|hop| hop.place))
+        .map(|place| place.source)
+        .chain(unparsed.map(|(source, _)| *source))
+        .collect()
 }
 
 fn is_shown(plan: &Plan, finding: &finding::Finding) -> bool {
@@ -232,7 +262,9 @@ fn join(
     let (searches, mut records) = search::searches(failures, &prior, &known, &map.hops, wanted_status);
     let by_id = search::by_id(&map.by_id, &map.hops);
     let mut wanted = Wanted::new(&searches, &records, by_id.clone());
+    progress.phase("gathering");
     let mut gathered = passes::gather(readings, survey, &wanted, progress)?;
+    progress.phase("joining");
     let served = gathered.take_served();
     let mut more = gathered.into_records();
     let mut traces = Vec::new();

@@ -140,7 +140,7 @@ pub fn parse(
 }
 
 /// The corrections that the user gave, by input.
-fn given(plan: &Plan, sources: &Sources) -> BTreeMap<SourceId, Correction> {
+pub(super) fn given(plan: &Plan, sources: &Sources) -> BTreeMap<SourceId, Correction> {
     let correction = |us| Correction {
         shift: Shift::of(us),
         zone_us: 0,
@@ -268,7 +268,7 @@ impl Writer<'_> {
                     )
                 });
             }
-            Scanned::Continuation | Scanned::Directive => {}
+            Scanned::Outside(_) | Scanned::Continuation | Scanned::Directive => {}
         });
     }
 

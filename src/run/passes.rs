@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use why502_parsers::Entry;
 
 use super::detect::{Tallies, Tally};
+use super::focus::{Extent, Focus};
 use super::pieces;
 use crate::error::Error;
 use crate::model::finding::Problem;
@@ -17,6 +18,9 @@ use crate::select::own::{self, Whence};
 use crate::select::scan::{LineRef, Scanned};
 use crate::select::survey::{Survey, Surveyor};
 use crate::sniff::Detected;
+
+/// How far into a file the directives at its head may stand, in bytes.
+const DIRECTIVES_WITHIN: u64 = 16 << 10;
 
 /// One input that is read, with everything needed to read it.
 pub(super) struct Reading<'a> {
@@ -34,41 +38,66 @@ pub(super) struct Reading<'a> {
     pub written_us: i64,
     /// Bytes per span, if the file is plain.
     pub block_bytes: u64,
+    /// Its lines that are read; `None` if none is.
+    pub part: Option<Span>,
+    /// Earliest and latest end of the entries that are taken, on the log's own clock; `None` if all are.
+    pub keep: Option<(i64, i64)>,
 }
 
 impl<'a> Reading<'a> {
-    /// A reading of `input`; looks up its directives if its format has such.
-    ///
-    /// # Errors
-    /// As [`read::directives`].
+    /// A reading of all of `input`. Of its directives only those at its head are known.
     pub(super) fn new(
         input: &'a Input,
         detected: &'a Detected,
         zone: Option<Zone>,
         whence: Whence,
         block_bytes: u64,
-    ) -> Result<Self, Error> {
-        let directives = match detected.prepared.directive() {
-            Some(mark) => read::directives(input, mark)?,
-            None => Vec::new(),
-        };
+    ) -> Self {
         let written_us = written_us(input, detected);
-        Ok(Self {
+        Self {
             input,
             detected,
             zone,
             whence,
-            directives,
+            directives: directives_at_head(input, detected),
             written_us,
             block_bytes,
-        })
+            part: Some(read::whole(input)),
+            keep: None,
+        }
+    }
+
+    /// The same reading, of what `focus` says only; looks up the directives of that.
+    ///
+    /// # Errors
+    /// As [`read::directives`].
+    pub(super) fn focused(mut self, focus: Option<&Focus>) -> Result<Self, Error> {
+        if let Some(focus) = focus {
+            self.keep = Some(focus.keep);
+            self.part = match &focus.part {
+                Extent::Whole(_) => self.part,
+                Extent::Lines(span) => Some(*span),
+                Extent::Nothing => None,
+            };
+        }
+        if let (Some(mark), Some(part)) = (self.detected.prepared.directive(), self.part) {
+            let found = read::directives(self.input, &part, mark)?;
+            // Of a part, the directive at the head holds until another comes; probing found its lines understood.
+            self.directives.retain(|(at, _)| *at < part.offset);
+            self.directives.extend(found);
+        }
+        Ok(self)
+    }
+
+    /// Whether records go on over several lines.
+    pub(super) fn joins(&self) -> bool {
+        self.detected.prepared.open(&[]).begins(&[]).is_some()
     }
 
     /// How large its spans are. Where records go on over several lines it is read as one, so that what a record is
     /// does not depend on where a span begins.
     fn span_bytes(&self) -> u64 {
-        let joins = self.detected.prepared.open(&[]).begins(&[]).is_some();
-        if joins { u64::MAX } else { self.block_bytes }
+        if self.joins() { u64::MAX } else { self.block_bytes }
     }
 
     /// A scanner for the part that begins at `offset`.
@@ -81,7 +110,21 @@ impl<'a> Reading<'a> {
             self.zone,
             self.written_us,
         )
+        .within(self.keep)
     }
+}
+
+/// The directives among the first lines of `input`.
+fn directives_at_head(input: &Input, detected: &Detected) -> Vec<(u64, Vec<u8>)> {
+    let Some(mark) = detected.prepared.directive().filter(|_| input.is_plain()) else {
+        return Vec::new();
+    };
+    let head = Span {
+        offset: 0,
+        len: DIRECTIVES_WITHIN,
+    };
+    // What cannot be read now cannot be read later either, and is told then.
+    read::directives(input, &head, mark).unwrap_or_default()
 }
 
 /// About when `input` was written: its first stamp that says the year, else its last change on disk.
@@ -118,7 +161,8 @@ struct Task<'r, 'a> {
 fn tasks<'r, 'a>(readings: &'r [Reading<'a>]) -> Result<Vec<Task<'r, 'a>>, Error> {
     let mut tasks = Vec::new();
     for reading in readings {
-        let spans = read::spans(reading.input, reading.span_bytes())?;
+        let Some(part) = &reading.part else { continue };
+        let spans = read::parts(reading.input, part, reading.span_bytes());
         let spans = pieces::aligned(reading.input, reading.detected.wrapper, spans)?;
         tasks.extend(spans.into_iter().map(|span| Task { reading, span }));
     }
@@ -271,7 +315,9 @@ pub(super) fn find(
                     return;
                 }
                 match scanned {
-                    Scanned::Entry(entry) => above = Some(own::record(entry, at, &whence)),
+                    Scanned::Entry(entry) | Scanned::Outside(entry) => {
+                        above = Some(own::record(entry, at, &whence));
+                    }
                     Scanned::Continuation => {}
                     Scanned::Directive | Scanned::Unparsed(_) => above = None,
                 }

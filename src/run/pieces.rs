@@ -42,6 +42,17 @@ pub(super) fn aligned(input: &Input, layers: Layers, spans: Vec<Span>) -> Result
     Ok(aligned)
 }
 
+/// `wanted`, moved on to where no line in pieces is unfinished; `None` if there is no such place near it.
+///
+/// # Errors
+/// As [`read::read_span`].
+pub(super) fn start_near(input: &Input, layers: Layers, wanted: u64) -> Result<Option<u64>, Error> {
+    if wanted == 0 || wanted >= input.bytes_on_disk || !layers.cut() {
+        return Ok(Some(wanted));
+    }
+    boundary(input, layers, wanted, &mut Vec::new())
+}
+
 /// The first line end at or after `wanted` with no line unfinished.
 fn boundary(input: &Input, layers: Layers, wanted: u64, buffer: &mut Vec<u8>) -> Result<Option<u64>, Error> {
     let around = Span {

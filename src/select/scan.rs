@@ -21,6 +21,8 @@ pub struct LineRef {
 pub enum Scanned<'e, 'a> {
     /// A record.
     Entry(&'e Entry<'a>),
+    /// A record that ended outside the time that is looked at.
+    Outside(&'e Entry<'a>),
     /// Belongs to the record above.
     Continuation,
     /// Nothing that happened.
@@ -58,6 +60,8 @@ pub(super) struct Reader {
     parser: Box<dyn LineParser>,
     civil: Option<CivilClock>,
     reference_us: i64,
+    /// Earliest and latest end of the records that are looked at.
+    keep: Option<(i64, i64)>,
 }
 
 impl Scanner {
@@ -71,10 +75,17 @@ impl Scanner {
                 parser,
                 civil: zone.map(CivilClock::new),
                 reference_us,
+                keep: None,
             },
             peeler: (!wrappers.is_empty()).then(|| Peeler::new(wrappers)),
             index: 0,
         }
+    }
+
+    /// The same scanner, for records that ended within `keep` only (microseconds on the log's own clock).
+    pub fn within(mut self, keep: Option<(i64, i64)>) -> Self {
+        self.reader.keep = keep;
+        self
     }
 
     /// Lines seen so far.
@@ -139,7 +150,7 @@ impl Scanner {
             if let Scanned::Unparsed(unread) = &mut scanned {
                 unread.is_ended = end < chunk.len();
             }
-            if further > 0 && matches!(scanned, Scanned::Entry(_)) {
+            if further > 0 && matches!(scanned, Scanned::Entry(_) | Scanned::Outside(_)) {
                 read_until = start + further;
             }
             sink(scanned, place, line);
@@ -206,8 +217,19 @@ impl Reader {
             stamp.us = civil.instant(stamp.us);
             stamp.zone = StampZone::Known;
         }
+        if self.keep.is_some_and(|keep| is_outside(entry, keep)) {
+            return Scanned::Outside(entry);
+        }
         Scanned::Entry(entry)
     }
+}
+
+/// Whether what `entry` records ended before or after `keep`.
+fn is_outside(entry: &Entry<'_>, keep: (i64, i64)) -> bool {
+    interval(entry).is_some_and(|(start, end, stamp)| {
+        let us = end.or(start).unwrap_or(stamp.us);
+        us < keep.0 || us > keep.1
+    })
 }
 
 /// Start and end of what `entry` records, in the clock of its log: microseconds as in [`Stamp::us`].
@@ -248,7 +270,7 @@ mod tests {
         scanner.scan(chunk, 0, |scanned, place, _| {
             let what = match scanned {
                 Scanned::Entry(entry) if entry.signal.is_some() => "failure",
-                Scanned::Entry(_) => "entry",
+                Scanned::Entry(_) | Scanned::Outside(_) => "entry",
                 Scanned::Continuation => "continuation",
                 Scanned::Directive => "blank",
                 Scanned::Unparsed(_) => "unparsed",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
-use why502_parsers::entry::{Entry, Fault, Kind, Phase, Zone};
+use why502_parsers::entry::{Entry, Fault, Kind, Phase, Stamp, Zone};
 use why502_parsers::unread::Around;
 
 use super::locus::Loci;
@@ -282,6 +282,13 @@ impl Taken<'_> {
                 observe(result, part, entry, line, whence, *wanted);
                 follow_upstream(result, recent, entry, line.offset);
             }
+            Scanned::Outside(entry) => {
+                coverage.entries += 1;
+                if let Some(stamp) = entry.time {
+                    cover(coverage, stamp);
+                    result.zone_unknown |= stamp.zone != Zone::Known;
+                }
+            }
             Scanned::Continuation => coverage.continuations += 1,
             Scanned::Directive => coverage.directives += 1,
             Scanned::Unparsed(unread) => {
@@ -311,9 +318,7 @@ fn observe(
         );
         part.first_us = earliest(part.first_us, Some(first));
         part.last_us = part.last_us.max(Some(last));
-        // The coverage table shows the stamps as they stand, since that is what a reader will look for.
-        result.coverage.first_us = earliest(result.coverage.first_us, Some(stamp.us));
-        result.coverage.last_us = result.coverage.last_us.max(Some(stamp.us));
+        cover(&mut result.coverage, stamp);
         result.zone_unknown |= stamp.zone != Zone::Known;
         if entry.kind == Kind::Request {
             count(result, entry, last);
@@ -337,6 +342,12 @@ fn observe(
     if is_kept(entry, wanted) {
         result.kept.push(own::record(entry, line, whence));
     }
+}
+
+/// The coverage table shows the stamps as they stand, since that is what a reader will look for.
+fn cover(coverage: &mut Coverage, stamp: Stamp) {
+    coverage.first_us = earliest(coverage.first_us, Some(stamp.us));
+    coverage.last_us = coverage.last_us.max(Some(stamp.us));
 }
 
 /// Remembers when upstreams were used, and for a failure just kept, when its own had been.

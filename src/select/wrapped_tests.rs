@@ -25,6 +25,7 @@ fn scanned(format: &str, wrappers: &[&'static dyn Wrapper], text: &str) -> Vec<S
                 let second = entry.time.map_or(0, |stamp| stamp.us / 1_000_000 % 86_400);
                 format!("{} at {second}", entry.status.unwrap_or(0))
             }
+            Scanned::Outside(_) => "outside".to_owned(),
             Scanned::Continuation => "more".to_owned(),
             Scanned::Directive => "directive".to_owned(),
             Scanned::Unparsed(_) => "unparsed".to_owned(),

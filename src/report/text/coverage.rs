@@ -52,8 +52,12 @@ fn inputs(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
         0 => "every line parsed".to_owned(),
         n => format!("{} unparsed ({})", grouped(n), percent(n, lines)),
     };
+    let skipped = match inputs.iter().map(|input| input.skipped_bytes).sum() {
+        0 => String::new(),
+        n => format!(", {} outside the time window left out", indicatif::BinaryBytes(n)),
+    };
     page.title(&format!(
-        "Read: {}, {}, {rest}",
+        "Read: {}, {}, {rest}{skipped}",
         counted(inputs.len() as u64, "file"),
         counted(lines, "line")
     ))?;
@@ -142,6 +146,9 @@ fn notes(page: &mut Page<'_>, view: &View<'_>, inputs: &[&Input]) -> io::Result<
         }
         if let Some(clock) = input.clock.filter(|clock| view.verbose || clock.offset_ms != 0.0) {
             note(&clock_note(clock))?;
+        }
+        if let Some(why) = input.read_whole.as_ref().filter(|_| view.verbose) {
+            note(&format!("read whole in spite of the time window: {why}"))?;
         }
         if view.verbose && !input.format_reason.is_empty() {
             note(&input.format_reason)?;
