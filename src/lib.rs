@@ -9,6 +9,7 @@ pub mod correlate;
 pub mod discover;
 pub mod error;
 pub mod limits;
+pub mod lint;
 pub mod model;
 pub mod plan;
 pub mod read;

@@ -10,6 +10,7 @@ use super::exchange::{self, Exchange};
 use super::issuer::{self, How, Issued};
 use super::rules::{self, Candidate};
 use super::survey::Survey;
+use super::what_if::{self, Knob};
 use super::{fix, words};
 use crate::model::finding::{Evidence, HopRecord, Issuer, RequestInfo};
 use crate::model::{Cause, Certainty, Finding, Link, Micros, Place, Record, Trace, Weight};
@@ -18,6 +19,7 @@ use crate::model::{Cause, Certainty, Finding, Link, Micros, Place, Record, Trace
 pub(super) struct Found {
     finding: Finding,
     trace: usize,
+    knob: Option<Knob>,
     identity: u64,
     place: Place,
 }
@@ -174,7 +176,7 @@ fn assemble(case: &Case<'_, '_>, mut winner: Candidate, outer: usize, status: u1
     }
     dedup(&mut winner.missing);
     let score = (winner.score * 100.0).round() / 100.0;
-    let fix = fix::propose(case, winner.label);
+    let (fix, knob) = fix::propose(case, winner.label).map_or((None, None), |p| (Some(p.fix), p.knob));
     let finding = Finding {
         id: String::new(),
         time: Micros(time.unwrap_or_default()),
@@ -202,6 +204,7 @@ fn assemble(case: &Case<'_, '_>, mut winner: Candidate, outer: usize, status: u1
         identity: identity(&finding, record),
         trace: case.x.trace,
         place: record.map_or(fallback, |r| r.place),
+        knob,
         finding,
     }
 }
@@ -373,6 +376,9 @@ fn identity(finding: &Finding, record: Option<&Record>) -> u64 {
 pub(super) fn identify(mut found: Vec<Found>) -> Vec<(Finding, usize)> {
     // Requests that are alike to the last byte are told apart by their number in order of place.
     found.sort_by_key(|f| (f.identity, f.place.source, f.place.offset));
+    let mut knobs: Vec<(&mut Finding, Option<Knob>)> =
+        found.iter_mut().map(|f| (&mut f.finding, f.knob)).collect();
+    what_if::fill(&mut knobs);
     let mut times: BTreeMap<u64, u64> = BTreeMap::new();
     let mut findings: Vec<(Finding, usize)> = found
         .into_iter()

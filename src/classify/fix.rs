@@ -3,34 +3,51 @@
 use why502_parsers::Product;
 
 use super::case::{Case, origin};
+use super::what_if::{Knob, Need, with_room};
 use super::words::span;
 use crate::limits::setting;
 use crate::model::finding::{Change, Fix, Label};
-use crate::model::{Cause, HopId, Limit, LimitKind, Subtype};
+use crate::model::{Cause, HopId, Limit, LimitKind, Origin, Subtype};
 
 /// An upstream must keep idle connections at least this much longer than the hop before it.
 const MARGIN_US: u64 = 1_000_000;
 
+/// What to change, and the number in it that the failures together decide.
+pub(crate) struct Proposed {
+    /// What to change.
+    pub(crate) fix: Fix,
+    /// The change that a number decides.
+    pub(crate) knob: Option<Knob>,
+}
+
+impl From<Fix> for Proposed {
+    fn from(fix: Fix) -> Self {
+        Self { fix, knob: None }
+    }
+}
+
 /// The change that would have prevented the failure of `case`.
-pub(crate) fn propose(case: &Case<'_, '_>, label: Label) -> Option<Fix> {
-    match label.cause {
-        Cause::KeepAliveRace => Some(race(case, label.subtype)),
-        Cause::ProxyTimeout => Some(timeout(case, label.subtype)),
-        Cause::QueueingDelay => Some(queue(case, label.subtype)),
-        Cause::DroppedConnection => Some(dropped(case, label.subtype)),
-        Cause::InvalidResponse => Some(invalid(case, label.subtype)),
-        Cause::Upstream502 => Some(say(format!(
+pub(crate) fn propose(case: &Case<'_, '_>, label: Label) -> Option<Proposed> {
+    let fix = match label.cause {
+        Cause::KeepAliveRace => return Some(race(case, label.subtype)),
+        Cause::ProxyTimeout => return Some(timeout(case, label.subtype)),
+        Cause::QueueingDelay => queue(case, label.subtype),
+        Cause::DroppedConnection => dropped(case, label.subtype),
+        Cause::InvalidResponse => invalid(case, label.subtype),
+        Cause::Upstream502 => say(format!(
             "look at {}, which made the answer; the hops before it only passed it on",
             case.upstream_name_or_own()
-        ))),
-        Cause::Unexplained => None,
-    }
+        )),
+        Cause::Unexplained => return None,
+    };
+    Some(fix.into())
 }
 
 fn say(summary: impl Into<String>) -> Fix {
     Fix {
         summary: summary.into(),
         changes: Vec::new(),
+        what_if: None,
     }
 }
 
@@ -65,46 +82,35 @@ fn free(case: &Case<'_, '_>, hop: HopId, setting: &str, current: &str, proposed:
     })
 }
 
-fn race(case: &Case<'_, '_>, subtype: Subtype) -> Fix {
+fn race(case: &Case<'_, '_>, subtype: Subtype) -> Proposed {
     let (own, theirs) = (case.own_idle(), case.upstream_idle());
     let (own_us, their_us) = (value(own.as_ref()), value(theirs.as_ref()));
     let upstream = case.upstream_name();
     if subtype == Subtype::SilentMiddleboxDrop {
-        return say(format!(
-            "send TCP keep-alive probes between {} and {upstream} more often than the middlebox forgets, \
-             or keep idle connections for a shorter time",
-            case.name()
-        ));
+        return middlebox(case).into();
     }
-    let mut changes = Vec::new();
+    let idle_us = case.idle_us().map(i64::unsigned_abs);
+    let (mut changes, mut knob) = (Vec::new(), None);
     if let (Some(us), Some(hop)) = (own_us, case.upstream_hop) {
-        changes.extend(change(
+        let us = us + MARGIN_US;
+        changes.extend(change(case, hop, LimitKind::ClientIdle, theirs.as_ref(), us));
+        knob = turned(
             case,
             hop,
+            &changes,
             LimitKind::ClientIdle,
-            theirs.as_ref(),
-            us + MARGIN_US,
-        ));
-        if case.upstream_product() == Some(Product::Node) {
-            // Older releases of Node end a kept connection when its headersTimeout runs out first.
-            let above = format!("{}", (us + 2 * MARGIN_US) / 1_000);
-            changes.extend(
-                free(case, hop, "server.headersTimeout", "60 s, node default", above)
-                    .filter(|_| us + MARGIN_US >= 60_000_000),
-            );
-        }
+            us,
+            Need::Kept(idle_us),
+        );
+        changes.extend(headers_timeout(case, hop, us));
     }
     let shorter = their_us.map(|us| us.saturating_sub(MARGIN_US).max(us / 2));
     if changes.is_empty()
         && let Some(us) = shorter
     {
-        changes.extend(change(
-            case,
-            case.x.hop,
-            LimitKind::UpstreamIdle,
-            own.as_ref(),
-            us,
-        ));
+        let kind = LimitKind::UpstreamIdle;
+        changes.extend(change(case, case.x.hop, kind, own.as_ref(), us));
+        knob = turned(case, case.x.hop, &changes, kind, us, Need::LetGo(idle_us));
     }
     let longer = own_us.map_or_else(
         || "longer".to_owned(),
@@ -114,13 +120,81 @@ fn race(case: &Case<'_, '_>, subtype: Subtype) -> Fix {
         || "for a shorter time than the upstream".to_owned(),
         |us| format!("for at most {}", span(us)),
     );
-    Fix {
+    let fix = Fix {
         summary: format!(
             "let {upstream} keep idle connections {longer}, or let {} keep them {other}: \
-             the side that sends must let go first. Retrying such requests is safe only if they may run twice",
-            case.name()
+             the side that sends must let go first. Retrying such requests is safe only if they may run twice{}",
+            case.name(),
+            otherwise(case.x.product)
         ),
         changes,
+        what_if: None,
+    };
+    Proposed { fix, knob }
+}
+
+/// The knob of the first change, if there is one.
+fn turned(
+    case: &Case<'_, '_>,
+    hop: HopId,
+    changes: &[Change],
+    kind: LimitKind,
+    us: u64,
+    need: Need,
+) -> Option<Knob> {
+    let product = case.survey.world.hops.get(hop.0 as usize)?.product;
+    (!changes.is_empty()).then_some(Knob {
+        at: 0,
+        product,
+        kind,
+        us,
+        need,
+    })
+}
+
+/// Older releases of Node end a kept connection when its headersTimeout runs out first.
+fn headers_timeout(case: &Case<'_, '_>, hop: HopId, idle_us: u64) -> Option<Change> {
+    if case.upstream_product() != Some(Product::Node) || idle_us < 60_000_000 {
+        return None;
+    }
+    let above = format!("{}", (idle_us + MARGIN_US) / 1_000);
+    free(case, hop, "server.headersTimeout", "60 s, node default", above)
+}
+
+fn middlebox(case: &Case<'_, '_>) -> Fix {
+    let probes = match case.x.product {
+        Product::Nginx => " (proxy_socket_keepalive on, with net.ipv4.tcp_keepalive_time below its limit)",
+        Product::Haproxy => " (option srvtcpka, with net.ipv4.tcp_keepalive_time below its limit)",
+        Product::Apache => " (keepalive=On of ProxyPass, with net.ipv4.tcp_keepalive_time below its limit)",
+        _ => "",
+    };
+    say(format!(
+        "send TCP keep-alive probes between {} and {} more often than the middlebox forgets{probes}, \
+         or keep idle connections for a shorter time",
+        case.name(),
+        case.upstream_name()
+    ))
+}
+
+/// What else a sender of `product` can do about lost races.
+const fn otherwise(product: Product) -> &'static str {
+    match product {
+        Product::Haproxy => {
+            ". `http-reuse safe` keeps first requests off used connections; `retry-on conn-failure empty-response` \
+             only where requests may run twice"
+        }
+        Product::Apache => ". `disablereuse=On` gives up reuse for this upstream altogether",
+        Product::Envoy => {
+            ". A retry policy with `reset-before-request,connect-failure` repeats what was never read"
+        }
+        Product::AwsAlb | Product::AwsElb | Product::GcpLb => {
+            ". The balancer's timer is the same for all targets, so the targets have to outlast it"
+        }
+        Product::OpenIg => ". `disableReuseConnection: true` gives up reuse altogether",
+        Product::EdgeMicro => {
+            ". The gateway's `keep_alive_timeout` is for its own clients and does not help here"
+        }
+        _ => "",
     }
 }
 
@@ -128,10 +202,16 @@ fn value(limit: Option<&Limit>) -> Option<u64> {
     limit.and_then(|l| l.value_us)
 }
 
-fn timeout(case: &Case<'_, '_>, subtype: Subtype) -> Fix {
-    let (name, upstream) = (case.name(), case.upstream_name());
+fn timeout(case: &Case<'_, '_>, subtype: Subtype) -> Proposed {
     match subtype {
         Subtype::ResponseHeaderTimeout | Subtype::TotalTimeout => slow(case),
+        _ => other_timeout(case, subtype).into(),
+    }
+}
+
+fn other_timeout(case: &Case<'_, '_>, subtype: Subtype) -> Fix {
+    let (name, upstream) = (case.name(), case.upstream_name());
+    match subtype {
         Subtype::ConnectTimeout => say(format!(
             "find out why {upstream} does not accept connections: a filter that drops packets, a host that is \
              down, or a full accept queue. A longer connect timeout would only hide it; a shorter one lets {name} \
@@ -152,6 +232,7 @@ fn timeout(case: &Case<'_, '_>, subtype: Subtype) -> Fix {
                     .and_then(|us| change(case, case.x.hop, LimitKind::Read, now.as_ref(), us))
                     .into_iter()
                     .collect(),
+                what_if: None,
             }
         }
         Subtype::RequestSendTimeout => say(format!("find out why {upstream} stopped reading the request")),
@@ -164,24 +245,29 @@ fn timeout(case: &Case<'_, '_>, subtype: Subtype) -> Fix {
     }
 }
 
-/// No answer in time. The proposal is what the request would have needed, if that is known.
-fn slow(case: &Case<'_, '_>) -> Fix {
-    let now = case.timer(LimitKind::Read);
+/// No answer in time. The proposal is what the requests would have needed, if that is known.
+fn slow(case: &Case<'_, '_>) -> Proposed {
+    let total = || case.timer(LimitKind::Total);
+    let now = case
+        .timer(LimitKind::Read)
+        .filter(|l| l.value_us.is_some())
+        .or_else(total);
+    let kind = now.as_ref().map_or(LimitKind::Read, |l| l.kind);
     let limit_us = value(now.as_ref()).or(case.x.lasted_us);
     let worked = case
         .beyond
         .and_then(|l| l.outcome.as_ref())
         .and_then(|r| r.duration_us);
-    let needed = worked
-        .filter(|&w| Some(w) > limit_us)
-        .map(|w| (w + w / 5).div_ceil(1_000_000) * 1_000_000)
-        .or(limit_us.map(|us| us * 2));
-    let changes = needed
-        .and_then(|us| change(case, case.x.hop, LimitKind::Read, now.as_ref(), us))
+    // One that was cut off when the sender gave up says nothing of what it needed.
+    let enough = worked.filter(|&w| Some(w) > limit_us.map(|us| us + us / 50));
+    let us = enough.map(with_room).or(limit_us.map(|us| us * 2));
+    let changes: Vec<Change> = us
+        .and_then(|us| change(case, case.x.hop, kind, now.as_ref(), us))
         .into_iter()
         .collect();
+    let knob = us.and_then(|us| turned(case, case.x.hop, &changes, kind, us, Need::Patience(enough)));
     let took = worked.map_or_else(String::new, |w| format!(" (it took {})", span(w)));
-    Fix {
+    let fix = Fix {
         summary: format!(
             "if that duration is normal{took}, raise the timeout of {} and of every hop before it, or answer at once \
              and let the client ask for the result; if not, make {} faster",
@@ -189,7 +275,9 @@ fn slow(case: &Case<'_, '_>) -> Fix {
             case.upstream_name()
         ),
         changes,
-    }
+        what_if: None,
+    };
+    Proposed { fix, knob }
 }
 
 fn queue(case: &Case<'_, '_>, subtype: Subtype) -> Fix {
@@ -218,12 +306,20 @@ fn app_queue(case: &Case<'_, '_>, longer: &str) -> Fix {
         Some(Product::Uvicorn) => ("--workers", "one per core"),
         Some(Product::Iis) => ("processModel maxProcesses", "more processes, after a load test"),
         Some(Product::Apache) => ("MaxRequestWorkers", "more, as far as memory allows"),
+        Some(Product::PhpFpm) => ("pm.max_children", "memory for PHP / memory of one child"),
+        Some(Product::Uwsgi) => ("processes", "one or two per core, or threads"),
+        Some(Product::Ruby) => ("workers", "one per core, and threads"),
+        Some(Product::Tomcat) => ("maxThreads", "more, if the work is waiting and not computing"),
+        Some(Product::Jetty) => (
+            "jetty.threadPool.maxThreads",
+            "more, if the work is waiting and not computing",
+        ),
         _ => ("", ""),
     };
     let changes = case
         .upstream_hop
         .filter(|_| !setting.is_empty())
-        .and_then(|hop| free(case, hop, setting, "not known", more.to_owned()));
+        .and_then(|hop| free(case, hop, setting, &counted(case, hop, setting), more.to_owned()));
     Fix {
         summary: format!(
             "give {} more workers, threads or instances, or shorten what they do; keep slow requests in a pool of \
@@ -231,6 +327,19 @@ fn app_queue(case: &Case<'_, '_>, longer: &str) -> Fix {
             case.upstream_name()
         ),
         changes: changes.into_iter().collect(),
+        what_if: None,
+    }
+}
+
+/// How many there are now, and where that stands.
+fn counted(case: &Case<'_, '_>, hop: HopId, setting: &str) -> String {
+    let counts = case.survey.world.limits.counts(hop);
+    let name = setting.trim_start_matches("processModel ");
+    let found = counts.iter().find(|count| count.setting == name);
+    match found.map(|count| (count.value, &count.origin)) {
+        Some((value, Origin::File { file, line })) => format!("{value}, {file}:{line}"),
+        Some((value, _)) => format!("{value}, given"),
+        None => "not known".to_owned(),
     }
 }
 
@@ -301,6 +410,7 @@ fn crash(case: &Case<'_, '_>) -> Fix {
             case.name()
         ),
         changes: changes.into_iter().collect(),
+        what_if: None,
     }
 }
 
@@ -312,6 +422,8 @@ fn invalid(case: &Case<'_, '_>, subtype: Subtype) -> Fix {
                 Product::Nginx => ("proxy_buffer_size", "4k or 8k, nginx default", "16k"),
                 Product::Apache => ("ResponseFieldSize", "8192, apache default", "16384"),
                 Product::Haproxy => ("tune.bufsize", "16384, haproxy default", "32768"),
+                Product::Squid => ("reply_header_max_size", "64 KB, squid default", "128 KB"),
+                Product::Varnish => ("-p http_resp_hdr_len", "8k, varnish default", "32k"),
                 _ => ("", "", ""),
             };
             let changes = Some(setting)
@@ -323,6 +435,7 @@ fn invalid(case: &Case<'_, '_>, subtype: Subtype) -> Fix {
                     case.name()
                 ),
                 changes: changes.into_iter().collect(),
+                what_if: None,
             }
         }
         Subtype::ProtocolMismatch => say(format!(

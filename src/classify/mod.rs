@@ -26,6 +26,7 @@ mod rules;
 mod survey;
 mod wait;
 mod weigh;
+mod what_if;
 mod words;
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, CommandFactory, Subcommand};
 
 use super::args::{ClockArgs, LookArgs, SourceArgs, WindowArgs};
 use super::formats::{self, FormatsJob};
+use super::lint::{self, LintArgs, LintJob};
 use super::values::{list, outputs, statuses, threads};
 use super::{Cli, deliver, say};
 use crate::error::Error;
@@ -23,6 +24,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Say what each file is, which fields it lacks, and the line of configuration that adds them
     Detect(DetectArgs),
+    /// Hold the timers of servers that follow each other against one another, from their configuration alone
+    Lint(LintArgs),
     /// Write the normalised records of logs as NDJSON or CSV
     Parse(ParseArgs),
     /// List, show and check log formats, built-in and defined in TOML
@@ -227,6 +230,8 @@ pub enum Job {
     },
     /// Say what the files are.
     Detect(Plan),
+    /// Hold timers against each other.
+    Lint(LintJob),
     /// Write their records.
     Parse(ParseJob),
     /// About formats.
@@ -255,6 +260,7 @@ impl Command {
         match self {
             Self::Explain(args) => args.job(),
             Self::Detect(args) => args.plan().map(Job::Detect),
+            Self::Lint(args) => args.job().map(Job::Lint),
             Self::Parse(args) => args.job().map(Job::Parse),
             Self::Formats(args) => Ok(Job::Formats(FormatsJob::new(args.action))),
             Self::Completions { shell } => Ok(Job::Completions(shell)),
@@ -365,6 +371,7 @@ pub fn perform(job: &Job, now_us: i64) -> Result<u8, Error> {
         }
         Job::Explain { request, plan } => explain(&run::settle(plan)?, request, now_us),
         Job::Detect(plan) => detect(&run::settle(plan)?, now_us),
+        Job::Lint(job) => lint::perform(job),
         Job::Parse(job) => parse(job, now_us),
         Job::Formats(job) => formats::perform(job),
         Job::Completions(shell) => {

@@ -14,7 +14,7 @@ use super::commands::{FormatsAction, to_stdout};
 use super::{say, values};
 use crate::error::Error;
 use crate::report::entries::PLACE_FIELDS;
-use crate::report::{detect, explain, json};
+use crate::report::{detect, explain, json, lint};
 use crate::run;
 
 /// A definition is wrong.
@@ -43,13 +43,14 @@ pub(super) fn perform(job: &FormatsJob) -> Result<u8, Error> {
             let schema = match name.as_str() {
                 "findings" => json::schema(),
                 "detect" => detect::schema(),
+                "lint" => lint::schema(),
                 "explain" => explain::schema(),
                 other => {
                     let what = format!("no schema is called '{other}'");
                     return Err(Error::usage(
                         "formats schema",
                         what,
-                        "valid: findings, detect, explain",
+                        "valid: findings, detect, explain, lint",
                     ));
                 }
             };

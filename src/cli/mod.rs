@@ -7,6 +7,7 @@ mod args;
 mod commands;
 mod deliver;
 mod formats;
+mod lint;
 pub mod say;
 mod values;
 

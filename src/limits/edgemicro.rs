@@ -1,15 +1,17 @@
-//! Edge Microgateway configuration: the `edgemicro` section of `<org>-<env>-config.yaml`.
+//! Edge Microgateway configuration: the `edgemicro` section of `<org>-<env>-config.yaml`, and the proxies of the copy
+//! that the gateway keeps (`<org>-<env>-cache-config.yaml`).
 //!
-//! Only the section's own scalar keys are read, which needs no YAML library. The keep-alive and header timers
-//! are in milliseconds, the request timer in seconds. Source: Apigee Edge Microgateway documentation.
+//! The keep-alive and header timers are in milliseconds, the request timer in seconds. Source: Apigee Edge Microgateway
+//! documentation.
 
 use std::path::Path;
-use std::rc::Rc;
 
 use why502_parsers::Product;
 
+use super::doc::trees;
 use super::include::Reading;
-use super::text::{At, LimitMap, duration_us, put};
+use super::text::{Target, millis, seconds};
+use super::tree::Tree;
 use super::{Route, ServerConfig};
 use crate::model::LimitKind;
 use crate::model::finding::Problem;
@@ -17,53 +19,59 @@ use crate::model::finding::Problem;
 /// Reads one configuration file.
 ///
 /// # Errors
-/// A problem that names the file if it cannot be read.
+/// A problem that names the file if it cannot be read or parsed.
 pub(super) fn read(file: &Path, shown: &str, reading: &mut Reading) -> Result<ServerConfig, Problem> {
-    let text = reading.main(file, shown)?;
-    let name: Rc<str> = Rc::from(shown);
+    let (doc, trees) = trees(file, shown, reading)?;
     let mut config = ServerConfig::new(Product::EdgeMicro, shown);
-    let mut limits = LimitMap::new();
-    let mut inside = false;
-    let mut margin = None;
-    for (index, line) in text.lines().enumerate() {
-        let body = line.trim_start();
-        if body.is_empty() || body.starts_with('#') {
-            continue;
+    let mut general = Route::default();
+    for section in trees.iter().filter_map(|tree| tree.get("edgemicro")) {
+        let port = section.text_of("port");
+        if !port.is_empty() {
+            config
+                .listens
+                .push(format!("{}:{port}", section.text_of("address")));
         }
-        let indent = line.len() - body.len();
-        if indent == 0 {
-            inside = body.trim_end() == "edgemicro:";
-            margin = None;
-            continue;
-        }
-        // Deeper keys belong to sections within (`logging:`), which have keys of the same names.
-        if !inside || indent != *margin.get_or_insert(indent) {
-            continue;
-        }
-        let Some((key, value)) = body.split_once(':') else {
-            continue;
-        };
-        let value = value.split(" #").next().unwrap_or_default().trim();
-        let at = At {
-            file: Rc::clone(&name),
-            line: u32::try_from(index + 1).unwrap_or(u32::MAX),
-        };
-        let (kind, bare_us) = match key {
-            "port" => {
-                config.listens.push(format!(":{value}"));
-                continue;
+        for (key, kind, unit) in [
+            (
+                "keep_alive_timeout",
+                LimitKind::ClientIdle,
+                millis as fn(&str) -> Option<u64>,
+            ),
+            ("request_timeout", LimitKind::Read, seconds),
+        ] {
+            if let Some(value) = section.get(key) {
+                let setting = format!("edgemicro.{key}");
+                doc.put(
+                    &mut general.limits,
+                    kind,
+                    &setting,
+                    value.line,
+                    value.text(),
+                    unit,
+                );
             }
-            "keep_alive_timeout" => (LimitKind::ClientIdle, 1_000),
-            "request_timeout" => (LimitKind::Read, 1_000_000),
-            _ => continue,
-        };
-        if let Some(us) = duration_us(value, bare_us) {
-            put(&mut limits, at.limit(kind, &format!("edgemicro.{key}"), Some(us)));
         }
     }
-    config.routes.push(Route {
-        limits,
-        ..Route::default()
-    });
+    let proxies = trees.iter().flat_map(|tree| tree.list("proxies"));
+    let routes: Vec<Route> = proxies.map(|proxy| route(proxy, &general)).collect();
+    config.routes.push(general);
+    config.routes.extend(routes);
     Ok(config)
+}
+
+/// A proxy's base path and target, with the gateway's own timers.
+fn route(proxy: &Tree, general: &Route) -> Route {
+    let target = Target::parse(proxy.text_of("url"));
+    let path = proxy.text_of("base_path");
+    Route {
+        path: if path == "/" {
+            String::new()
+        } else {
+            path.to_owned()
+        },
+        tls: target.is_tls(),
+        upstreams: vec![(String::new(), target.with_port())],
+        limits: general.limits.clone(),
+        ..Route::default()
+    }
 }

@@ -112,6 +112,27 @@ impl Limits {
         addresses
     }
 
+    /// The limit of `kind` on one of the routes of `hop`: given, else the route's own, else what holds for all routes,
+    /// else the product's default.
+    pub fn of_route(&self, hop: HopId, route: &Route, kind: LimitKind) -> Option<Limit> {
+        let general = || {
+            let for_all = |own: &&Route| own.hosts.is_empty() && own.path.is_empty() && own.group.is_empty();
+            let mut routes = self.routes(hop).filter(|own| !own.leads_on()).filter(for_all);
+            routes.find_map(|own| own.limits.get(&kind))
+        };
+        self.given
+            .get(&(hop, kind))
+            .or_else(|| route.limits.get(&kind))
+            .or_else(general)
+            .cloned()
+            .or_else(|| defaults::limit(*self.products.get(&hop)?, kind))
+    }
+
+    /// The limit of `kind` of `hop` towards those that send to it.
+    pub fn front(&self, hop: HopId, kind: LimitKind) -> Option<Limit> {
+        self.get(hop, kind, &Scope::default())
+    }
+
     /// Every route of `hop`, in the order of its configuration.
     pub fn routes(&self, hop: HopId) -> impl Iterator<Item = &Route> {
         let routes = self.routes.get(&hop).map(Vec::as_slice).unwrap_or_default();

@@ -182,6 +182,23 @@ pub struct Retry {
     pub timeout_us: Option<u64>,
 }
 
+impl Route {
+    /// A route that says nothing.
+    pub const NOTHING: Self = Self {
+        hosts: Vec::new(),
+        path: String::new(),
+        matching: Matching::Prefix,
+        group: String::new(),
+        upstreams: Vec::new(),
+        tls: false,
+        pooled: None,
+        limits: BTreeMap::new(),
+        retry: None,
+        max_requests: None,
+        slots: None,
+    };
+}
+
 impl Retry {
     /// Whether an attempt that got no answer in time is made again, as against one that got no connection.
     pub fn covers_timeouts(&self) -> bool {

@@ -370,6 +370,26 @@ pub struct Fix {
     pub summary: String,
     /// Setting by setting.
     pub changes: Vec<Change>,
+    /// How many failures of this kind the value proposed would have saved; absent where the logs do not show it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub what_if: Option<WhatIf>,
+}
+
+/// What a value would have saved, from what the logs show of the failures of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WhatIf {
+    /// The value, in words.
+    pub value: String,
+    /// The same in milliseconds.
+    pub value_ms: u64,
+    /// Failures that it would have saved.
+    pub saved: u64,
+    /// Failures of this kind between these hops.
+    pub total: u64,
+    /// Those of them of which the logs show what they needed; the others are not counted as saved.
+    pub known: u64,
+    /// What has to hold for that.
+    pub assumption: String,
 }
 
 /// One setting.

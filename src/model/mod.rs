@@ -7,6 +7,7 @@ pub mod hop;
 pub mod ids;
 pub mod input;
 pub mod limit;
+pub mod lint;
 pub mod record;
 pub mod shift;
 pub mod stats;

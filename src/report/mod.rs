@@ -8,6 +8,7 @@ pub mod entries;
 pub mod escape;
 pub mod explain;
 pub mod json;
+pub mod lint;
 pub mod progress;
 pub mod style;
 pub mod summary;

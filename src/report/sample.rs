@@ -261,6 +261,7 @@ fn race(n: u32, seconds: f64) -> Finding {
             current: "5 s, product default".into(),
             proposed: "76 s".into(),
         }],
+        what_if: None,
     });
     finding
 }
@@ -322,6 +323,7 @@ fn slow(n: u32, seconds: f64) -> Finding {
             current: "60 s, reports/httpd.conf:12".into(),
             proposed: "90 s".into(),
         }],
+        what_if: None,
     });
     finding
 }

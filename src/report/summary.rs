@@ -133,6 +133,7 @@ mod tests {
             finding.fix = Some(Fix {
                 summary: at.to_string(),
                 changes: Vec::new(),
+                what_if: None,
             });
         }
         let summary = summarise(&findings, &[], &BTreeMap::new(), 0);

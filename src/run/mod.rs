@@ -12,6 +12,7 @@ mod idle;
 mod inputs;
 mod lines_before;
 mod look;
+mod lint;
 mod parse;
 mod passes;
 mod pieces;
@@ -46,6 +47,7 @@ use passes::Reading;
 pub use crate::sniff::definition_files;
 pub use detect::detect;
 pub use explain::explain;
+pub use lint::lint;
 pub use parse::{Filter, Parsed, parse};
 pub use settle::settle;
 

@@ -7,7 +7,7 @@ use super::coverage::in_trouble;
 use super::page::{Page, Role};
 use super::words::{counted, grouped, percent};
 use super::{Entry, View, read_span};
-use crate::model::finding::{CauseCount, Change, Finding, NearMiss};
+use crate::model::finding::{CauseCount, Change, Finding, NearMiss, WhatIf};
 use crate::model::{Certainty, Micros};
 
 /// Things that coincided which are shown unless `-v` is given.
@@ -137,7 +137,10 @@ fn entry(page: &mut Page<'_>, view: &View<'_>, entry: &Entry<'_>) -> io::Result<
     match &cause.fix {
         Some(fix) => {
             page.block(hang, (Role::Good, "fix: "), &[(Role::Plain, &fix.summary)])?;
-            fix.changes.iter().try_for_each(|c| change(page, hang + 5, c))
+            fix.changes.iter().try_for_each(|c| change(page, hang + 5, c))?;
+            fix.what_if
+                .as_ref()
+                .map_or(Ok(()), |what_if| saved(page, hang + 5, what_if))
         }
         None => to_decide(page, hang, &entry.findings),
     }
@@ -205,6 +208,32 @@ fn coincided(page: &mut Page<'_>, view: &View<'_>, entry: &Entry<'_>, indent: us
         indent,
         (Role::Warn, "at that time: "),
         &[(Role::Plain, &parts.join("; "))],
+    )
+}
+
+/// `61 s would have saved 15 of 16: ...`.
+fn saved(page: &mut Page<'_>, indent: usize, what_if: &WhatIf) -> io::Result<()> {
+    let WhatIf {
+        value,
+        saved,
+        total,
+        known,
+        assumption,
+        ..
+    } = what_if;
+    let unknown = match total - known {
+        0 => String::new(),
+        n => format!(" (of {} the logs do not show what they needed)", grouped(n)),
+    };
+    let text = format!(
+        "would have saved {} of {}{unknown}, if {assumption}",
+        grouped(*saved),
+        grouped(*total)
+    );
+    page.block(
+        indent,
+        (Role::Plain, ""),
+        &[(Role::Title, value), (Role::Dim, &text)],
     )
 }
 

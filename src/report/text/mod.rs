@@ -6,6 +6,7 @@ mod coverage;
 pub(super) mod detect;
 mod evidence;
 pub(super) mod explain;
+pub(super) mod lint;
 mod page;
 mod words;
 
