@@ -24,8 +24,8 @@ seconds, Varnish keeps them for a minute: a GET that meets the close is fetched 
 connection, a POST ends in 503. The application is killed once while it is busy.
 
 Alternatives: a lost race is `fin_before_request` or `rst_on_reuse`, and Varnish says `HTC eof` of
-both as of FIN, RST and half a header, so `premature_close` and `reset_before_response` are both right
-for those. After a failed connect Varnish does not try again for 10 s or 250 ms and says so with the error of
+both as of FIN, RST, half a header and something that is not HTTP, so `premature_close` and
+`reset_before_response` are both right for those. After a failed connect Varnish does not try again for 10 s or 250 ms and says so with the error of
 the first time: `refused`, and `no_live_upstream` is right too.
 """
 
@@ -183,6 +183,7 @@ FAULTS = (
           story="the application closed in the middle of the response header"),
     Fault("garbage", "invalid_response", "malformed_header", VARNISH, (503,), "garbage=40",
           ("GET", "POST"), ("/api/delivery-dates", "/checkout"), 6,
+          alternatives=("premature_close", "reset_before_response"),
           story="the application sent something that is not HTTP"),
     Fault("header_too_big", "invalid_response", "header_too_big", VARNISH, (503,), "bighdr=40000",
           ("GET", "POST"), ("/account/settings", "/login"), 6,
