@@ -373,6 +373,12 @@ pub trait LineParser: Send {
         let _ = line;
         None
     }
+
+    /// How many bytes of the lines before a part of a file the parser has to be given first for it to read the part as in
+    /// the whole file, because it remembers some: see [`crate::engine::memory`]. Zero where every record is read for itself.
+    fn lead_in(&self) -> usize {
+        0
+    }
 }
 
 /// A format made ready for one file: whatever had to be learnt from its head has been learnt.

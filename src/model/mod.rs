@@ -18,7 +18,7 @@ pub use finding::{Cause, Certainty, Finding, Report, Subtype, Weight};
 pub use hop::{Hop, HopId};
 pub use input::{Coding, Input};
 pub use limit::{Limit, LimitKind, Origin};
-pub use record::{Attempt, Place, Record, SourceId};
+pub use record::{Attempt, Place, RECORD_MOST, Record, SourceId};
 pub use shift::{Fold, Shift};
 pub use stats::Stats;
 pub use time::Micros;

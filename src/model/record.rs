@@ -5,6 +5,10 @@ use why502_parsers::entry::{Kind, Level, Marks, Signal};
 
 use super::HopId;
 
+/// Longest record of several lines that is read whole, in bytes beyond its first line; what goes on beyond is read line
+/// by line.
+pub const RECORD_MOST: usize = 64 << 10;
+
 /// Index of an input file in the run's list of inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SourceId(pub u32);

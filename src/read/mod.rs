@@ -5,6 +5,7 @@
 mod content;
 mod lines;
 mod places;
+mod record;
 mod source;
 
 use std::io::Read;
@@ -15,6 +16,7 @@ use crate::model::{Coding, Input};
 
 pub use content::{Content, is_events, is_forwarded, is_json_document};
 pub use places::{line_at, lines_at};
+pub use record::{Begins, read_records};
 pub use source::At;
 
 /// How much is read at once, in bytes.

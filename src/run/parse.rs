@@ -207,8 +207,8 @@ impl Writer<'_> {
         // One scanner for the whole file, so that it counts the lines and meets every directive.
         let mut scanner = reading.scanner(0);
         let mut block = Vec::new();
-        for span in read::spans(reading.input, BLOCK)? {
-            let result = read::read_span(reading.input, &span, &mut block, &mut |chunk| {
+        for span in reading.spans(&read::whole(reading.input), BLOCK)? {
+            let result = reading.read(&span, &mut block, &mut |chunk| {
                 if self.failed.is_none() {
                     self.chunk(&mut scanner, &chunk, reading, hop);
                     self.flush();

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::model::finding::Problem;
 use crate::model::{Input, Record, SourceId, ids};
 use crate::plan::Zone;
-use crate::read::{self, Span};
+use crate::read::{self, Begins, Chunk, Span};
 use crate::report::progress::Progress;
 use crate::select::Scanner;
 use crate::select::gather::{Gathered, Gatherer, Wanted};
@@ -94,14 +94,59 @@ impl<'a> Reading<'a> {
         self.detected.prepared.open(&[]).begins(&[]).is_some()
     }
 
-    /// How large its spans are. Where records go on over several lines it is read as one, so that what a record is
-    /// does not depend on where a span begins.
-    fn span_bytes(&self) -> u64 {
-        if self.joins() { u64::MAX } else { self.block_bytes }
+    /// Tells where a record begins, if records go on over several lines of the file.
+    fn begins(&self) -> Option<impl Fn(&[u8]) -> bool + use<>> {
+        let parser = self.detected.prepared.open(&[]);
+        let joins = self.detected.wrapper.is_empty() && parser.begins(&[]).is_some();
+        joins.then(|| move |line: &[u8]| parser.begins(line) == Some(true))
     }
 
-    /// A scanner for the part that begins at `offset`.
+    /// The parts of its `part`, of about `block_bytes` each, that begin where a line and a record do.
+    ///
+    /// # Errors
+    /// As [`read::read_span`].
+    pub(super) fn spans(&self, part: &Span, block_bytes: u64) -> Result<Vec<Span>, Error> {
+        let spans = read::parts(self.input, part, block_bytes);
+        let begins = self.begins();
+        let begins: Option<&Begins<'_>> = begins.as_ref().map(|begins| begins as &Begins<'_>);
+        pieces::aligned(self.input, self.detected.wrapper, begins, spans)
+    }
+
+    /// Reads the part that is `span`, records whole.
+    ///
+    /// # Errors
+    /// As [`read::read_span`].
+    pub(super) fn read(
+        &self,
+        span: &Span,
+        buffer: &mut Vec<u8>,
+        visit: &mut dyn FnMut(Chunk<'_>),
+    ) -> Result<(), Error> {
+        let begins = self.begins();
+        let begins: Option<&Begins<'_>> = begins.as_ref().map(|begins| begins as &Begins<'_>);
+        read::read_records(self.input, span, buffer, begins, visit)
+    }
+
+    /// A scanner for the part that begins at `offset`, which knows what its parser remembers of the lines before.
     pub(super) fn scanner(&self, offset: u64) -> Scanner {
+        let mut scanner = self.fresh(offset);
+        let lead_in = (scanner.lead_in() as u64).min(offset);
+        if lead_in > 0 {
+            let before = Span {
+                offset: offset - lead_in,
+                len: lead_in,
+            };
+            // What cannot be read here cannot be read where it counts, and is said there.
+            let _ = read::read_span(self.input, &before, &mut Vec::new(), &mut |chunk| {
+                scanner.scan(chunk.bytes, chunk.offset, |_, _, _| {});
+            });
+            scanner.restart();
+        }
+        scanner
+    }
+
+    /// A scanner that has read nothing yet.
+    fn fresh(&self, offset: u64) -> Scanner {
         let before = self.directives.iter().take_while(|(at, _)| *at < offset).last();
         let preamble = before.map_or(&[][..], |(_, line)| line.as_slice());
         Scanner::new(
@@ -162,8 +207,7 @@ fn tasks<'r, 'a>(readings: &'r [Reading<'a>]) -> Result<Vec<Task<'r, 'a>>, Error
     let mut tasks = Vec::new();
     for reading in readings {
         let Some(part) = &reading.part else { continue };
-        let spans = read::parts(reading.input, part, reading.span_bytes());
-        let spans = pieces::aligned(reading.input, reading.detected.wrapper, spans)?;
+        let spans = reading.spans(part, reading.block_bytes)?;
         tasks.extend(spans.into_iter().map(|span| Task { reading, span }));
     }
     // Whole compressed files take longest; begun last they would keep one thread busy alone.
@@ -183,7 +227,7 @@ pub(super) fn survey(
     let run = |buffer: &mut Vec<u8>, task: &Task<'_, '_>| {
         let scanner = task.reading.scanner(task.span.offset);
         let mut surveyor = Surveyor::new(scanner, task.reading.whence, task.span.offset, wanted);
-        let result = read::read_span(task.reading.input, &task.span, buffer, &mut |chunk| {
+        let result = task.reading.read(&task.span, buffer, &mut |chunk| {
             surveyor.chunk(chunk.bytes, chunk.offset);
             progress.add(chunk.bytes.len() as u64);
         });
@@ -224,7 +268,7 @@ pub(super) fn gather(
         let scanner = reading.scanner(task.span.offset);
         let mut gatherer = Gatherer::new(scanner, whence, wanted, probe, directive);
         // What broke in the first pass breaks again; it was reported then.
-        let _ = read::read_span(reading.input, &task.span, buffer, &mut |chunk| {
+        let _ = reading.read(&task.span, buffer, &mut |chunk| {
             gatherer.chunk(chunk.bytes, chunk.offset);
             progress.add(chunk.bytes.len() as u64);
         });
@@ -351,7 +395,7 @@ pub(super) fn tally(readings: &[Reading<'_>], progress: &Progress) -> Result<Tal
         let mut scanner = task.reading.scanner(task.span.offset);
         let mut tally = Tally::default();
         // What breaks here broke in the first pass; it was reported then.
-        let _ = read::read_span(task.reading.input, &task.span, buffer, &mut |chunk| {
+        let _ = task.reading.read(&task.span, buffer, &mut |chunk| {
             scanner.scan(chunk.bytes, chunk.offset, |scanned, _, _| {
                 if let Scanned::Entry(entry) = scanned {
                     tally.add(entry);

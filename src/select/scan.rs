@@ -1,9 +1,11 @@
 //! From a block's bytes to entries, line by line, whatever stands around the lines.
 
+use why502_parsers::engine::memory;
 use why502_parsers::entry::{Kind, Stamp, Zone as StampZone};
 use why502_parsers::wrap::{Layers, Outer, Peeler};
 use why502_parsers::{Entry, Line, LineError, LineParser, bytes};
 
+use crate::model::RECORD_MOST;
 use crate::plan::{CivilClock, Zone, window};
 
 /// Where a line stands within the part of the input that is being scanned.
@@ -41,9 +43,6 @@ pub struct Unread<'e> {
     /// Whether the line has an end.
     pub is_ended: bool,
 }
-
-/// Longest record of several lines that is read whole, in bytes; what goes on beyond is read line by line.
-const RECORD_MOST: usize = 64 << 10;
 
 /// Parses the lines of consecutive chunks of one input.
 pub struct Scanner {
@@ -86,6 +85,19 @@ impl Scanner {
     pub fn within(mut self, keep: Option<(i64, i64)>) -> Self {
         self.reader.keep = keep;
         self
+    }
+
+    /// How many bytes before a part of the file have to be scanned for the part to be read as in the whole file.
+    pub fn lead_in(&self) -> usize {
+        let parser = &self.reader.parser;
+        let is_apart = self.peeler.is_some() && parser.begins(b"").is_some();
+        // Of wrapped records the lines come one by one, and the later ones are told by the first.
+        parser.lead_in().max(if is_apart { memory::LEAD_IN } else { 0 })
+    }
+
+    /// Counts lines from here on.
+    pub fn restart(&mut self) {
+        self.index = 0;
     }
 
     /// Lines seen so far.

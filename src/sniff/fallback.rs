@@ -42,4 +42,8 @@ impl LineParser for Parser {
         entry.clear();
         self.builtin.parse(line, entry).map_err(|_| error)
     }
+
+    fn lead_in(&self) -> usize {
+        self.declared.lead_in().max(self.builtin.lead_in())
+    }
 }

@@ -158,6 +158,11 @@ impl LineParser for Parser {
         }
         Err(error)
     }
+
+    fn lead_in(&self) -> usize {
+        self.0.iter().map(|format| format.lead_in()).max().unwrap_or(0)
+    }
+
     /// A line begins a record if any of the formats says so; lines go on only where all formats know that they do.
     fn begins(&self, line: &[u8]) -> Option<bool> {
         self.0

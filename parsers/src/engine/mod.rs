@@ -12,6 +12,7 @@ pub mod json_format;
 mod json_keys;
 pub mod json_record;
 pub(crate) mod json_strings;
+pub mod memory;
 pub mod paste_apache;
 pub mod paste_caddy;
 pub mod paste_envoy;

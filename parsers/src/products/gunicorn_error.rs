@@ -9,6 +9,7 @@ use std::sync::Arc;
 use memchr::memmem;
 
 use crate::bytes;
+use crate::engine::memory::{self, Memory};
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
@@ -58,11 +59,12 @@ impl Prepared for GunicornError {
 struct Parser {
     cache: DayCache,
     /// The worker that was last found too slow: it is the one that is killed next.
-    timed_out: Option<u32>,
+    timed_out: Memory<u32>,
 }
 
 impl LineParser for Parser {
     fn parse<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError> {
+        self.timed_out.pass(line);
         if line.is_empty() {
             return Ok(Line::Directive);
         }
@@ -89,6 +91,10 @@ impl LineParser for Parser {
         entry.error = text;
         self.fill(text, writer, entry);
         Ok(Line::Entry)
+    }
+
+    fn lead_in(&self) -> usize {
+        memory::LEAD_IN
     }
 }
 
@@ -123,7 +129,7 @@ impl Parser {
         };
         entry.method = method;
         entry.path = if path == b"(no URI read)" { &[] } else { path };
-        let fault = if self.timed_out == Some(writer) {
+        let fault = if self.timed_out.get() == Some(writer) {
             Fault::WorkerTimedOut
         } else {
             Fault::Other
@@ -135,14 +141,16 @@ impl Parser {
         let starts = |start: &str| text.starts_with(start.as_bytes());
         let has = |needle: &str| memmem::find(text, needle.as_bytes()).is_some();
         if starts("WORKER TIMEOUT") {
-            self.timed_out = worker;
+            self.timed_out.set(worker);
             return Some(Fault::WorkerTimedOut);
         }
         if starts("Worker (pid:") {
             let killed = has("SIGKILL") || has("signal 9");
             let orderly = has("SIGTERM") || has("signal 15") || has("SIGINT") || has("SIGQUIT");
             return Some(match () {
-                () if self.timed_out.is_some() && self.timed_out == worker => Fault::WorkerTimedOut,
+                () if self.timed_out.get().is_some() && self.timed_out.get() == worker => {
+                    Fault::WorkerTimedOut
+                }
                 () if killed => Fault::OutOfMemory,
                 () if orderly => Fault::Stopping,
                 () => Fault::WorkerCrashed,

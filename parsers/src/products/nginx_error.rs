@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::bytes::{filled, number};
 use crate::engine::errno;
+use crate::engine::memory::{self, Memory};
 use crate::engine::slot;
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
@@ -62,6 +63,8 @@ struct NginxErrorParser {
     access: Option<NginxParser>,
     /// Whether other lines than the error log's own are refused.
     alone: bool,
+    /// The message of the record above has not ended yet: it belongs to a connection and does not say whose.
+    open: Memory<()>,
 }
 
 impl LineParser for NginxErrorParser {
@@ -69,10 +72,13 @@ impl LineParser for NginxErrorParser {
         if line.is_empty() {
             return Ok(Line::Directive);
         }
+        self.open.pass(line);
         if let Some(read) = read(line, entry, &mut self.day) {
+            let is_open = entry.connection.is_some() && !has_client(line);
+            self.open.set(is_open.then_some(()));
             return read;
         }
-        if !looks_foreign(line) {
+        if !looks_foreign(line) && self.goes_on(line) {
             return Ok(Line::Continuation);
         }
         if self.alone {
@@ -82,6 +88,42 @@ impl LineParser for NginxErrorParser {
             .get_or_insert_with(NginxParser::new)
             .parse(line, entry)
     }
+
+    fn lead_in(&self) -> usize {
+        memory::LEAD_IN
+    }
+}
+
+impl NginxErrorParser {
+    /// Whether a line without time belongs to the message above it: what a script wrote, up to the line that names the
+    /// client, or the trace of a script.
+    fn goes_on(&mut self, line: &[u8]) -> bool {
+        let was_open = self.open.get().is_some();
+        if was_open && has_client(line) {
+            self.open.set(None);
+        }
+        was_open || is_trace(line)
+    }
+}
+
+/// Whether the context of a message begins in `line`.
+fn has_client(line: &[u8]) -> bool {
+    memchr::memmem::find(line, b", client: ").is_some()
+}
+
+/// A line of a trace of Lua or PHP.
+fn is_trace(line: &[u8]) -> bool {
+    let starts = [
+        "\t",
+        " ",
+        "#",
+        "stack traceback:",
+        "Stack trace:",
+        "coroutine ",
+        "PHP ",
+        "thrown in ",
+    ];
+    starts.iter().any(|start| line.starts_with(start.as_bytes())) || has_client(line)
 }
 
 /// Reads a line of the error log; `None` if it does not begin with a time as the error log has it.

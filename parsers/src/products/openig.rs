@@ -23,6 +23,7 @@ use memchr::memmem;
 use super::java_text::{self, Reader};
 use super::jvm;
 use crate::bytes;
+use crate::engine::memory::{self, Memory};
 use crate::entry::{Entry, Kind, Level, Marks, Phase, Signal, Stamp};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
@@ -85,13 +86,14 @@ impl Prepared for PreparedIg {
 struct Parser {
     reader: Reader,
     /// What a thread's timer printed last, for the outcome that follows it.
-    elapsed: Option<(Option<u64>, u64)>,
+    elapsed: Memory<(Option<u64>, u64)>,
     /// As in [`java_text::further`].
     pending: Option<(Option<Stamp>, Option<u64>)>,
 }
 
 impl LineParser for Parser {
     fn parse<'a>(&mut self, record: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError> {
+        self.elapsed.pass(record);
         let (line, rest) = jvm::split(record);
         if line.is_empty() {
             return Ok(Line::Directive);
@@ -115,13 +117,17 @@ impl LineParser for Parser {
         let begun = Self::new(None).head(line, &mut Entry::default()).is_some();
         Some(begun || java_text::foreign(line))
     }
+
+    fn lead_in(&self) -> usize {
+        memory::LEAD_IN
+    }
 }
 
 impl Parser {
     fn new(midnight_us: Option<i64>) -> Self {
         Self {
             reader: Reader::new(midnight_us),
-            elapsed: None,
+            elapsed: Memory::default(),
             pending: None,
         }
     }
@@ -161,7 +167,7 @@ impl Parser {
         if let Some(us) = elapsed_us(message) {
             entry.kind = Kind::Note;
             entry.duration_us = Some(us);
-            self.elapsed = Some((entry.thread, us));
+            self.elapsed.set(Some((entry.thread, us)));
         } else if let Some(response) = after(message, b"Response [Status: ") {
             self.fill_outcome(response, rest, entry);
         } else if memmem::find(message, b"An error occurred while processing the request").is_some() {

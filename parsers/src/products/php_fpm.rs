@@ -12,6 +12,7 @@ use std::sync::Arc;
 use memchr::memmem;
 
 use crate::bytes::{self, decimal_scaled};
+use crate::engine::memory::{self, Memory};
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
@@ -58,11 +59,12 @@ impl Prepared for PhpFpm {
 struct Parser {
     day: DayCache,
     /// The child whose request was found too long last: it is the one that is killed next.
-    timed_out: Option<u32>,
+    timed_out: Memory<u32>,
 }
 
 impl LineParser for Parser {
     fn parse<'a>(&mut self, record: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError> {
+        self.timed_out.pass(record);
         let (line, rest) = super::jvm::split(record);
         if line.is_empty() {
             return Ok(Line::Directive);
@@ -91,6 +93,10 @@ impl LineParser for Parser {
     fn begins(&self, line: &[u8]) -> Option<bool> {
         Some(stamped(line, &mut DayCache::default()).is_some() || !goes_on(line))
     }
+
+    fn lead_in(&self) -> usize {
+        memory::LEAD_IN
+    }
 }
 
 impl Parser {
@@ -100,10 +106,10 @@ impl Parser {
             return;
         }
         match &mut entry.signal {
-            Some(signal) if signal.fault == Fault::WorkerTimedOut => self.timed_out = entry.pid,
+            Some(signal) if signal.fault == Fault::WorkerTimedOut => self.timed_out.set(entry.pid),
             Some(signal)
                 if matches!(signal.fault, Fault::Stopping | Fault::WorkerCrashed)
-                    && self.timed_out == entry.pid =>
+                    && self.timed_out.get() == entry.pid =>
             {
                 signal.fault = Fault::WorkerTimedOut;
             }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use memchr::memmem;
 
 use crate::bytes::{self, number};
+use crate::engine::memory::{self, Memory};
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
@@ -61,11 +62,12 @@ impl Prepared for Uwsgi {
 struct Parser {
     day: DayCache,
     /// The worker that last met the server's own limit: it is the one that dies next.
-    timed_out: Option<u32>,
+    timed_out: Memory<u32>,
 }
 
 impl LineParser for Parser {
     fn parse<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError> {
+        self.timed_out.pass(line);
         if line.is_empty() {
             return Ok(Line::Directive);
         }
@@ -87,6 +89,10 @@ impl LineParser for Parser {
         // The application prints into the same stream, tracebacks and all.
         Ok(Line::Continuation)
     }
+
+    fn lead_in(&self) -> usize {
+        memory::LEAD_IN
+    }
 }
 
 impl Parser {
@@ -96,8 +102,8 @@ impl Parser {
             return;
         }
         match &mut entry.signal {
-            Some(signal) if signal.fault == Fault::WorkerTimedOut => self.timed_out = entry.pid,
-            Some(signal) if signal.fault == Fault::WorkerCrashed && self.timed_out == entry.pid => {
+            Some(signal) if signal.fault == Fault::WorkerTimedOut => self.timed_out.set(entry.pid),
+            Some(signal) if signal.fault == Fault::WorkerCrashed && self.timed_out.get() == entry.pid => {
                 signal.fault = Fault::WorkerTimedOut;
             }
             _ => {}
