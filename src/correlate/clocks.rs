@@ -24,6 +24,8 @@ pub struct Fit {
     pub compared: u32,
     /// Whether the pairs were matched by id.
     pub by_id: bool,
+    /// Whether a log of the two has coarse stamps.
+    pub coarse: bool,
     /// Whether the pairs agree with it all the time; otherwise a clock was set in between.
     pub steady: bool,
     /// Of the requests (or kinds of request) that both logged, how many took longer in the outer log, less how many
@@ -48,23 +50,41 @@ const FEWEST: u32 = 5;
 /// Offsets beyond this are not clocks but different days.
 const FARTHEST_US: i64 = 26 * 3_600_000_000;
 
+/// Stamps from here on are coarse.
+const COARSE_US: u32 = 100_000;
+
 /// Time in the network and in kernel queues that may show on one side only.
 const TOLERANCE_US: i64 = 1_000;
 
 /// How `inner` fits into `outer`, or `None` if too few requests agree on any offset.
 pub fn fit(outer: &Sketch, inner: &Sketch) -> Option<Fit> {
-    let by_id = best(intervals(outer.ids(), inner.ids()), true);
+    let by_id = best(intervals(outer.ids(), inner.ids(), &|_, _| true), true);
     if let Some(fit) = by_id {
         return Some(Fit {
             longer: longer(outer.ids(), inner.ids()),
+            coarse: is_coarse(outer.ids()) || is_coarse(inner.ids()),
             ..fit
         });
     }
-    let fit = best(intervals(outer.requests(), inner.requests()), false)?;
+    // Requests of one kind are told apart by how long they took, where both logs say it.
+    let told_apart = intervals(outer.requests(), inner.requests(), &lasted_alike);
+    let any = || best(intervals(outer.requests(), inner.requests(), &|_, _| true), false);
+    let fit = best(told_apart, false).or_else(any)?;
     Some(Fit {
         longer: longer(outer.requests(), inner.requests()),
+        coarse: is_coarse(outer.requests()) || is_coarse(inner.requests()),
         ..fit
     })
+}
+
+/// Whether most stamps are of whole seconds, or little better.
+fn is_coarse(groups: &BTreeMap<u64, Group>) -> bool {
+    let samples = || groups.values().flat_map(Group::samples);
+    samples()
+        .filter(|sample| sample.resolution_us >= COARSE_US)
+        .count()
+        * 2
+        > samples().count()
 }
 
 /// For how many keys the outer requests took longer on average, less those for which the inner ones did.
@@ -86,17 +106,28 @@ fn longer(outer: &BTreeMap<u64, Group>, inner: &BTreeMap<u64, Group>) -> i32 {
 }
 
 /// One interval of allowed offsets per pair of samples with the same key, and the number of inner samples compared.
-fn intervals(outer: &BTreeMap<u64, Group>, inner: &BTreeMap<u64, Group>) -> (Vec<Allowed>, u32) {
+fn intervals(
+    outer: &BTreeMap<u64, Group>,
+    inner: &BTreeMap<u64, Group>,
+    may_be: &dyn Fn(&Sample, &Sample) -> bool,
+) -> (Vec<Allowed>, u32) {
     let mut all = Vec::new();
     let mut compared = 0;
     for (key, inside) in inner {
         let Some(outside) = outer.get(key) else { continue };
         compared += inside.samples().count().min(outside.samples().count()) as u32;
         for a in outside.samples() {
-            all.extend(inside.samples().filter_map(|b| allowed(a, b)));
+            let may_be = inside.samples().filter(|b| may_be(a, b));
+            all.extend(may_be.filter_map(|b| allowed(a, b)));
         }
     }
     (all, compared)
+}
+
+/// Whether the two took equally long, but for what a proxy adds.
+fn lasted_alike(outer: &Sample, inner: &Sample) -> bool {
+    let (a, b) = (outer.end_us - outer.start_us, inner.end_us - inner.start_us);
+    outer.whole && inner.whole && (a - b).abs() <= 3_000 + b / 20
 }
 
 /// Whether the two can be of one request, the inner one's clock corrected by `shift`.
@@ -151,6 +182,7 @@ fn best((intervals, compared): (Vec<Allowed>, u32), by_id: bool) -> Option<Fit> 
         pairs,
         compared,
         by_id,
+        coarse: false,
         steady: true,
         longer: 0,
     };
@@ -272,7 +304,7 @@ mod tests {
     #[test]
     fn a_shifted_clock_is_found_without_ids() {
         let (outer, inner) = traffic(-3_600_000_000 + 40_000, 1_000);
-        let found = best(intervals(outer.requests(), inner.requests()), false).unwrap();
+        let found = best(intervals(outer.requests(), inner.requests(), &|_, _| true), false).unwrap();
         assert!(
             (found.shift.us + 3_600_000_000 - 40_000).abs() < 20_000,
             "{found:?}"

@@ -1,14 +1,15 @@
 //! Across hops: which visits are of the same request.
 //!
 //! Shared ids first, in any chain. What is left is matched between hops that are known to talk to each other: an
-//! assignment of inner to outer visits with the same method and path, cheapest pairs first, in which requests that
-//! did not fail take part as well, so that a request that never arrived is not credited with its neighbour's entry.
+//! assignment of inner to outer visits with the same method and path, the cheapest over all of them (`assignment`), in
+//! which requests that did not fail take part as well, so that a request that never arrived is not credited with its neighbour's entry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 use why502_parsers::entry::{Fault, Phase};
 
+use super::assignment::{self, Edge};
 use super::details::{Visit, visits};
 use crate::model::{Hop, HopId, JoinedBy, Link, Record, Trace, ids};
 
@@ -21,11 +22,14 @@ const LATE_US: i64 = 60_000_000;
 /// Clock error that is tolerated beside the stamps' resolution.
 const TOLERANCE_US: i64 = 20_000;
 
-/// A second-best partner whose cost is within this of the best one makes a join ambiguous.
+/// A join is ambiguous if the best assignment without it is dearer by no more than this.
 const MARGIN_US: i64 = 5_000;
 
-/// Worse than any distance in time that is still a match.
+/// Worse than any distance in time that is still a good match.
 const PENALTY_US: i64 = 500_000;
+
+/// Worse than any match.
+const ALONE_US: i64 = 1_000_000_000;
 
 /// Joins `records` (corrected clock, any order) to traces, by time of their outermost record. `hops` in order,
 /// outermost first, with their upstreams.
@@ -34,7 +38,8 @@ pub fn join(records: Vec<Record>, hops: &[Hop]) -> Vec<Trace> {
     for record in records {
         by_hop.entry(record.hop).or_default().push(record);
     }
-    let all: Vec<Visit> = by_hop.into_values().flat_map(visits).collect();
+    let visits_of = |(hop, records): (HopId, Vec<Record>)| visits(records, &hops[hop.0 as usize].copies);
+    let all: Vec<Visit> = by_hop.into_iter().flat_map(visits_of).collect();
     let mut parents: Vec<Option<Parent>> = vec![None; all.len()];
     join_by_id(&all, &mut parents);
     join_by_address(&all, &mut parents);
@@ -58,6 +63,7 @@ fn join_by_id(all: &[Visit], parents: &mut [Option<Parent>]) {
             by_id.entry(key).or_default().push(at);
         }
     }
+    by_id.retain(|_, visits| !is_constant(all, visits));
     for (at, visit) in all.iter().enumerate() {
         let outer = visit
             .ids()
@@ -68,6 +74,8 @@ fn join_by_id(all: &[Visit], parents: &mut [Option<Parent>]) {
             .min_by_key(|&other| {
                 (
                     std::cmp::Reverse(all[other].hop()),
+                    // Two requests may have come to the same id; a proxy may have changed the path.
+                    !same_request(&all[other], visit),
                     misfit(&all[other], visit),
                     other,
                 )
@@ -78,6 +86,28 @@ fn join_by_id(all: &[Visit], parents: &mut [Option<Parent>]) {
             ambiguous: false,
         });
     }
+}
+
+/// Requests of one id that are still one request and its retries.
+const SAME_ID: usize = 48;
+
+/// Different paths that one request may have at one hop: as it came, and as it was rewritten.
+const SAME_ID_PATHS: usize = 2;
+
+/// Whether an id on these visits is no request's but a probe's, a client's or a placeholder: at one hop it is on too many
+/// requests, or on requests for different things.
+fn is_constant(all: &[Visit], visits: &[usize]) -> bool {
+    let mut by_hop: BTreeMap<HopId, (usize, BTreeSet<&str>)> = BTreeMap::new();
+    for &at in visits {
+        let (count, paths) = by_hop.entry(all[at].hop()).or_default();
+        *count += 1;
+        let path = all[at].text(|record| &record.path);
+        paths.insert(path.split(['?', '#']).next().unwrap_or_default());
+    }
+    by_hop.values().any(|(count, paths)| {
+        let named = paths.iter().filter(|path| !path.is_empty()).count();
+        *count > SAME_ID || named > SAME_ID_PATHS
+    })
 }
 
 /// Time between two visits; zero if they overlap.
@@ -211,7 +241,7 @@ fn join_by_time(all: &[Visit], hops: &[Hop], parents: &mut [Option<Parent>]) {
                 open.for_each(|outer| pairs.extend(partners(all, outer, &free)));
             }
         }
-        assign(all, pairs, &mut taken, parents);
+        assign(all, &pairs, &mut taken, parents);
     }
 }
 
@@ -270,15 +300,12 @@ fn outer_hops(hops: &[Hop], inner: HopId) -> Vec<HopId> {
     inner.0.checked_sub(1).map(HopId).into_iter().collect()
 }
 
-/// An outer and an inner visit, after what it costs to take them for two sides of one exchange.
-type Pair = (i64, usize, usize);
-
 /// Inner visits on either side of an outer one's start that are compared with it. In a storm of like requests all
 /// the others fit no better.
 const COMPARED: usize = 32;
 
 /// What `outer` may be paired with among the inner visits that start at `starts`.
-fn partners(all: &[Visit], outer: usize, starts: &[(i64, usize)]) -> Vec<Pair> {
+fn partners(all: &[Visit], outer: usize, starts: &[(i64, usize)]) -> Vec<Edge> {
     let (Some((from, to)), Some((start, _))) = (reach(&all[outer]), all[outer].interval()) else {
         return Vec::new();
     };
@@ -286,45 +313,44 @@ fn partners(all: &[Visit], outer: usize, starts: &[(i64, usize)]) -> Vec<Pair> {
     let near = &starts[middle.saturating_sub(COMPARED)..(middle + COMPARED).min(starts.len())];
     near.iter()
         .filter(|(at, _)| (from..=to).contains(at))
-        .filter_map(|&(_, inner)| Some((cost(&all[outer], &all[inner])?, outer, inner)))
+        .filter_map(|&(_, inner)| {
+            let cost = cost(&all[outer], &all[inner])?;
+            Some(Edge {
+                cost,
+                column: outer,
+                row: inner,
+            })
+        })
         .collect()
 }
 
-/// Assigns inner visits to outer ones, cheapest pair first; each is used once. `taken` counts the exchanges of outer
-/// visits that are assigned already.
+/// Assigns inner visits to outer ones so that the whole costs least; each inner one is used once, an outer one as often
+/// as it was tried. `taken` counts the exchanges of outer visits that are assigned already.
+///
+/// Pairs that fit well come first: a visit whose partner was not gathered must not push its neighbours off theirs.
 fn assign(
     all: &[Visit],
-    mut pairs: Vec<Pair>,
+    pairs: &[Edge],
     taken: &mut FxHashMap<usize, usize>,
     parents: &mut [Option<Parent>],
 ) {
-    pairs.sort_unstable();
-    let (mut of_outer, mut of_inner) = (FxHashMap::default(), FxHashMap::default());
-    for (n, &(_, outer, inner)) in pairs.iter().enumerate() {
-        of_outer.entry(outer).or_insert_with(Vec::new).push(n);
-        of_inner.entry(inner).or_insert_with(Vec::new).push(n);
-    }
-    // A request that was tried several times was several exchanges.
-    let full =
-        |taken: &FxHashMap<usize, usize>, outer| taken.get(&outer).is_some_and(|&n| n >= tries(&all[outer]));
-    for (n, &(price, outer, inner)) in pairs.iter().enumerate() {
-        if parents[inner].is_some() || full(taken, outer) {
-            continue;
+    for alone in [PENALTY_US, ALONE_US] {
+        let open = pairs
+            .iter()
+            .filter(|pair| parents[pair.row].is_none())
+            .copied()
+            .collect();
+        // A request that was tried several times was several exchanges.
+        let places =
+            |outer: usize| tries(&all[outer]).saturating_sub(taken.get(&outer).copied().unwrap_or(0));
+        for (inner, given) in assignment::assign(open, &places, alone) {
+            *taken.entry(given.column).or_default() += 1;
+            parents[inner] = Some(Parent {
+                at: given.column,
+                by: JoinedBy::Time,
+                ambiguous: given.margin <= MARGIN_US,
+            });
         }
-        let rival = |&other: &usize| {
-            let (cost, x, y) = pairs[other];
-            other != n
-                && parents[y].is_none()
-                && !full(taken, x)
-                && (price..=price + MARGIN_US).contains(&cost)
-        };
-        let ambiguous = of_outer[&outer].iter().chain(&of_inner[&inner]).any(rival);
-        *taken.entry(outer).or_default() += 1;
-        parents[inner] = Some(Parent {
-            at: outer,
-            by: JoinedBy::Time,
-            ambiguous,
-        });
     }
 }
 
@@ -399,13 +425,25 @@ fn cost(outer: &Visit, inner: &Visit) -> Option<i64> {
     if ending == Ending::Answered && b_end > a_end + tolerance {
         return None;
     }
+    // A counter (a VXID, a serial) is too weak to be looked for, but not to decide between neighbours.
+    let share = if share_counter(outer, inner) { 16 } else { 1 };
     let begun = beyond(a_start, outer.resolution_us(), b_start, inner.resolution_us());
-    Some(
-        begun
-            + length_cost(outer, inner, ending)
-            + status_cost(outer, inner, ending, b_end < a_end - tolerance)?
-            + client_cost(outer, inner),
-    )
+    let cost = begun
+        + length_cost(outer, inner, ending)
+        + status_cost(outer, inner, ending, b_end < a_end - tolerance)?
+        + client_cost(outer, inner);
+    Some(cost / share)
+}
+
+/// Whether both carry an id that is the same to the letter, though it is too weak to be joined by.
+fn share_counter(outer: &Visit, inner: &Visit) -> bool {
+    let ids = |visit: &'_ Visit| -> BTreeSet<Box<str>> {
+        let all = visit.records().flat_map(|record| record.ids.iter());
+        let digits = |id: &&Box<str>| id.len() > 1 && id.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
+        all.filter(digits).cloned().collect()
+    };
+    let outer = ids(outer);
+    !outer.is_empty() && !outer.is_disjoint(&ids(inner))
 }
 
 /// How the outer side of an exchange ended, as far as that binds the inner one.
@@ -576,3 +614,7 @@ fn trace(mut group: Vec<usize>, visits: &mut [Option<Visit>], parents: &[Option<
         .collect();
     Trace { links }
 }
+
+#[cfg(test)]
+#[path = "join_tests.rs"]
+mod tests;

@@ -1,9 +1,12 @@
 //! Correlate: which records are of the same request.
 
+mod assignment;
 pub mod clocks;
 pub mod details;
 mod drift;
 pub mod join;
+#[cfg(test)]
+mod testing;
 pub mod topology;
 pub mod zones;
 

@@ -290,34 +290,65 @@ fn drop_shortcuts(edges: &mut BTreeMap<HopId, BTreeSet<HopId>>) {
     }
 }
 
-/// The correction of every hop's clock: along the best-supported pairs, from the outermost hop inwards. A hop whose
-/// stamps say their zone is trusted before one whose stamps do not.
+/// The correction of every hop's clock: along the best-supported pairs, from the outermost hop inwards. What the user
+/// gave is where the others start from.
 fn settle_clocks(
     nodes: &[Node<'_>],
     order: &[HopId],
     fits: &BTreeMap<(HopId, HopId), Fit>,
 ) -> BTreeMap<HopId, (Shift, Fit)> {
-    let unknown_zone = |hop: HopId| nodes.iter().any(|node| node.hop == hop && node.zone_unknown);
-    let mut roots: Vec<HopId> = order.to_vec();
-    roots.sort_by_key(|&hop| unknown_zone(hop));
     let given = nodes
         .iter()
         .filter_map(|node| Some((node.hop, Shift::of(node.given_us?))));
     let mut settled: BTreeMap<HopId, Shift> = given.collect();
-    // What the user gave is where the others start from.
-    roots.sort_by_key(|hop| !settled.contains_key(hop));
     let mut clocks = BTreeMap::new();
-    for root in roots {
-        settled.entry(root).or_default();
-        while let Some((hop, correction, fit)) = best_next(order, fits, &settled) {
-            settled.insert(hop, correction);
-            clocks.insert(hop, (correction, fit));
+    grow(order, fits, &mut settled, &mut clocks);
+    for &root in order {
+        if settled.contains_key(&root) {
+            continue;
         }
+        let mut own = BTreeMap::from([(root, Shift::default())]);
+        let mut learnt = BTreeMap::new();
+        grow(order, fits, &mut own, &mut learnt);
+        let known = |hop: &HopId| nodes.iter().any(|node| node.hop == *hop && !node.zone_unknown);
+        // The outermost hop's clock is taken for right, but not its zone if its stamps do not say it.
+        let reference = order.iter().find(|hop| known(hop) && learnt.contains_key(hop));
+        if let Some((shift, fit)) = reference
+            .filter(|_| !known(&root))
+            .and_then(|hop| learnt.get(hop))
+            .copied()
+        {
+            let (zone, _) = clocks::zone_and_skew(shift.us);
+            learnt.insert(root, (Shift::default(), fit));
+            learnt.values_mut().for_each(|(shift, _)| shift.us -= zone);
+        }
+        settled.extend(own);
+        clocks.extend(learnt);
     }
     clocks
 }
 
-/// The hop without a correction that has the most pairs with one that has, and its correction.
+/// Settles every hop that is connected to a settled one.
+fn grow(
+    order: &[HopId],
+    fits: &BTreeMap<(HopId, HopId), Fit>,
+    settled: &mut BTreeMap<HopId, Shift>,
+    clocks: &mut BTreeMap<HopId, (Shift, Fit)>,
+) {
+    if settled.is_empty() {
+        return;
+    }
+    while let Some((hop, correction, fit)) = best_next(order, fits, settled) {
+        settled.insert(hop, correction);
+        clocks.insert(hop, (correction, fit));
+    }
+}
+
+/// Pairs that are enough to prefer fine stamps to more pairs.
+const ENOUGH: u32 = 20;
+
+/// The hop without a correction that has the most pairs with one that has (enough of fine stamps before any number of
+/// coarse ones), and its correction.
 fn best_next(
     order: &[HopId],
     fits: &BTreeMap<(HopId, HopId), Fit>,
@@ -334,7 +365,8 @@ fn best_next(
                 (None, Some(&known)) => (outer, fit.shift.inverse().then(known), fit),
                 _ => continue,
             };
-            if best.is_none_or(|(_, _, so_far)| fit.pairs > so_far.pairs) {
+            let rank = |fit: Fit| (fit.pairs >= ENOUGH && !fit.coarse, fit.pairs);
+            if best.is_none_or(|(_, _, so_far)| rank(fit) > rank(so_far)) {
                 best = Some(candidate);
             }
         }

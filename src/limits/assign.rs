@@ -101,6 +101,7 @@ mod tests {
             product,
             upstreams: Vec::new(),
             addresses,
+            copies: Vec::new(),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use why502_parsers::Product;
 
+use super::SourceId;
+
 /// Index of a hop in the run's list of hops; outermost (nearest the client) first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HopId(pub u16);
@@ -17,4 +19,6 @@ pub struct Hop {
     pub upstreams: Vec<HopId>,
     /// Addresses (`host:port`) under which other hops reach it, if known.
     pub addresses: Vec<String>,
+    /// Inputs whose requests another input of this hop has too, so that they do not count.
+    pub copies: Vec<SourceId>,
 }

@@ -80,7 +80,10 @@ fn hexadecimal(id: &[u8]) -> Option<Option<IdKey>> {
         value = value << 4 | u128::from(digit);
         count += 1;
     }
-    if (count as usize) < SHORTEST || (!letters && count < 12) || !varied || count > 32 {
+    if count > 32 {
+        return None;
+    }
+    if (count as usize) < SHORTEST || (!letters && count < 12) || !varied {
         return Some(None);
     }
     let folded = (value as u64) ^ ((value >> 64) as u64).rotate_left(29) ^ u64::from(count) << 57;
@@ -91,8 +94,9 @@ fn hexadecimal(id: &[u8]) -> Option<Option<IdKey>> {
 fn core(id: &[u8]) -> &[u8] {
     if let Some(at) = memchr::memmem::find(id, b"Root=") {
         let rest = &id[at + 5..];
-        return &rest[..memchr::memchr(b';', rest).unwrap_or(rest.len())];
+        return without_version(&rest[..memchr::memchr(b';', rest).unwrap_or(rest.len())]);
     }
+    let id = without_version(id);
     let part_is_hex = |from: usize, to: usize| {
         id.get(from..to)
             .is_some_and(|p| p.iter().all(u8::is_ascii_hexdigit))
@@ -109,6 +113,14 @@ fn core(id: &[u8]) -> &[u8] {
         }
     }
     id
+}
+
+/// An Amazon trace id (version, time, 96 random bits) without its version, so that time and randomness are left.
+fn without_version(id: &[u8]) -> &[u8] {
+    match id {
+        [b'1', b'-', rest @ ..] if rest.len() == 33 && rest[8] == b'-' => rest,
+        _ => id,
+    }
 }
 
 /// A 64-bit hash that is the same on every run and machine.
@@ -159,7 +171,10 @@ mod tests {
     #[test]
     fn an_amazon_trace_keeps_its_root() {
         let id = key(b"Root=1-67891233-abcdef012345678912345678;Self=1-67891234-12456789abcdef012345678");
+        assert!(id.is_some());
         assert_eq!(id, key(b"Self=1-1-1;Root=1-67891233-abcdef012345678912345678"));
+        assert_eq!(id, key(b"1-67891233-abcdef012345678912345678"));
+        assert_ne!(id, key(b"Root=1-67891233-abcdef012345678912345679"));
     }
 
     #[test]

@@ -280,6 +280,48 @@ impl Sources {
         self.detected().filter_map(glance).collect()
     }
 
+    /// The log that an input is a part of, and the program that wrote it.
+    pub(super) fn stream_of(&self, source: SourceId) -> (String, Product) {
+        let input = self.inputs.iter().find(|input| input.id == source);
+        let detected = self.detected.get(&source);
+        (
+            input.map(|input| input.stream.clone()).unwrap_or_default(),
+            detected.map_or(Product::Unknown, |detected| detected.product),
+        )
+    }
+
+    /// The path of an input as reports name it.
+    pub(super) fn shown(&self, source: SourceId) -> &str {
+        self.inputs
+            .iter()
+            .find(|input| input.id == source)
+            .map_or("", |input| &input.shown)
+    }
+
+    /// Puts copies under the hop of their original, and forgets the hops that are left without a log.
+    pub(super) fn unify(&mut self, copies: &BTreeMap<SourceId, SourceId>) {
+        for (copy, original) in copies {
+            if let Some(&hop) = self.hop_of.get(original) {
+                self.hop_of.insert(*copy, hop);
+            }
+        }
+        let left: BTreeSet<HopId> = self.hop_of.values().copied().collect();
+        let rank: BTreeMap<HopId, HopId> = left
+            .iter()
+            .enumerate()
+            .map(|(at, &hop)| (hop, HopId(at as u16)))
+            .collect();
+        self.names = left
+            .iter()
+            .map(|hop| self.names[hop.0 as usize].clone())
+            .collect();
+        self.hop_of.values_mut().for_each(|hop| *hop = rank[hop]);
+        self.ranks = std::mem::take(&mut self.ranks)
+            .into_iter()
+            .filter_map(|(hop, at)| Some((*rank.get(&hop)?, at)))
+            .collect();
+    }
+
     /// Renumbers the hops.
     pub(super) fn renumber(&mut self, rank: &BTreeMap<HopId, HopId>) {
         self.hop_of
@@ -305,6 +347,7 @@ impl Sources {
                 product: *product,
                 upstreams: Vec::new(),
                 addresses: Vec::new(),
+                copies: Vec::new(),
             })
             .collect()
     }

@@ -2,6 +2,7 @@
 
 mod advice;
 mod clocks;
+mod copies;
 mod declared;
 mod detect;
 mod evidence;
@@ -19,6 +20,7 @@ mod pieces;
 mod probe;
 mod search;
 mod settle;
+mod unmatched;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +39,7 @@ use crate::plan::{Plan, Window};
 use crate::report::progress::Progress;
 use crate::report::summary;
 use crate::select::{self, gather::Wanted};
-use crate::select::{Sketch, Survey};
+use crate::select::{InputSurvey, Sketch, Survey};
 use clocks::Correction;
 use focus::Focuses;
 use inputs::Sources;
@@ -136,8 +138,11 @@ fn joint(
     sources.problems.extend(map.outside(plan, &survey, &window));
     let mut seeds = map.seeds(&mut survey, &window);
     let events = std::mem::take(&mut seeds.events);
-    let readings = sources.focused(plan, &map.corrections, &focuses);
+    let mut readings = sources.focused(plan, &map.corrections, &focuses);
     seeds.add(extra(&readings.list, &survey, progress)?);
+    readings
+        .list
+        .retain(|reading| !map.copies.contains_key(&reading.input.id));
     let joined = join(&readings.list, &survey, seeds, &map, wanted, progress)?;
     drop(readings);
     Ok(Joint {
@@ -153,7 +158,12 @@ fn joint(
 
 fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report, Error> {
     let wanted = |status: u16| plan.statuses.contains(status);
-    let joint = joint(plan, now_us, progress, &wanted, &|_, _, _| Ok(Vec::new()))?;
+    let mut joint = joint(plan, now_us, progress, &wanted, &|_, _, _| Ok(Vec::new()))?;
+    let unmatched =
+        joint
+            .map
+            .take_unmatched(&joint.survey, &joint.sources, &wanted, &mut joint.joined.traces);
+    joint.sources.problems.extend(unmatched);
     progress.phase("explaining");
     let stats = joint.map.stats(&joint.survey);
     let outcome = classify::classify(&joint.world(&stats, &wanted, &|us| joint.window.contains(us)));
@@ -187,6 +197,7 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
     let (requests, statuses) = map.edge_counts(&stats, &window, plan);
     let mut inferences = outcome.inferences;
     inferences.extend(map.clock_inferences());
+    inferences.extend(map.copy_inferences(&survey, &sources));
     sources.problems.sort();
     sources.problems.dedup();
     Ok(Report {
@@ -343,6 +354,8 @@ struct Map {
     limits: Limits,
     corrections: BTreeMap<SourceId, Correction>,
     by_id: FxHashSet<(HopId, HopId)>,
+    /// Inputs that say again what another says, with that one.
+    copies: BTreeMap<SourceId, SourceId>,
     /// Hop of each input, in the final order.
     hop_of: BTreeMap<SourceId, HopId>,
 }
@@ -350,6 +363,8 @@ struct Map {
 impl Map {
     /// Puts the hops in order and the clocks in step; renumbers the hops of `sources`.
     fn draw(plan: &Plan, sources: &mut Sources, survey: &Survey) -> Self {
+        let copies = copies::find(survey, &sources.hop_of(), &|source| sources.stream_of(source));
+        sources.unify(&copies);
         let limits = sources.limits();
         let sketches = sketches(sources, survey);
         let nodes: Vec<topology::Node<'_>> = sources.nodes(plan, &limits, &sketches, survey);
@@ -379,7 +394,11 @@ impl Map {
             .map(|(at, &hop)| (hop, HopId(at as u16)))
             .collect();
         sources.renumber(&rank);
-        let hops = sources.hops(&topology, &rank);
+        let mut hops = sources.hops(&topology, &rank);
+        let hop_of = sources.hop_of();
+        for copy in copies.keys() {
+            hops[hop_of[copy].0 as usize].copies.push(*copy);
+        }
         let limits = sources.limits();
         let by_id = topology.by_id.iter().map(|(a, b)| (rank[a], rank[b])).collect();
         Self {
@@ -387,7 +406,8 @@ impl Map {
             limits,
             corrections,
             by_id,
-            hop_of: sources.hop_of(),
+            hop_of,
+            copies,
         }
     }
 
@@ -525,10 +545,72 @@ impl Map {
         known
     }
 
+    /// Takes error lines without a request out of `traces`, and says so.
+    fn take_unmatched(
+        &self,
+        survey: &Survey,
+        sources: &Sources,
+        wanted: &dyn Fn(u16) -> bool,
+        traces: &mut Vec<Trace>,
+    ) -> Vec<Problem> {
+        let span = |hop: HopId| {
+            let of_hop = survey
+                .inputs
+                .iter()
+                .filter(|(source, input)| input.requests > 0 && self.hop_of.get(source) == Some(&hop));
+            of_hop
+                .filter_map(|(&source, input)| {
+                    let coverage = &input.coverage;
+                    Some(self.shift(source).span(coverage.first_us?, coverage.last_us?))
+                })
+                .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+        };
+        let shown = |source| sources.shown(source).to_owned();
+        unmatched::take_out(
+            traces,
+            &unmatched::Requests {
+                span: &span,
+                is_asked_for: &|line| {
+                    line.signal
+                        .is_none_or(|signal| search::may_end_in(signal.fault, wanted))
+                },
+                shown: &shown,
+            },
+        )
+    }
+
+    /// The inputs whose requests count.
+    fn originals<'s>(&self, survey: &'s Survey) -> impl Iterator<Item = (&'s SourceId, &'s InputSurvey)> {
+        survey
+            .inputs
+            .iter()
+            .filter(|(source, _)| !self.copies.contains_key(source))
+    }
+
+    /// What is said of inputs whose requests do not count.
+    fn copy_inferences(&self, survey: &Survey, sources: &Sources) -> Vec<Inference> {
+        let one = |(copy, original): (&SourceId, &SourceId)| {
+            let hop = self.hop_of.get(copy)?;
+            let requests = survey.inputs.get(copy)?.requests;
+            Some(Inference {
+                hop: self.hops[hop.0 as usize].name.clone(),
+                what: "copy".to_owned(),
+                value_ms: 0.0,
+                support: u32::try_from(requests).unwrap_or(u32::MAX),
+                note: format!(
+                    "{} has the requests of {} again: they are counted once",
+                    sources.shown(*copy),
+                    sources.shown(*original)
+                ),
+            })
+        };
+        self.copies.iter().filter_map(one).collect()
+    }
+
     /// The counts of all inputs, by hop, on the common clock.
     fn stats(&self, survey: &Survey) -> Stats {
         let mut stats = Stats::default();
-        for (&source, input) in &survey.inputs {
+        for (&source, input) in self.originals(survey) {
             let Some(&hop) = self.hop_of.get(&source) else {
                 continue;
             };
@@ -587,7 +669,7 @@ impl Map {
 
     fn hop_infos(&self, survey: &Survey) -> Vec<HopInfo> {
         let mut requests: BTreeMap<HopId, u64> = BTreeMap::new();
-        for (source, input) in &survey.inputs {
+        for (source, input) in self.originals(survey) {
             if let Some(&hop) = self.hop_of.get(source) {
                 *requests.entry(hop).or_default() += input.requests;
             }

@@ -35,7 +35,8 @@ pub(super) fn searches(
         by_hop.entry(record.hop).or_default().push(record);
     }
     let (mut searches, mut records) = (Vec::new(), Vec::new());
-    for visit in by_hop.into_values().flat_map(visits) {
+    let visits_of = |(hop, records): (HopId, Vec<Record>)| visits(records, &hops[hop.0 as usize].copies);
+    for visit in by_hop.into_iter().flat_map(visits_of) {
         searches.extend(search(&visit, prior, known, hops, is_wanted));
         records.extend(visit.into_records());
     }
@@ -89,7 +90,7 @@ fn search(
 }
 
 /// Whether a failure of this kind can have been answered with a status that is asked for.
-fn may_end_in(fault: Fault, is_wanted: &dyn Fn(u16) -> bool) -> bool {
+pub(super) fn may_end_in(fault: Fault, is_wanted: &dyn Fn(u16) -> bool) -> bool {
     match fault {
         Fault::ClientGone => is_wanted(499),
         Fault::TimedOut => is_wanted(504),

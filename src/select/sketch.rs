@@ -38,6 +38,9 @@ pub struct Group {
     pub upstreams: BTreeSet<Box<str>>,
 }
 
+/// Samples of one kind of request that are kept for being early, and as many for being long.
+const EARLIEST: usize = 24;
+
 /// Upstream addresses kept per key: those of a group of like servers.
 const UPSTREAMS: usize = 16;
 
@@ -53,8 +56,9 @@ pub struct Told<'a> {
 /// The sample.
 #[derive(Debug, Clone, Default)]
 pub struct Sketch {
+    /// Four suffice for one id: a request and its retries.
     ids: Lowest<512, 4>,
-    requests: Lowest<96, 24>,
+    requests: Lowest<96, EARLIEST>,
 }
 
 impl Sketch {
@@ -156,6 +160,11 @@ impl Group {
     pub fn samples(&self) -> impl Iterator<Item = &Sample> {
         let elsewhere = |sample: &&Sample| self.earliest.binary_search(sample).is_err();
         self.earliest.iter().chain(self.longest.iter().filter(elsewhere))
+    }
+
+    /// Whether every sample up to this one is kept.
+    pub fn has_all_until(&self, sample: &Sample) -> bool {
+        self.earliest.len() < EARLIEST || self.earliest.last().is_some_and(|last| sample <= last)
     }
 
     fn add(&mut self, sample: Sample, each: usize) {

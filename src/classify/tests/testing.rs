@@ -241,6 +241,7 @@ impl Scene {
             name: name.to_owned(),
             product,
             upstreams,
+            copies: Vec::new(),
             addresses: if name == "app" {
                 vec![ADDR.to_owned()]
             } else {

@@ -1,0 +1,189 @@
+use why502_parsers::Product;
+
+use super::super::testing::*;
+use super::*;
+
+/// Proxies in a row, and an application at the end.
+fn hops(count: u16) -> Vec<Hop> {
+    let hop = |n: u16| Hop {
+        name: format!("hop{n}"),
+        product: if n + 1 == count {
+            Product::Node
+        } else {
+            Product::Nginx
+        },
+        upstreams: (n + 1 < count).then_some(HopId(n + 1)).into_iter().collect(),
+        addresses: Vec::new(),
+        copies: Vec::new(),
+    };
+    (0..count).map(hop).collect()
+}
+
+/// Which lines are of one request: hop and line number of each record, request by request, and whether sure.
+fn joined(records: Vec<Record>, count: u16) -> Vec<Vec<(u16, u64, JoinedBy, bool)>> {
+    let of = |trace: &Trace| {
+        let link = |link: &Link| {
+            let line = link.records().next().map_or(0, |record| record.place.line);
+            (link.hop.0, line, link.joined_by, link.ambiguous)
+        };
+        trace.links.iter().map(link).collect()
+    };
+    join(records, &hops(count)).iter().map(of).collect()
+}
+
+#[test]
+fn an_id_that_a_gateway_replaces_by_its_own_joins_by_way_of_the_gateway() {
+    let (given, own) = (
+        "4c5e9f6684f3297806650969d075d15f",
+        "0b0f2bd2-7d0e-4b1d-9ac6-1f2d3c4b5a69",
+    );
+    let records = vec![
+        request(0, 1, (0, 90), &[given]),
+        request(1, 1, (1, 88), &[given, own]),
+        request(2, 1, (2, 80), &[&own.to_uppercase()]),
+        request(0, 2, (5, 90), &["95b5b2f0e9e7f40c2f42d7d5d5a1b6aa"]),
+    ];
+    let found = joined(records, 3);
+    assert_eq!(found.len(), 2);
+    let ids: Vec<_> = found[0].iter().map(|link| (link.0, link.1)).collect();
+    assert_eq!(ids, [(0, 1), (1, 1), (2, 1)]);
+    assert!(found[0][1..].iter().all(|link| link.2 == JoinedBy::Id));
+}
+
+#[test]
+fn ids_of_every_kind_join_across_the_ways_they_are_written() {
+    for (outer, inner) in [
+        (
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "4bf92f3577b34da6a3ce929d0e0e4736",
+        ),
+        (
+            "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-1-05e3ac9a4f6e3b90",
+            "80f198ee56343ba864fe8b2a57d3eff7",
+        ),
+        ("a3ce929d0e0e4736-00f067aa0ba902b7-1", "a3ce929d0e0e4736"),
+        (
+            "Self=1-67891234-12456789abcdef012345678;Root=1-67891233-abcdef012345678912345678",
+            "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1",
+        ),
+        (
+            "7F000001:C1B4_7F000001:1F90_691F6A0C_0007:5BC5",
+            "7F000001:C1B4_7F000001:1F90_691F6A0C_0007:5BC5",
+        ),
+        ("awC4B9T9lfEjviav5lpAeAAAAAA", "awC4B9T9lfEjviav5lpAeAAAAAA"),
+    ] {
+        let records = vec![
+            request(0, 1, (0, 90), &[outer]),
+            request(0, 2, (1, 90), &["95b5b2f0e9e7f40c2f42d7d5d5a1b6aa"]),
+            request(1, 1, (2, 87), &[inner]),
+        ];
+        let found = joined(records, 2);
+        assert_eq!(found[0].get(1), Some(&(1, 1, JoinedBy::Id, false)), "{outer}");
+    }
+}
+
+#[test]
+fn placeholders_and_ids_of_probes_join_nothing() {
+    for constant in [
+        "-",
+        "0",
+        "00000000-0000-0000-0000-000000000000",
+        "unknown",
+        "health-check-probe",
+    ] {
+        let mut records = Vec::new();
+        for n in 1..=3 {
+            let mut outer = request(0, n, (n as i64 * 1_000, 50), &[constant]);
+            outer.path = format!("/{n}").into();
+            let mut inner = request(1, n, (n as i64 * 1_000 + 400, 50), &[constant]);
+            inner.path = format!("/inner/{n}").into();
+            records.extend([outer, inner]);
+        }
+        let found = joined(records, 2);
+        assert!(
+            found.iter().flatten().all(|link| link.2 != JoinedBy::Id),
+            "{constant}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn of_two_requests_with_one_id_the_one_for_the_same_thing_is_joined() {
+    let id = "4c5e9f6684f3297806650969d075d15f";
+    let mut other = request(0, 2, (0, 400), &[id]);
+    other.path = "/other".into();
+    let records = vec![
+        request(0, 1, (10, 90), &[id]),
+        other,
+        request(1, 1, (95, 10), &[id]),
+    ];
+    let found = joined(records, 2);
+    let trace = found.iter().find(|trace| trace.len() == 2).unwrap();
+    assert_eq!((trace[0].1, trace[1].1), (1, 1));
+}
+
+#[test]
+fn without_ids_the_whole_is_matched_and_not_the_first_pair() {
+    // Line 1 of hop 1 fits both requests of hop 0; line 2 fits the first only.
+    let records = vec![
+        request(0, 1, (0, 100), &[]),
+        request(0, 2, (30, 100), &[]),
+        request(1, 1, (28, 100), &[]),
+        request(1, 2, (2, 100), &[]),
+    ];
+    let found = joined(records, 2);
+    let pairs: Vec<_> = found
+        .iter()
+        .map(|trace| (trace[0].1, trace[1].1, trace[1].3))
+        .collect();
+    assert_eq!(pairs, [(1, 2, false), (2, 1, false)]);
+}
+
+#[test]
+fn requests_that_are_alike_to_the_last_field_are_ambiguous() {
+    let records = vec![
+        request(0, 1, (0, 100), &[]),
+        request(0, 2, (1, 100), &[]),
+        request(1, 1, (2, 97), &[]),
+        request(1, 2, (2, 97), &[]),
+    ];
+    let found = joined(records, 2);
+    assert!(
+        found.iter().all(|trace| trace.len() == 2 && trace[1].3),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_counter_that_both_logs_have_decides_between_neighbours() {
+    let records = vec![
+        request(0, 1, (0, 100), &["98342"]),
+        request(0, 2, (1, 100), &["98345"]),
+        request(1, 1, (2, 97), &["98345"]),
+        request(1, 2, (2, 97), &["98342"]),
+    ];
+    let found = joined(records, 2);
+    let pairs: Vec<_> = found
+        .iter()
+        .map(|trace| (trace[0].1, trace[1].1, trace[1].3))
+        .collect();
+    assert_eq!(pairs, [(1, 2, false), (2, 1, false)]);
+}
+
+#[test]
+fn every_attempt_of_a_retried_request_is_a_record_of_its_own() {
+    let id = "4c5e9f6684f3297806650969d075d15f";
+    for ids in [&[id][..], &[]] {
+        let mut outer = request(0, 1, (0, 300), ids);
+        outer.status = Some(502);
+        outer.attempts = (0..3).map(|n| attempt(&format!("10.0.0.{n}:80"), None)).collect();
+        let cut = |n: u64, at: i64| Record {
+            status: None,
+            ..request(1, n, (at, 90), ids)
+        };
+        let found = joined(vec![outer, cut(1, 1), cut(2, 100), cut(3, 200)], 2);
+        assert_eq!(found.len(), 1, "{ids:?}");
+        let lines: Vec<_> = found[0].iter().map(|link| (link.0, link.1)).collect();
+        assert_eq!(lines, [(0, 1), (1, 1), (1, 2), (1, 3)], "{ids:?}");
+    }
+}
