@@ -55,7 +55,8 @@ def write_readme(module, lab, sample, rows):
         text.append("Nothing. `truth.json` has no request, and a diagnosis must have no finding.")
     servers = ", ".join(f"{name} {number}" for name, number in sorted(lab.versions.items()))
     text += ["", f"{len(lab.sent)} requests were sent in all. Servers: {servers}.", "",
-             f"Captured with `python3 tests/live/capture.py {lab.incident}`.", ""]
+             f"Captured with `python3 tests/live/capture.py {lab.incident}"
+             f"{' --small' if lab.small else ''}`.", ""]
     (sample / "README.md").write_text("\n".join(text))
 
 

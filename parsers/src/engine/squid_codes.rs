@@ -73,12 +73,12 @@ fn error_signal(code: &[u8], detail: &[u8], entry: &Entry<'_>) -> Signal {
     }
 }
 
-/// What became of a connect that took `duration_us` in all: a refusal comes within a round trip, and Squid's timers
-/// are of whole seconds, checked so seldom that they may seem to end early.
+/// What became of a connect that took `duration_us` in all: Squid's timers are of whole seconds, and looked at so seldom
+/// that they may seem to end early; what failed sooner was refused, perhaps after an attempt that was cut.
 fn connect_fault(duration_us: Option<u64>) -> Fault {
     match duration_us {
-        Some(..200_000) => Fault::Refused,
-        Some(1_000_000..) => Fault::TimedOut,
-        _ => Fault::Other,
+        Some(..1_000_000) => Fault::Refused,
+        Some(_) => Fault::TimedOut,
+        None => Fault::Other,
     }
 }

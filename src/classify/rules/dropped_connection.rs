@@ -189,11 +189,13 @@ impl Rule for Refused {
         }
         let late = case.x.lasted_us.filter(|&us| us > REFUSAL_AT_MOST_US);
         if let Some(us) = late.filter(|_| {
-            case.x.product == Product::Caddy && case.x.attempt.is_none_or(|a| a.response_us.is_none())
+            matches!(case.x.product, Product::Caddy | Product::Squid)
+                && case.x.attempt.is_none_or(|a| a.response_us.is_none())
         }) {
             let text = format!(
-                "a refusal takes one round trip, this took {}: Go had tried another connection first, which was cut",
-                span(us)
+                "a refusal takes one round trip, this took {}: {} had tried another connection first, which was cut",
+                span(us),
+                case.name()
             );
             found = found.with(case.notes(Weight::Strong, text));
             found.contributing = Some(found.label);

@@ -49,7 +49,7 @@ LINE = re.compile(r'\S+ - \S+ \[([^]]+) \+0000\] "(\S+) (\S+) [^"]+" (\d+|-) ')
 FAULTS = (
     Fault("slow_header", "proxy_timeout", "response_header_timeout", EXPRESS, (502,),
           "slow=3300-5200", ("GET", "POST"), ("/search?q=everything", "/checkout"), 8,
-          story="the application answered after 3.3 to 5.2 s, the middleware waits 3 s"),
+          small=3, story="the application answered after 3.3 to 5.2 s, the middleware waits 3 s"),
     Fault("refused", "dropped_connection", "refused", EXPRESS, (502,), None,
           ("GET",), ("/invoices/2026-10", "/invoices/2026-11"), 8,
           story="nothing listened on the port"),
