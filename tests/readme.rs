@@ -137,7 +137,9 @@ fn two_commands_are_enough_on_a_fresh_machine() {
 
 #[test]
 fn every_option_that_the_readme_names_exists() {
-    let help = String::from_utf8(program(root()).arg("--help").output().unwrap().stdout).unwrap();
+    let help: String = [&["--help"][..], &["lint", "--help"]]
+        .map(|args| String::from_utf8(program(root()).args(args).output().unwrap().stdout).unwrap())
+        .concat();
     let text = readme();
     let cargo = ["--release", "--workspace", "--path", "--bin", "--test"];
     let names = text

@@ -407,7 +407,8 @@ pub(crate) fn origin(limit: &Limit) -> String {
     }
 }
 
-fn learnt_limit(kind: LimitKind, value: Value) -> Limit {
+/// A learnt value as a limit of `kind`.
+pub(crate) fn learnt_limit(kind: LimitKind, value: Value) -> Limit {
     Limit {
         kind,
         value_us: Some(value.us),

@@ -372,12 +372,18 @@ fn identity(finding: &Finding, record: Option<&Record>) -> u64 {
     hash.0
 }
 
-/// Gives each finding its id and puts them in order, each with the number of its trace.
-pub(super) fn identify(mut found: Vec<Found>) -> Vec<(Finding, usize)> {
+/// Gives each finding its id and puts them in order, each with the number of its trace. Only those of the time that was
+/// asked for count in what a value would have saved.
+pub(super) fn identify(mut found: Vec<Found>, in_window: &dyn Fn(i64) -> bool) -> Vec<(Finding, usize)> {
     // Requests that are alike to the last byte are told apart by their number in order of place.
     found.sort_by_key(|f| (f.identity, f.place.source, f.place.offset));
-    let mut knobs: Vec<(&mut Finding, Option<Knob>)> =
-        found.iter_mut().map(|f| (&mut f.finding, f.knob)).collect();
+    let mut knobs: Vec<(&mut Finding, Option<Knob>)> = found
+        .iter_mut()
+        .map(|f| {
+            let knob = f.knob.filter(|_| in_window(f.finding.time.0));
+            (&mut f.finding, knob)
+        })
+        .collect();
     what_if::fill(&mut knobs);
     let mut times: BTreeMap<u64, u64> = BTreeMap::new();
     let mut findings: Vec<(Finding, usize)> = found

@@ -2,7 +2,7 @@
 
 use why502_parsers::Product;
 
-use super::case::{Case, origin};
+use super::case::{Case, hits, learnt_limit, origin};
 use super::what_if::{Knob, Need, with_room};
 use super::words::span;
 use crate::limits::setting;
@@ -393,15 +393,19 @@ fn closed(case: &Case<'_, '_>) -> Fix {
 /// A worker that its own server killed for being busy too long needs a longer limit; others need a look.
 fn crash(case: &Case<'_, '_>) -> Fix {
     let upstream = case.upstream_name();
-    let kill = case.upstream_limit(LimitKind::WorkerKill);
-    let killed = match (value(kill.as_ref()), case.x.lasted_us) {
-        (Some(us), Some(lasted)) => us > 0 && super::case::hits(lasted, us),
+    // The limit that is known, else the length at which the upstream was seen to cut requests off.
+    let learnt = case.learnt(&case.survey.learnt.cuts);
+    let learnt = learnt.map(|value| learnt_limit(LimitKind::WorkerKill, value));
+    let hit = |limit: &Limit| match (limit.value_us, case.x.lasted_us) {
+        (Some(us), Some(lasted)) => us > 0 && hits(lasted, us),
         _ => false,
     };
+    let known = case.upstream_limit(LimitKind::WorkerKill).filter(hit);
+    let kill = known.or_else(|| learnt.filter(hit));
     let read = value(case.limit(LimitKind::Read).as_ref());
     let changes = case
         .upstream_hop
-        .filter(|_| killed)
+        .filter(|_| kill.is_some())
         .and_then(|hop| change(case, hop, LimitKind::WorkerKill, kill.as_ref(), read? + MARGIN_US));
     Fix {
         summary: format!(

@@ -8,6 +8,7 @@ use why502_parsers::entry::{Fault, Phase};
 use super::exchange::Exchange;
 use super::survey::{Survey, Target};
 use super::words::span;
+use crate::limits::idle_slack_us;
 use crate::model::HopId;
 use crate::model::finding::Inference;
 
@@ -50,6 +51,8 @@ pub(crate) struct Learnt {
     pub(crate) cuts: BTreeMap<Target, Value>,
     /// Idle times after which the upstream closes.
     pub(crate) idle: BTreeMap<Target, Value>,
+    /// Targets whose upstream closes later than its setting says, and by how much.
+    late_closers: BTreeMap<Target, u64>,
 }
 
 /// Learns from every failed exchange of the run.
@@ -58,6 +61,7 @@ pub(crate) fn learn(survey: &Survey<'_>) -> Learnt {
     let mut cuts: BTreeMap<Target, Vec<u64>> = BTreeMap::new();
     let mut idle: BTreeMap<Target, Vec<(u64, bool)>> = BTreeMap::new();
     let mut connects = std::collections::BTreeSet::new();
+    let mut late_closers = BTreeMap::new();
     for x in &survey.exchanges {
         let target = target(x);
         if x.signal().is_some_and(|s| {
@@ -81,6 +85,13 @@ pub(crate) fn learn(survey: &Survey<'_>) -> Learnt {
         if sharp(x) && x.number.unwrap_or(0) == 0 {
             let proven =
                 x.twin == super::exchange::Twin::First || x.outcome.is_some_and(|r| r.reused == Some(true));
+            let product = survey
+                .hop_behind(x)
+                .and_then(|hop| survey.world.hops.get(hop.0 as usize))
+                .map(|hop| hop.product);
+            if let Some(slack) = product.map(idle_slack_us).filter(|us| *us > 0) {
+                late_closers.insert(target.clone(), slack);
+            }
             idle.entry(target).or_default().push((gap.unsigned_abs(), proven));
         }
     }
@@ -88,6 +99,7 @@ pub(crate) fn learn(survey: &Survey<'_>) -> Learnt {
         timeouts: pile_ups(timeouts),
         connects,
         cuts: pile_ups(cuts),
+        late_closers,
         idle: idle
             .into_iter()
             .filter_map(|(target, gaps)| Some((target, idle_limit(gaps)?)))
@@ -215,7 +227,17 @@ pub(crate) fn inferences(survey: &Survey<'_>) -> Vec<Inference> {
         add(target, value, "server_limit", note);
     }
     for (target, value) in &learnt.idle {
-        let note = format!("{} closes connections idle for {}", shown(target), span(value.us));
+        let mut note = format!("{} closes connections idle for {}", shown(target), span(value.us));
+        let set_us = learnt
+            .late_closers
+            .get(target)
+            .and_then(|late| value.us.checked_sub(*late));
+        if let Some(us) = set_us.filter(|us| *us > 0) {
+            note.push_str(&format!(
+                "; newer releases close a second after their setting, which then is {}",
+                span(us)
+            ));
+        }
         add(target, value, "upstream_keep_alive", note);
     }
     all

@@ -157,7 +157,7 @@ fn outcome(survey: &survey::Survey<'_>) -> Outcome {
         }
     }
     truncated.sort_unstable();
-    let (findings, traces) = finding::identify(findings).into_iter().unzip();
+    let (findings, traces) = finding::identify(findings, world.in_window).into_iter().unzip();
     Outcome {
         findings,
         traces,

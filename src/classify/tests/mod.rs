@@ -2,6 +2,7 @@
 //! needs is missing.
 
 mod dropped_connection;
+mod fixes;
 mod golden;
 mod incidents;
 mod keep_alive_race;
