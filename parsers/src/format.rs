@@ -393,6 +393,50 @@ pub trait Prepared: Send + Sync {
     }
 }
 
+/// A format that learns nothing from a file's head: its lines are read the same way in every file. Most are so.
+pub trait Plain: Copy + Send + Sync + 'static {
+    /// See [`Format::name`].
+    const NAME: &'static str;
+    /// See [`Format::product`].
+    const PRODUCT: Product;
+    /// See [`Format::kind`].
+    const KIND: RecordKind;
+
+    /// A parser that has read nothing yet.
+    fn lines(&self) -> Box<dyn LineParser>;
+
+    /// See [`Format::sniff`].
+    fn claim(&self, head: &Head<'_>) -> Sniff;
+}
+
+impl<P: Plain> Prepared for P {
+    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
+        self.lines()
+    }
+}
+
+impl<P: Plain> Format for P {
+    fn name(&self) -> &str {
+        P::NAME
+    }
+
+    fn product(&self) -> Product {
+        P::PRODUCT
+    }
+
+    fn kind(&self) -> RecordKind {
+        P::KIND
+    }
+
+    fn sniff(&self, head: &Head<'_>) -> Sniff {
+        self.claim(head)
+    }
+
+    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
+        Arc::new(*self)
+    }
+}
+
 /// A log format.
 pub trait Format: Send + Sync {
     /// Its name, as typed after `--input-format`.

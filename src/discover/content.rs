@@ -190,6 +190,7 @@ mod tests {
             "[\n {\"a\":",
             "{\"x\":1,\"records\": [ {",
             "{\n \"a\": [1]\n}\n{\n",
+            "{\"a\":1}{\"a\":2}{\"a\":3}\n",
         ] {
             assert_eq!(
                 look_at(document.as_bytes()),

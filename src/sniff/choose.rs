@@ -1,6 +1,7 @@
 //! The best of all formats for one head.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use why502_parsers::bytes::lines;
@@ -336,6 +337,21 @@ fn messages<'a>(raw: &[u8]) -> Option<(Sample, Choice<'a>)> {
         ties: Vec::new(),
     };
     Some((sample, choice))
+}
+
+/// The product that the syslog tag of most of the first lines names, if one does.
+pub(super) fn tagged(raw: &[u8]) -> Vec<Product> {
+    let layers = wrappings(raw).pop().unwrap_or_default();
+    let programs = programs(raw, layers);
+    let mut counts: BTreeMap<Product, usize> = BTreeMap::new();
+    for product in programs.iter().filter_map(|name| Product::by_tag(name)) {
+        *counts.entry(product).or_default() += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(_, count)| *count);
+    most.filter(|(_, count)| count * 2 > programs.len())
+        .map(|(product, _)| product)
+        .into_iter()
+        .collect()
 }
 
 /// The programs that the wrappers of the first lines name, line by line, lower case, the number of a replica left out.

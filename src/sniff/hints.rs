@@ -27,11 +27,17 @@ const GENERIC: [&str; 9] = [
     "access", "error", "errors", "log", "logs", "ssl", "txt", "json", "requests",
 ];
 
-/// The kinds of hints for `input`, strongest first, empty ones left out. `certain` are the streams whose
-/// product is known by their content.
-pub(super) fn tiers(input: &Input, certain: &[Known<'_>], configs: &[(String, Product)]) -> Vec<Tier> {
+/// The kinds of hints for `input`, strongest first, empty ones left out. `tags` are the products that its lines are
+/// tagged with, `certain` the streams whose product is known by their content.
+pub(super) fn tiers(
+    input: &Input,
+    tags: Vec<Product>,
+    certain: &[Known<'_>],
+    configs: &[(String, Product)],
+) -> Vec<Tier> {
     let (directory, name) = split(&input.stream);
     let mut tiers = vec![
+        tier("the tag of its lines", tags),
         tier("its name", named_in(name)),
         tier(
             "the logs beside it",

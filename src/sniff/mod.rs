@@ -266,7 +266,8 @@ impl<'a> Detector<'a> {
         shape: &str,
         certain: &[hints::Known<'_>],
     ) -> Option<Choice<'a>> {
-        hints::tiers(input, certain, self.surroundings.configs)
+        let tags = choose::tagged(&sample.raw);
+        hints::tiers(input, tags, certain, self.surroundings.configs)
             .into_iter()
             .find_map(|tier| {
                 let (_, choice) = choose::best(

@@ -236,6 +236,38 @@ fn a_wrapper_is_taken_off_first() {
 }
 
 #[test]
+fn the_tag_of_its_lines_tells_whose_a_shared_shape_is() {
+    let tagged = |tag: &str| format!("<190>Nov 20 10:00:05 web1 {tag}: {CLF}");
+    let tree = Tree::new(&[
+        ("a.log", &tagged("nginx").repeat(3)),
+        ("b.log", &tagged("httpd").repeat(3)),
+        ("c.log", &tagged("edge").repeat(3)),
+    ]);
+    assert_eq!(
+        tree.plain(),
+        [
+            "a.log: nginx/nginx in syslog (rfc 3164)",
+            "b.log: apache/apache in syslog (rfc 3164)",
+            "c.log: unknown/clf in syslog (rfc 3164)"
+        ]
+    );
+}
+
+#[test]
+fn messages_of_the_system_are_read_but_not_those_of_a_server_whose_format_is_unknown() {
+    let cron = "Nov 20 10:00:05 web1 CRON[7]: (root) CMD (run-parts)\n";
+    let odd = "Nov 20 10:00:05 web1 haproxy[7]: something of its own\n";
+    let tree = Tree::new(&[("a.log", &cron.repeat(3)), ("b.log", &odd.repeat(3))]);
+    assert_eq!(
+        tree.plain(),
+        [
+            "a.log: linux/messages in syslog (rfc 3164)",
+            "no known log format in b.log, inside syslog (rfc 3164)"
+        ]
+    );
+}
+
+#[test]
 fn rotations_share_a_format_unless_they_do_not_parse_so() {
     let tree = Tree::new(&[
         ("a.log", ""),

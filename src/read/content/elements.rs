@@ -14,11 +14,13 @@ const LISTS: [&[u8]; 3] = [b"logEvents", b"records", b"Records"];
 /// The longest of [`LISTS`].
 const KEY_MOST: usize = 9;
 
-/// Whether `head` begins a document that has its records in a list, or spread over several lines each.
+/// Whether `head` begins a document that has its records in a list, spread over several lines each, or several on a line.
 pub fn is_document(head: &[u8]) -> bool {
     let mut state = State::default();
     let mut several_lines = false;
     let next_is_object = |at: usize| head[at + 1..].trim_ascii_start().first() == Some(&b'{');
+    // Objects with nothing between them, as delivery streams store them.
+    let is_followed = |at: usize| head.get(at + 1) == Some(&b'{');
     for (at, &byte) in head.iter().enumerate() {
         let before = state.depth;
         if before == 0 && !matches!(byte, b'[' | b'{') && !byte.is_ascii_whitespace() {
@@ -30,7 +32,7 @@ pub fn is_document(head: &[u8]) -> bool {
             return next_is_object(at);
         }
         if before > 0 && state.depth == 0 {
-            return several_lines && next_is_object(at);
+            return is_followed(at) || several_lines && next_is_object(at);
         }
     }
     false
