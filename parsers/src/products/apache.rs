@@ -4,33 +4,27 @@
 //! The time is when the request was received. The bare shape is shared with others (see [`super::clf`]);
 //! any other `LogFormat` is compiled by [`crate::paste`].
 
-use std::sync::Arc;
-
 use crate::entry::Entry;
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::products::apache_error;
 use crate::products::clf::{self, ClfParser, Style, Tail};
 use crate::time::DayCache;
 
 /// Apache httpd access logs.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Apache;
 
-impl Format for Apache {
-    fn name(&self) -> &'static str {
-        "apache"
+impl Plain for Apache {
+    const NAME: &'static str = "apache";
+    const PRODUCT: Product = Product::Apache;
+    const KIND: RecordKind = RecordKind::Access;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(ApacheParser::new())
     }
 
-    fn product(&self) -> Product {
-        Product::Apache
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Access
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let mut parser = ClfParser::new(Style::APACHE);
         // An application behind httpd may log the id that it was sent.
         let by_another = clf::hinted(head).is_some_and(|product| product != Product::Apache);
@@ -39,18 +33,6 @@ impl Format for Apache {
             return Sniff::by_parsing(head, &mut parser, Score::Own, reason);
         }
         clf::by_hint(head, Product::Apache, Style::APACHE)
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(ApachePrepared)
-    }
-}
-
-struct ApachePrepared;
-
-impl Prepared for ApachePrepared {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(ApacheParser::new())
     }
 }
 

@@ -6,52 +6,34 @@
 //! timeout from FIN from RST; the AH number tells in which part of the exchange.
 //! Source: httpd's `mod_proxy.c`, `proxy_util.c`, `mod_proxy_http.c`, and lines observed on 2.4.71.
 
-use std::sync::Arc;
-
 use crate::bytes::number;
 use crate::engine::errno;
 use crate::engine::slot;
 use crate::entry::{Entry, Escape, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::products::apache::ApacheParser;
 use crate::time::{self, DayCache};
 
 /// Apache httpd error logs.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct ApacheError;
 
-impl Format for ApacheError {
-    fn name(&self) -> &'static str {
-        "apache-error"
+impl Plain for ApacheError {
+    const NAME: &'static str = "apache-error";
+    const PRODUCT: Product = Product::Apache;
+    const KIND: RecordKind = RecordKind::Error;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(ApacheErrorParser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::Apache
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Error
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let mut parser = ApacheErrorParser {
             alone: true,
             ..ApacheErrorParser::default()
         };
         super::by_entries(head, &mut parser, Score::Own, "httpd error lines")
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(ApacheErrorPrepared)
-    }
-}
-
-struct ApacheErrorPrepared;
-
-impl Prepared for ApacheErrorPrepared {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(ApacheErrorParser::default())
     }
 }
 

@@ -10,7 +10,7 @@
 //! Key names beyond those that are `$context` variables are guesses, and so is the wording of integration errors.
 //! That `requestTime` is the start, not the end, is the natural reading of its name and not said in so many words.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use memchr::memmem;
 
@@ -21,7 +21,7 @@ use crate::engine::json_record;
 use crate::engine::slot::{self, Slot};
 use crate::entry::{Entry, Escape, Fault, Kind, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::time::{self, DayCache};
 
 /// The format `aws-apigateway`.
@@ -42,20 +42,16 @@ const MARKS: [&str; 10] = [
     "\"apiId\"",
 ];
 
-impl Format for ApiGateway {
-    fn name(&self) -> &str {
-        "aws-apigateway"
+impl Plain for ApiGateway {
+    const NAME: &'static str = "aws-apigateway";
+    const PRODUCT: Product = Product::ApiGateway;
+    const KIND: RecordKind = RecordKind::Access;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::ApiGateway
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Access
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let found = MARKS
             .iter()
             .filter(|mark| memmem::find(head.bytes, mark.as_bytes()).is_some());
@@ -66,16 +62,6 @@ impl Format for ApiGateway {
         }
         let reason = "context variables of API Gateway";
         Sniff::by_parsing(head, &mut Parser::default(), Score::Own, reason)
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for ApiGateway {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::default())
     }
 }
 
@@ -293,6 +279,7 @@ impl<'a> Fields<'_, 'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::Format;
 
     fn read(line: &str) -> Entry<'_> {
         let mut entry = Entry::default();

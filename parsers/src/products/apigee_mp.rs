@@ -15,7 +15,7 @@
 //! could not be confirmed in a public text: they are recognised by the words themselves, not by their place.
 //! Traces follow on lines of their own.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use memchr::memmem;
 
@@ -25,43 +25,29 @@ use crate::engine::json::{self, Keys, Value};
 use crate::engine::slot::unit;
 use crate::entry::{Entry, Escape, Fault, Kind, Level, Marks, Phase, Signal, Stamp};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::time::{self, DayCache};
 
 /// The format `apigee-mp`.
 #[derive(Debug, Clone, Copy)]
 pub struct ApigeeMp;
 
-impl Format for ApigeeMp {
-    fn name(&self) -> &str {
-        "apigee-mp"
+impl Plain for ApigeeMp {
+    const NAME: &'static str = "apigee-mp";
+    const PRODUCT: Product = Product::ApigeeMp;
+    const KIND: RecordKind = RecordKind::Error;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::ApigeeMp
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Error
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let marks: [&[u8]; 3] = [b" messageid:", b"HTTPClient$Context", b"NIOThread@"];
         if !marks.iter().any(|mark| memmem::find(head.bytes, mark).is_some()) {
             return Sniff::no();
         }
         let reason = "threads and message ids of a Message Processor";
         Sniff::by_parsing(head, &mut Parser::default(), Score::Mark, reason)
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for ApigeeMp {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::default())
     }
 }
 

@@ -7,8 +7,6 @@
 //! told by their shape: a request line, three digits (status to the client, then from the message processor), a message
 //! id (`rrt…` or words joined by dashes that end in two numbers), a host, a fault code (`messaging.adaptors.http.flow.X`).
 
-use std::sync::Arc;
-
 use memchr::memmem;
 
 use super::apigee_mp;
@@ -17,42 +15,28 @@ use crate::engine::slot::{Slot, looks_like_host, unit};
 use crate::engine::{id, paste_nginx};
 use crate::entry::{Entry, Escape, Kind, Marks};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::time::{self, DayCache};
 
 /// The format `apigee-router`.
 #[derive(Debug, Clone, Copy)]
 pub struct ApigeeRouter;
 
-impl Format for ApigeeRouter {
-    fn name(&self) -> &str {
-        "apigee-router"
+impl Plain for ApigeeRouter {
+    const NAME: &'static str = "apigee-router";
+    const PRODUCT: Product = Product::ApigeeRouter;
+    const KIND: RecordKind = RecordKind::Access;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::ApigeeRouter
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Access
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         if memchr::memchr(b'\t', head.bytes).is_none() {
             return Sniff::no();
         }
         let reason = "fields parted by tabs: time, router, client, message processor";
         Sniff::by_parsing(head, &mut Parser::default(), Score::Own, reason)
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for ApigeeRouter {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::default())
     }
 }
 

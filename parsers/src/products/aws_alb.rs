@@ -8,8 +8,6 @@
 //! Source: AWS, "Access logs for your Application Load Balancer", "Troubleshoot your Application Load Balancers".
 //! The URL is taken as it stands: how a quote in it is escaped is not documented.
 
-use std::sync::Arc;
-
 use memchr::memmem;
 
 use crate::bytes::{filled, number};
@@ -17,7 +15,7 @@ use crate::engine::id::{self, IdKind};
 use crate::engine::slot::{Slot, unit};
 use crate::entry::{Entry, Fault, Kind, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::products::aws::{self, Words};
 use crate::time::{self, DAY_US, DayCache};
 
@@ -25,20 +23,16 @@ use crate::time::{self, DAY_US, DayCache};
 #[derive(Debug, Clone, Copy)]
 pub struct AwsAlb;
 
-impl Format for AwsAlb {
-    fn name(&self) -> &str {
-        "aws-alb"
+impl Plain for AwsAlb {
+    const NAME: &'static str = "aws-alb";
+    const PRODUCT: Product = Product::AwsAlb;
+    const KIND: RecordKind = RecordKind::Access;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::AwsAlb
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Access
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         if memmem::find(head.bytes, b" app/").is_none() {
             return Sniff::no();
         }
@@ -48,16 +42,6 @@ impl Format for AwsAlb {
             Score::Mark,
             "name of an application load balancer",
         )
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for AwsAlb {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::default())
     }
 }
 

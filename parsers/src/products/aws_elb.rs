@@ -8,13 +8,11 @@
 //! That a 502 means an answer the balancer could not parse is unverified here: known from the troubleshooting guide, not reread.
 //! Source: AWS, "Access logs for your Classic Load Balancer", "Troubleshoot a Classic Load Balancer: HTTP errors".
 
-use std::sync::Arc;
-
 use crate::bytes::number;
 use crate::engine::slot::{Slot, unit};
 use crate::entry::{Entry, Fault, Kind, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::products::aws::{self, Words};
 use crate::time::{self, DayCache};
 
@@ -22,36 +20,22 @@ use crate::time::{self, DayCache};
 #[derive(Debug, Clone, Copy)]
 pub struct AwsElb;
 
-impl Format for AwsElb {
-    fn name(&self) -> &str {
-        "aws-elb"
+impl Plain for AwsElb {
+    const NAME: &'static str = "aws-elb";
+    const PRODUCT: Product = Product::AwsElb;
+    const KIND: RecordKind = RecordKind::Access;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::AwsElb
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Access
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         Sniff::by_parsing(
             head,
             &mut Parser::default(),
             Score::Own,
             "fields of a classic load balancer",
         )
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for AwsElb {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::default())
     }
 }
 

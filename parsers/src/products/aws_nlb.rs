@@ -6,15 +6,13 @@
 //! the latter. `destination` is the listener the client reached, not the target behind it.
 //! Source: AWS, "Access logs for your Network Load Balancer" (units and meaning of the destination).
 
-use std::sync::Arc;
-
 use memchr::memmem;
 
 use crate::bytes::{filled, number};
 use crate::engine::slot::{Slot, unit};
 use crate::entry::{Entry, Kind, Marks, Zone};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::products::aws::Words;
 use crate::time::{self, DayCache};
 
@@ -22,20 +20,16 @@ use crate::time::{self, DayCache};
 #[derive(Debug, Clone, Copy)]
 pub struct AwsNlb;
 
-impl Format for AwsNlb {
-    fn name(&self) -> &str {
-        "aws-nlb"
+impl Plain for AwsNlb {
+    const NAME: &'static str = "aws-nlb";
+    const PRODUCT: Product = Product::AwsNlb;
+    const KIND: RecordKind = RecordKind::Access;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::AwsNlb
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Access
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         if memmem::find(head.bytes, b" net/").is_none() {
             return Sniff::no();
         }
@@ -45,16 +39,6 @@ impl Format for AwsNlb {
             Score::Mark,
             "name of a network load balancer",
         )
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for AwsNlb {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::default())
     }
 }
 

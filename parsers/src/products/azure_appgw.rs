@@ -7,7 +7,7 @@
 //! for a port. Firewall and performance records in the same stream are notes.
 //! Source: Microsoft, "Monitoring data reference for Azure Application Gateway" (units, `error_info` codes, both layouts).
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use memchr::memmem;
 
@@ -16,27 +16,23 @@ use crate::engine::json::{Keys, Value};
 use crate::engine::json_record;
 use crate::entry::{Entry, Escape, Fault, Kind, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::time::DayCache;
 
 /// The format `azure-appgw`.
 #[derive(Debug, Clone, Copy)]
 pub struct AzureAppGateway;
 
-impl Format for AzureAppGateway {
-    fn name(&self) -> &str {
-        "azure-appgw"
+impl Plain for AzureAppGateway {
+    const NAME: &'static str = "azure-appgw";
+    const PRODUCT: Product = Product::AzureAppGateway;
+    const KIND: RecordKind = RecordKind::Access;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::AzureAppGateway
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Access
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let marks = ["ApplicationGatewayAccess", "ApplicationGatewayFirewall"];
         if !json_record::has_any(head.bytes, &marks) {
             return Sniff::no();
@@ -47,16 +43,6 @@ impl Format for AzureAppGateway {
             return sniff;
         }
         json_record::pretty_printed(head, &["category", "operationName", "properties"])
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for AzureAppGateway {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::default())
     }
 }
 

@@ -7,13 +7,13 @@
 //! second record of a request, from an edge to the origin shield: a note. So are health-probe and firewall records.
 //! Source: Microsoft, "Monitor metrics and logs in Azure Front Door" (all of the above, and the values of `ErrorInfo`).
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use crate::engine::json::{Keys, Shape, Value};
 use crate::engine::json_record;
 use crate::entry::{Entry, Escape, Fault, Kind, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::products::aws::origin_and_path;
 use crate::time::DayCache;
 
@@ -21,20 +21,16 @@ use crate::time::DayCache;
 #[derive(Debug, Clone, Copy)]
 pub struct AzureFrontDoor;
 
-impl Format for AzureFrontDoor {
-    fn name(&self) -> &str {
-        "azure-frontdoor"
+impl Plain for AzureFrontDoor {
+    const NAME: &'static str = "azure-frontdoor";
+    const PRODUCT: Product = Product::AzureFrontDoor;
+    const KIND: RecordKind = RecordKind::Access;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::AzureFrontDoor
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Access
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let marks = [
             "FrontdoorAccessLog",
             "FrontDoorAccessLog",
@@ -51,16 +47,6 @@ impl Format for AzureFrontDoor {
             return sniff;
         }
         json_record::pretty_printed(head, &["category", "operationName", "properties"])
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for AzureFrontDoor {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::default())
     }
 }
 

@@ -8,15 +8,13 @@
 //! Which of the two sizes is which, and that the address nearest is the last, is unverified beyond the document's field list.
 //! Source: Atlassian, "How to read the Bitbucket Data Center log formats".
 
-use std::sync::Arc;
-
 use memchr::memmem;
 
 use crate::bytes::filled;
 use crate::engine::slot::{self, Slot, unit};
 use crate::entry::{Entry, Kind, Marks};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::time::{self, DayCache};
 
 /// The format `bitbucket`.
@@ -25,36 +23,22 @@ pub struct Bitbucket;
 
 const SEPARATOR: &[u8] = b" | ";
 
-impl Format for Bitbucket {
-    fn name(&self) -> &str {
-        "bitbucket"
+impl Plain for Bitbucket {
+    const NAME: &'static str = "bitbucket";
+    const PRODUCT: Product = Product::Application;
+    const KIND: RecordKind = RecordKind::Access;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::Application
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Access
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let marks: [&[u8]; 2] = [b" | i@", b" | o@"];
         if !marks.iter().any(|mark| memmem::find(head.bytes, mark).is_some()) {
             return Sniff::no();
         }
         let reason = "request ids of Bitbucket";
         Sniff::by_parsing(head, &mut Parser::default(), Score::Mark, reason)
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for Bitbucket {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::default())
     }
 }
 

@@ -8,34 +8,30 @@
 //! not to take them for the origin's. Which fields there are is the customer's choice.
 //! Source: Cloudflare Logs, "HTTP requests" (fields, units, reuse), and "Cloudflare 5xx errors" for the statuses.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use crate::engine::id::{self, IdKind};
 use crate::engine::json::{Keys, Shape, Value};
 use crate::engine::json_record;
 use crate::entry::{Entry, Escape, Fault, Kind, Marks, Phase, Signal, Stamp, Zone};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::time::{DAY_US, DayCache};
 
 /// The format `cloudflare`.
 #[derive(Debug, Clone, Copy)]
 pub struct Cloudflare;
 
-impl Format for Cloudflare {
-    fn name(&self) -> &str {
-        "cloudflare"
+impl Plain for Cloudflare {
+    const NAME: &'static str = "cloudflare";
+    const PRODUCT: Product = Product::Cloudflare;
+    const KIND: RecordKind = RecordKind::Access;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::Cloudflare
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Access
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let marks = [
             "\"EdgeStartTimestamp\"",
             "\"EdgeEndTimestamp\"",
@@ -50,16 +46,6 @@ impl Format for Cloudflare {
             return sniff;
         }
         json_record::pretty_printed(head, &["EdgeResponseStatus", "RayID"])
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for Cloudflare {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::default())
     }
 }
 

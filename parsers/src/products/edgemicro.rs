@@ -8,35 +8,29 @@
 //! `microgateway-core` (status, no time). Beside these there are `stats` records and console lines.
 //! Source: microgateway-core, `lib/logging.js` and `lib/plugins-middleware.js`; lines observed on version 3.3.7.
 
-use std::sync::Arc;
-
 use memchr::memmem;
 
 use crate::bytes;
 use crate::engine::faults;
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::time::{self, DayCache};
 
 /// The format `edgemicro`.
 #[derive(Debug, Clone, Copy)]
 pub struct EdgeMicro;
 
-impl Format for EdgeMicro {
-    fn name(&self) -> &str {
-        "edgemicro"
+impl Plain for EdgeMicro {
+    const NAME: &'static str = "edgemicro";
+    const PRODUCT: Product = Product::EdgeMicro;
+    const KIND: RecordKind = RecordKind::Mixed;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::EdgeMicro
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Mixed
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let components: [&[u8]; 2] = [b"[plugins-middleware]", b"[microgateway-core]"];
         if !components
             .iter()
@@ -50,16 +44,6 @@ impl Format for EdgeMicro {
             Score::Mark,
             "component names of Edge Microgateway",
         )
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for EdgeMicro {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::default())
     }
 }
 

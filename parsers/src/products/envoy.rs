@@ -8,7 +8,7 @@
 //! time, or `2024-07-20T07:06:24.756Z<TAB>info<TAB>text` in Istio's sidecars.
 //! Source: Envoy documentation, "Access logging"; Istio documentation, "Envoy access logs".
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use memchr::memmem;
 
@@ -20,27 +20,23 @@ use crate::engine::slot::{Slot, unit};
 use crate::engine::template::Template;
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::time::{self, DayCache};
 
 /// The format `envoy`.
 #[derive(Debug, Clone, Copy)]
 pub struct Envoy;
 
-impl Format for Envoy {
-    fn name(&self) -> &str {
-        "envoy"
+impl Plain for Envoy {
+    const NAME: &'static str = "envoy";
+    const PRODUCT: Product = Product::Envoy;
+    const KIND: RecordKind = RecordKind::Mixed;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::new())
     }
 
-    fn product(&self) -> Product {
-        Product::Envoy
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Mixed
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let mut parser = Parser::new();
         let mut own = 0;
         for line in head.lines().take(Head::LINES) {
@@ -57,16 +53,6 @@ impl Format for Envoy {
             Score::Mark,
             "access log lines with Envoy's response flags",
         )
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for Envoy {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::new())
     }
 }
 

@@ -7,7 +7,7 @@
 //! delivery. The wording of the reasons is unverified but for that of a connection timeout; an unknown one gives no signal.
 //! Source: Fastly documentation, "Useful log formats" (keys, also seen in exported service definitions) and "Common 503 errors".
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use memchr::memmem;
 
@@ -16,7 +16,7 @@ use crate::engine::json::{Keys, Value};
 use crate::engine::json_record;
 use crate::entry::{Entry, Escape, Fault, Kind, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::products::aws::origin_and_path;
 use crate::time::DayCache;
 
@@ -24,20 +24,16 @@ use crate::time::DayCache;
 #[derive(Debug, Clone, Copy)]
 pub struct Fastly;
 
-impl Format for Fastly {
-    fn name(&self) -> &str {
-        "fastly"
+impl Plain for Fastly {
+    const NAME: &'static str = "fastly";
+    const PRODUCT: Product = Product::Fastly;
+    const KIND: RecordKind = RecordKind::Access;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::Fastly
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Access
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         if !json_record::has_any(
             head.bytes,
             &["\"fastly_server\"", "\"fastly_is_edge\"", "\"fastly_info"],
@@ -50,16 +46,6 @@ impl Format for Fastly {
             Score::Mark,
             "keys that Fastly proposes",
         )
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for Fastly {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::default())
     }
 }
 

@@ -10,13 +10,13 @@
 //! Pretty-printed exports are recognised but not read.
 //! Source: Google Cloud documentation, "Logging and monitoring" of the external Application Load Balancers, "statusDetails HTTP failure messages".
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use crate::engine::json::{Keys, Value};
 use crate::engine::{json_record, proxy_status};
 use crate::entry::{Entry, Escape, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::products::aws::origin_and_path;
 use crate::products::caddy::split_port;
 use crate::time::DayCache;
@@ -25,20 +25,16 @@ use crate::time::DayCache;
 #[derive(Debug, Clone, Copy)]
 pub struct GcpLb;
 
-impl Format for GcpLb {
-    fn name(&self) -> &str {
-        "gcp-lb"
+impl Plain for GcpLb {
+    const NAME: &'static str = "gcp-lb";
+    const PRODUCT: Product = Product::GcpLb;
+    const KIND: RecordKind = RecordKind::Access;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::GcpLb
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Access
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let marks = [
             "LoadBalancerLogEntry",
             "\"http_load_balancer\"",
@@ -54,16 +50,6 @@ impl Format for GcpLb {
             return sniff;
         }
         json_record::pretty_printed(head, &["httpRequest", "insertId", "timestamp"])
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for GcpLb {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::default())
     }
 }
 
@@ -224,6 +210,7 @@ fn fault(details: &[u8], status: Option<u16>) -> Option<(Phase, Fault)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::Format;
 
     fn line(status: u16, payload: &str) -> String {
         format!(

@@ -4,35 +4,29 @@
 //! The bracketed pid wrote the line; a pid in the text is the worker it is about. Tracebacks follow on lines of their own.
 //! Source: gunicorn `glogging.py` and `arbiter.py`.
 
-use std::sync::Arc;
-
 use memchr::memmem;
 
 use crate::bytes;
 use crate::engine::memory::{self, Memory};
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::time::{self, DayCache};
 
 /// The format `gunicorn-error`.
 #[derive(Debug, Clone, Copy)]
 pub struct GunicornError;
 
-impl Format for GunicornError {
-    fn name(&self) -> &str {
-        "gunicorn-error"
+impl Plain for GunicornError {
+    const NAME: &'static str = "gunicorn-error";
+    const PRODUCT: Product = Product::Gunicorn;
+    const KIND: RecordKind = RecordKind::Error;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::Gunicorn
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Error
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let marks: [&[u8]; 4] = [
             b"gunicorn",
             b"Booting worker with pid",
@@ -42,16 +36,6 @@ impl Format for GunicornError {
         let marked = marks.iter().any(|mark| memmem::find(head.bytes, mark).is_some());
         let score = if marked { Score::Mark } else { Score::Shape };
         Sniff::by_parsing(head, &mut Parser::default(), score, "lines of gunicorn's logger")
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for GunicornError {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::default())
     }
 }
 

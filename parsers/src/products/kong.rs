@@ -8,7 +8,7 @@
 //! one begins, so the last has none. The last try's address decides; the earlier ones are counted as retries.
 //! Source: Kong's `pdk/log.lua`, `init.lua` and `templates/nginx_kong.lua`.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use memchr::memmem;
 
@@ -19,7 +19,7 @@ use crate::engine::slot::{Slot, unit};
 use crate::engine::template::TimeShape;
 use crate::entry::{Entry, Fault, Kind, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::products::nginx::NginxParser;
 use crate::time::DayCache;
 
@@ -27,20 +27,16 @@ use crate::time::DayCache;
 #[derive(Debug, Clone, Copy)]
 pub struct Kong;
 
-impl Format for Kong {
-    fn name(&self) -> &str {
-        "kong"
+impl Plain for Kong {
+    const NAME: &'static str = "kong";
+    const PRODUCT: Product = Product::Kong;
+    const KIND: RecordKind = RecordKind::Mixed;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::new())
     }
 
-    fn product(&self) -> Product {
-        Product::Kong
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Mixed
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let marks: [&[u8]; 3] = [b"kong_request_id: \"", b"\"latencies\":{", b", server: kong, "];
         if !marks.iter().any(|mark| memmem::find(head.bytes, mark).is_some()) {
             return Sniff::no();
@@ -51,16 +47,6 @@ impl Format for Kong {
             Score::Mark,
             "ids, or records, that Kong writes",
         )
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for Kong {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::new())
     }
 }
 

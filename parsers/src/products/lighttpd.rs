@@ -7,15 +7,13 @@
 //! An upstream that closes before it answers is status 500 and, for a FIN, no line here at all.
 //! Source: lighttpd documentation, `mod_accesslog`; lines observed on version 1.4.69.
 
-use std::sync::Arc;
-
 use memchr::memmem;
 
 use crate::bytes::filled;
 use crate::engine::slot::{looks_like_host, split_origin};
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::products::clf::{self, ClfParser, Style, is_address};
 use crate::time::{self, DayCache};
 
@@ -23,20 +21,16 @@ use crate::time::{self, DayCache};
 #[derive(Debug, Clone, Copy)]
 pub struct Lighttpd;
 
-impl Format for Lighttpd {
-    fn name(&self) -> &str {
-        "lighttpd"
+impl Plain for Lighttpd {
+    const NAME: &'static str = "lighttpd";
+    const PRODUCT: Product = Product::Lighttpd;
+    const KIND: RecordKind = RecordKind::Mixed;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::new())
     }
 
-    fn product(&self) -> Product {
-        Product::Lighttpd
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Mixed
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let mut day = DayCache::default();
         let is_own = |line: &[u8]| host_second(line).is_some() || source_line(line, &mut day).is_some();
         if head.lines().take(Head::LINES).any(is_own) {
@@ -44,16 +38,6 @@ impl Format for Lighttpd {
             return super::by_entries(head, &mut Parser::new(), Score::Own, reason);
         }
         clf::by_hint(head, Product::Lighttpd, Style::LIGHTTPD)
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for Lighttpd {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::new())
     }
 }
 
@@ -182,6 +166,7 @@ fn connect_fault(text: &[u8]) -> Fault {
 mod tests {
     use super::*;
     use crate::entry::Zone;
+    use crate::format::Format;
 
     fn read(line: &str) -> Entry<'_> {
         let mut entry = Entry::default();

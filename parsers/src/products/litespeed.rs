@@ -6,14 +6,12 @@
 //! claimed only beside server lines or where the surroundings name LiteSpeed.
 //! Source: OpenLiteSpeed's `extconn.cpp` and `extworker.cpp` for the texts about upstreams.
 
-use std::sync::Arc;
-
 use memchr::memmem;
 
 use crate::bytes::number;
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::products::clf::{self, ClfParser, Style};
 use crate::time::{self, DayCache};
 
@@ -21,20 +19,16 @@ use crate::time::{self, DayCache};
 #[derive(Debug, Clone, Copy)]
 pub struct LiteSpeed;
 
-impl Format for LiteSpeed {
-    fn name(&self) -> &str {
-        "litespeed"
+impl Plain for LiteSpeed {
+    const NAME: &'static str = "litespeed";
+    const PRODUCT: Product = Product::LiteSpeed;
+    const KIND: RecordKind = RecordKind::Mixed;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::new())
     }
 
-    fn product(&self) -> Product {
-        Product::LiteSpeed
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Mixed
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let mut day = DayCache::default();
         let mut is_own = |line: &[u8]| server_line(line, &mut Entry::default(), &mut day).is_some();
         if head.lines().take(Head::LINES).any(&mut is_own) {
@@ -46,16 +40,6 @@ impl Format for LiteSpeed {
             );
         }
         clf::by_hint(head, Product::LiteSpeed, Style::AT_START)
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for LiteSpeed {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::new())
     }
 }
 

@@ -9,49 +9,33 @@
 //! response that never began. `common` and `combined` are the common log format, see [`super::ncsa`].
 //! Observed on morgan 1.10 behind Express. Source: morgan, `index.js`.
 
-use std::sync::Arc;
-
 use super::jvm::skip_colour;
 use crate::bytes::{decimal_scaled, number};
 use crate::engine::slot::Slot;
 use crate::entry::{Entry, Fault, Kind, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 
 /// The format `morgan`.
 #[derive(Debug, Clone, Copy)]
 pub struct Morgan;
 
-impl Format for Morgan {
-    fn name(&self) -> &str {
-        "morgan"
+impl Plain for Morgan {
+    const NAME: &'static str = "morgan";
+    const PRODUCT: Product = Product::Node;
+    const KIND: RecordKind = RecordKind::Access;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser)
     }
 
-    fn product(&self) -> Product {
-        Product::Node
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Access
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         Sniff::by_parsing(
             head,
             &mut Parser,
             Score::Own,
             "request lines of morgan, without time",
         )
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for Morgan {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser)
     }
 }
 

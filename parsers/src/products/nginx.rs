@@ -5,35 +5,29 @@
 //! The time is when the line was written, at the end of the request. Containers write the error log to
 //! the same stream, so its lines are read here too.
 
-use std::sync::Arc;
-
 use crate::engine::paste_nginx;
 use crate::engine::slot::Slot;
 use crate::entry::{Entry, Escape, Marks};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::products::clf::{self, ClfParser, Style, Tail};
 use crate::products::nginx_error;
 use crate::time::{self, DayCache};
 
 /// nginx access logs.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Nginx;
 
-impl Format for Nginx {
-    fn name(&self) -> &'static str {
-        "nginx"
+impl Plain for Nginx {
+    const NAME: &'static str = "nginx";
+    const PRODUCT: Product = Product::Nginx;
+    const KIND: RecordKind = RecordKind::Access;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(NginxParser::new())
     }
 
-    fn product(&self) -> Product {
-        Product::Nginx
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Access
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let mut parser = NginxParser::new();
         if parser.clf.survey(head, Tail::Upstream) > 0 {
             let reason = "common log format with upstream fields";
@@ -48,18 +42,6 @@ impl Format for Nginx {
             return Sniff::by_parsing(head, &mut parser, Score::Own, reason);
         }
         clf::by_hint(head, Product::Nginx, Style::NGINX)
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(NginxPrepared)
-    }
-}
-
-struct NginxPrepared;
-
-impl Prepared for NginxPrepared {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(NginxParser::new())
     }
 }
 

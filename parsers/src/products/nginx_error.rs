@@ -6,53 +6,35 @@
 //! Source: nginx's `ngx_http_upstream.c` for the texts; error numbers rather than their words are
 //! read, since those are the C library's.
 
-use std::sync::Arc;
-
 use crate::bytes::{filled, number};
 use crate::engine::errno;
 use crate::engine::memory::{self, Memory};
 use crate::engine::slot;
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::products::nginx::NginxParser;
 use crate::time::{self, DayCache};
 
 /// nginx error logs.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct NginxError;
 
-impl Format for NginxError {
-    fn name(&self) -> &'static str {
-        "nginx-error"
+impl Plain for NginxError {
+    const NAME: &'static str = "nginx-error";
+    const PRODUCT: Product = Product::Nginx;
+    const KIND: RecordKind = RecordKind::Error;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(NginxErrorParser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::Nginx
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Error
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let mut parser = NginxErrorParser {
             alone: true,
             ..NginxErrorParser::default()
         };
         super::by_entries(head, &mut parser, Score::Own, "nginx error lines")
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(NginxErrorPrepared)
-    }
-}
-
-struct NginxErrorPrepared;
-
-impl Prepared for NginxErrorPrepared {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(NginxErrorParser::default())
     }
 }
 

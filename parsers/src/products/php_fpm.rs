@@ -7,51 +7,35 @@
 //! `[20-Nov-2026 16:23:16]  [pool www] pid 155`, then `script_filename = …` and the frames, which belong to it.
 //! Observed on PHP 8.2. Source: php-src `sapi/fpm/fpm/fpm_request.c`, `fpm_children.c`, `fpm_process_ctl.c`, `fpm_php_trace.c`.
 
-use std::sync::Arc;
-
 use memchr::memmem;
 
 use crate::bytes::{self, decimal_scaled};
 use crate::engine::memory::{self, Memory};
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::time::{self, DayCache};
 
 /// The format `php-fpm`.
 #[derive(Debug, Clone, Copy)]
 pub struct PhpFpm;
 
-impl Format for PhpFpm {
-    fn name(&self) -> &str {
-        "php-fpm"
+impl Plain for PhpFpm {
+    const NAME: &'static str = "php-fpm";
+    const PRODUCT: Product = Product::PhpFpm;
+    const KIND: RecordKind = RecordKind::Error;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::PhpFpm
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Error
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         super::by_entries(
             head,
             &mut Parser::default(),
             Score::Own,
             "stamps and levels of PHP-FPM",
         )
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for PhpFpm {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::default())
     }
 }
 

@@ -10,33 +10,27 @@
 //! of it carries a time; the wrapper around the line has to.
 //! Source: observed on Node 20.20.2.
 
-use std::sync::Arc;
-
 use memchr::memmem;
 
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::time::{self, DayCache};
 
 /// The format `node-text`.
 #[derive(Debug, Clone, Copy)]
 pub struct ProcessText;
 
-impl Format for ProcessText {
-    fn name(&self) -> &str {
-        "node-text"
+impl Plain for ProcessText {
+    const NAME: &'static str = "node-text";
+    const PRODUCT: Product = Product::Node;
+    const KIND: RecordKind = RecordKind::Error;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::Node
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Error
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         if !head.lines().any(|line| death(line).is_some()) {
             return Sniff::no();
         }
@@ -46,16 +40,6 @@ impl Format for ProcessText {
             Score::Mark,
             "last words of a Node process",
         )
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for ProcessText {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::default())
     }
 }
 
@@ -122,6 +106,7 @@ pub(crate) fn crash<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, L
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::Format;
 
     #[test]
     fn an_uncaught_exception_is_one_event() {

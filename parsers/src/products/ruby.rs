@@ -5,34 +5,28 @@
 //! Ruby's `Logger`: local time, the process that wrote it).
 //! Source: Puma `lib/puma/cluster.rb`; Unicorn `lib/unicorn/http_server.rb`; Ruby `Logger::Formatter`.
 
-use std::sync::Arc;
-
 use memchr::memmem;
 
 use crate::bytes;
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::time::{self, DayCache};
 
 /// The format `ruby-workers`.
 #[derive(Debug, Clone, Copy)]
 pub struct RubyWorkers;
 
-impl Format for RubyWorkers {
-    fn name(&self) -> &str {
-        "ruby-workers"
+impl Plain for RubyWorkers {
+    const NAME: &'static str = "ruby-workers";
+    const PRODUCT: Product = Product::Ruby;
+    const KIND: RecordKind = RecordKind::Error;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::Ruby
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Error
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let marks: [&[u8]; 6] = [
             b"Puma starting in ",
             b"] ! Terminating timed out worker",
@@ -50,16 +44,6 @@ impl Format for RubyWorkers {
             Score::Mark,
             "words of Puma or Unicorn",
         )
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for RubyWorkers {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::default())
     }
 }
 

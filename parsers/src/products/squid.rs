@@ -8,8 +8,6 @@
 //! the end. `000` is the status of a request that got no answer. `cache.log` is in local time.
 //! Source: Squid documentation, `logformat` and "Squid result codes"; lines observed on version 5.7.
 
-use std::sync::Arc;
-
 use memchr::memmem;
 
 use crate::bytes::{filled, number};
@@ -18,7 +16,7 @@ use crate::engine::slot::{Slot, split_origin, unit};
 use crate::engine::squid_codes::finish;
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::products::clf::{ClfParser, Style};
 use crate::time::{self, DayCache};
 
@@ -26,20 +24,16 @@ use crate::time::{self, DayCache};
 #[derive(Debug, Clone, Copy)]
 pub struct Squid;
 
-impl Format for Squid {
-    fn name(&self) -> &str {
-        "squid"
+impl Plain for Squid {
+    const NAME: &'static str = "squid";
+    const PRODUCT: Product = Product::Squid;
+    const KIND: RecordKind = RecordKind::Mixed;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::new())
     }
 
-    fn product(&self) -> Product {
-        Product::Squid
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Mixed
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let (mut own, mut day) = (0u32, DayCache::default());
         for line in head.lines().take(Head::LINES) {
             let is_cache_log = cache_line(line, &mut Entry::default(), &mut day) == Some(Line::Entry);
@@ -50,16 +44,6 @@ impl Format for Squid {
         }
         let reason = "result codes, or messages, as Squid writes them";
         super::by_entries(head, &mut Parser::new(), Score::Own, reason)
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for Squid {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::new())
     }
 }
 

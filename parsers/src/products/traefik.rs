@@ -12,7 +12,7 @@
 //! `accesslog/logger_formatters.go` and `proxy/httputil/proxy.go`; a failure is 502 for an end of file or another
 //! network error, 504 for a network timeout, 499 for a client that went away, 500 for the rest.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use memchr::memmem;
 
@@ -22,7 +22,7 @@ use crate::engine::json::{self, Keys, Value};
 use crate::engine::slot::without_scheme;
 use crate::entry::{Entry, Escape, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::products::caddy::split_port;
 use crate::products::clf::{self, ClfParser, Style};
 use crate::time::{self, DayCache};
@@ -31,20 +31,16 @@ use crate::time::{self, DayCache};
 #[derive(Debug, Clone, Copy)]
 pub struct Traefik;
 
-impl Format for Traefik {
-    fn name(&self) -> &str {
-        "traefik"
+impl Plain for Traefik {
+    const NAME: &'static str = "traefik";
+    const PRODUCT: Product = Product::Traefik;
+    const KIND: RecordKind = RecordKind::Mixed;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::new())
     }
 
-    fn product(&self) -> Product {
-        Product::Traefik
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Mixed
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let marks = ["\"DownstreamStatus\":", "traefik/v", "\"entryPointName\":"];
         let is_marked = marks
             .iter()
@@ -59,16 +55,6 @@ impl Format for Traefik {
             return super::by_entries(head, &mut Parser::new(), Score::Mark, reason);
         }
         clf::by_hint(head, Product::Traefik, Style::AT_START)
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for Traefik {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::new())
     }
 }
 

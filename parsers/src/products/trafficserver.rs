@@ -10,8 +10,6 @@
 //! `20261120.19h39m03s CONNECT: attempt fail [CONNECTION_ERROR] to 10.0.0.1:8080 …` is in local time.
 //! Source: Traffic Server documentation, "Log fields"; lines observed on version 9.2.9.
 
-use std::sync::Arc;
-
 use memchr::memmem;
 
 use crate::bytes::{filled, number};
@@ -19,7 +17,7 @@ use crate::engine::errno;
 use crate::engine::slot::{split_origin, without_scheme};
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal, Stamp, Zone};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::products::clf::{ClfParser, Style};
 use crate::products::squid::Native;
 use crate::time;
@@ -28,20 +26,16 @@ use crate::time;
 #[derive(Debug, Clone, Copy)]
 pub struct TrafficServer;
 
-impl Format for TrafficServer {
-    fn name(&self) -> &str {
-        "trafficserver"
+impl Plain for TrafficServer {
+    const NAME: &'static str = "trafficserver";
+    const PRODUCT: Product = Product::TrafficServer;
+    const KIND: RecordKind = RecordKind::Mixed;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::new())
     }
 
-    fn product(&self) -> Product {
-        Product::TrafficServer
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Mixed
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let is_own = |line: &[u8]| {
             is_unpadded(line)
                 || extended(line).is_some()
@@ -59,16 +53,6 @@ impl Format for TrafficServer {
             return Sniff::by_parsing(head, &mut Parser::new(), Score::Own, reason);
         }
         Sniff::no()
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for TrafficServer {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::new())
     }
 }
 

@@ -3,45 +3,27 @@
 //! They carry no time; a wrapper has to give it. On a terminal the level, the request and the status
 //! are coloured by ANSI sequences, which are read over.
 
-use std::sync::Arc;
-
 use crate::engine::slot::{self, Slot};
 use crate::entry::Entry;
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 
 /// uvicorn's access lines.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Uvicorn;
 
-impl Format for Uvicorn {
-    fn name(&self) -> &'static str {
-        "uvicorn"
+impl Plain for Uvicorn {
+    const NAME: &'static str = "uvicorn";
+    const PRODUCT: Product = Product::Uvicorn;
+    const KIND: RecordKind = RecordKind::Access;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(UvicornParser)
     }
 
-    fn product(&self) -> Product {
-        Product::Uvicorn
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Access
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let reason = "access lines of uvicorn, without time";
         Sniff::by_parsing(head, &mut UvicornParser, Score::Own, reason)
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(UvicornPrepared)
-    }
-}
-
-struct UvicornPrepared;
-
-impl Prepared for UvicornPrepared {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(UvicornParser)
     }
 }
 

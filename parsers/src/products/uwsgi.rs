@@ -11,50 +11,34 @@
 //!
 //! Observed on uWSGI 2.0.21. Source: uWSGI `core/logging.c` (`ctime_r` of `start_of_request_in_sec`), `core/master_checks.c`, `core/master_utils.c`.
 
-use std::sync::Arc;
-
 use memchr::memmem;
 
 use crate::bytes::{self, number};
 use crate::engine::memory::{self, Memory};
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::time::{self, DayCache};
 
 /// The format `uwsgi`.
 #[derive(Debug, Clone, Copy)]
 pub struct Uwsgi;
 
-impl Format for Uwsgi {
-    fn name(&self) -> &str {
-        "uwsgi"
+impl Plain for Uwsgi {
+    const NAME: &'static str = "uwsgi";
+    const PRODUCT: Product = Product::Uwsgi;
+    const KIND: RecordKind = RecordKind::Mixed;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::Uwsgi
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Mixed
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let marks: [&[u8]; 5] = [b"[pid: ", b"uWSGI", b"uwsgi_", b"HARAKIRI", b"WSGI app 0"];
         if !marks.iter().any(|mark| memmem::find(head.bytes, mark).is_some()) {
             return Sniff::no();
         }
         super::by_entries(head, &mut Parser::default(), Score::Mark, "words of uWSGI")
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for Uwsgi {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::default())
     }
 }
 

@@ -9,8 +9,6 @@
 //! sent, the first word is the backend's address. A failed fetch is 503; why is in varnishlog
 //! (see [`super::varnishlog`]) or in `%{VSL:FetchError}x`. Source: varnishncsa(1); lines observed on version 7.1.1.
 
-use std::sync::Arc;
-
 use memchr::memmem;
 
 use crate::bytes::number;
@@ -18,27 +16,23 @@ use crate::engine::fetch_error::{fetch_error, finish};
 use crate::engine::slot::{Slot, split_origin, unit};
 use crate::entry::{Entry, Kind};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::products::clf::{self, ClfParser, Style, quoted_end};
 
 /// The format `varnish`.
 #[derive(Debug, Clone, Copy)]
 pub struct Varnish;
 
-impl Format for Varnish {
-    fn name(&self) -> &str {
-        "varnish"
+impl Plain for Varnish {
+    const NAME: &'static str = "varnish";
+    const PRODUCT: Product = Product::Varnish;
+    const KIND: RecordKind = RecordKind::Access;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::new())
     }
 
-    fn product(&self) -> Product {
-        Product::Varnish
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Access
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let (mut lines, mut absolute, mut own) = (0u32, 0u32, 0u32);
         for line in head.lines().take(Head::LINES) {
             lines += 1;
@@ -61,16 +55,6 @@ impl Format for Varnish {
         }
         let reason = "common log format with an absolute target on every line, as varnishncsa writes it";
         Sniff::by_parsing(head, &mut parser, Score::Shape, reason)
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for Varnish {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::new())
     }
 }
 
@@ -178,6 +162,7 @@ fn words<'a>(tail: &'a [u8], entry: &mut Entry<'a>) -> Side {
 mod tests {
     use super::*;
     use crate::entry::{Fault, Marks, Phase, Signal};
+    use crate::format::Format;
 
     fn read(line: &str) -> Entry<'_> {
         let mut entry = Entry::default();

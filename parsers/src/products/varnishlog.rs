@@ -20,8 +20,6 @@
 //! from the start of the server; they are kept as ids only where a request carries none of its own.
 //! Source: vsl(7) and varnishlog(1); lines observed on version 7.1.1.
 
-use std::sync::Arc;
-
 use memchr::memmem;
 
 use crate::bytes::{decimal_scaled, filled, number};
@@ -29,27 +27,23 @@ use crate::engine::fetch_error::fetch_error;
 use crate::engine::id::{self, Header};
 use crate::entry::{Entry, Kind, Marks, Phase, Stamp};
 use crate::error::LineError;
-use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::time;
 
 /// The format `varnishlog`.
 #[derive(Debug, Clone, Copy)]
 pub struct Varnishlog;
 
-impl Format for Varnishlog {
-    fn name(&self) -> &str {
-        "varnishlog"
+impl Plain for Varnishlog {
+    const NAME: &'static str = "varnishlog";
+    const PRODUCT: Product = Product::Varnish;
+    const KIND: RecordKind = RecordKind::Mixed;
+
+    fn lines(&self) -> Box<dyn LineParser> {
+        Box::new(Parser::default())
     }
 
-    fn product(&self) -> Product {
-        Product::Varnish
-    }
-
-    fn kind(&self) -> RecordKind {
-        RecordKind::Mixed
-    }
-
-    fn sniff(&self, head: &Head<'_>) -> Sniff {
+    fn claim(&self, head: &Head<'_>) -> Sniff {
         let (mut begun, mut read, mut lines) = (0u32, 0u32, 0u32);
         for line in head.lines().take(Head::LINES) {
             lines += 1;
@@ -65,16 +59,6 @@ impl Format for Varnishlog {
             looked_at: lines,
             reason: "transactions of varnishlog".to_owned(),
         }
-    }
-
-    fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(*self)
-    }
-}
-
-impl Prepared for Varnishlog {
-    fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser::default())
     }
 }
 

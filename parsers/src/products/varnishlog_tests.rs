@@ -1,5 +1,6 @@
 use super::*;
 use crate::entry::{Fault, Signal};
+use crate::format::Format;
 
 /// A request and its fetch on version 7.1.1, grouped by request; the backend never answered.
 const SLOW: &str = "*   << Request  >> 32770     
