@@ -258,16 +258,20 @@ impl Around<'_> {
         let hop = self.hops.iter().position(|hop| hop.name == *issuer)?;
         let load = self.stats.load.get(&HopId(hop as u16))?;
         let second = onset.div_euclid(1_000_000);
+        let first = *load.keys().next()?;
+        // A shorter past says nothing about what was usual.
+        if second - first < 10 {
+            return None;
+        }
         let mean = |from: i64, to: i64| {
             let sum: u64 = load.range(from..to).map(|(_, s)| u64::from(s.requests)).sum();
             sum as f64 / (to - from) as f64
         };
-        let first = *load.keys().next()?;
         let (now, before) = (
             mean(second - 2, second + 3),
             mean((second - 60).max(first), second - 2),
         );
-        let rose = second - first >= 10 && now >= 5.0 && now >= 2.0 * before;
+        let rose = now >= 5.0 && now >= 2.0 * before;
         rose.then(|| Coincidence {
             what: format!(
                 "the load of {issuer} rose to {} a second, from {before:.1} in the minute before",
