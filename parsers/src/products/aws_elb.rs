@@ -5,8 +5,9 @@
 //! durations are seconds with six decimals, `-1` where the request was not dispatched, or the instance closed early or kept
 //! silent. Lines of TCP listeners have `-` for statuses and `"- - - "` for the request. Lines written before user
 //! agent and cipher were added end with the request. No id.
-//! That a 502 means an answer the balancer could not parse is unverified here: known from the troubleshooting guide, not reread.
-//! Source: AWS, "Access logs for your Classic Load Balancer", "Troubleshoot a Classic Load Balancer: HTTP errors".
+//! A 502 of the balancer's own means an answer that it could not parse: broken headers, or more bytes than announced.
+//! Source: AWS, "Access logs for your Classic Load Balancer", "Troubleshoot a Classic Load Balancer: HTTP errors", and the
+//! knowledge centre's "HTTP 502 errors through a Classic Load Balancer".
 
 use crate::bytes::number;
 use crate::engine::slot::{Slot, unit};

@@ -5,8 +5,9 @@
 //! milliseconds and session. Both carry the same id behind the mark. The time is the server's local time. Lines of `ssh` and
 //! `grpc` are about no HTTP request: notes.
 //! Of several addresses the first ones are those of `X-Forwarded-For`, the last one is the peer's.
-//! Which of the two sizes is which, and that the address nearest is the last, is unverified beyond the document's field list.
-//! Source: Atlassian, "How to read the Bitbucket Data Center log formats".
+//! The first of the two sizes is what was read from the client, the second what was written: so the document's own example, a
+//! `GET` with 0 and 19. That the nearest address is the last is how proxies write the list; the document does not say.
+//! Source: Atlassian, "How to read the Bitbucket Data Center log formats", "How to get summary statistics from access logs".
 
 use memchr::memmem;
 

@@ -4,8 +4,8 @@
 //! Both stamps are RFC 3339, seconds or nanoseconds since the epoch, as the job was set up. `Origin…Ms` are milliseconds,
 //! `OriginResponseTime` nanoseconds; 0 means none. The handshakes with the origin are 0 on a connection that was used before.
 //! A status of 520 to 526 and 530 is Cloudflare's own, also where it stands in `OriginResponseStatus`; 0 there means that no
-//! answer came or the origin was not asked. That Cloudflare's own statuses are met in that field is unverified; it costs nothing
-//! not to take them for the origin's. Which fields there are is the customer's choice.
+//! answer came or the origin was not asked. The reference calls it the status that the origin returned, so that
+//! Cloudflare's own are hardly met there; none of them is taken for the origin's all the same. Which fields there are is the customer's choice.
 //! Source: Cloudflare Logs, "HTTP requests" (fields, units, reuse), and "Cloudflare 5xx errors" for the statuses.
 
 use std::sync::LazyLock;

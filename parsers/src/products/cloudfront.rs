@@ -5,9 +5,10 @@
 //! Date and time are UTC, when the response had been sent; `time-taken` is seconds. Status `000`: the viewer left before an
 //! answer. `x-edge-detailed-result-type` is CloudFront's own word for what failed. Logs of the second version may be
 //! JSON lines with the same names, and may carry `timestamp(ms)` and the origin's latencies (`origin-fbl`, `origin-lbl`, seconds).
-//! The names of these additions are unverified; a column of another name is passed over.
+//! `r-host` is a field of the logs in real time. A column of another name is passed over.
 //! Values are URL-encoded, and left so; `-` is a missing value.
-//! Source: Amazon CloudFront Developer Guide, "Standard logging reference" (result types, units, end of the response).
+//! Source: Amazon CloudFront Developer Guide, "Standard logging reference" (result types, units, end of the response),
+//! "Configure standard logging (v2)" (the additions, both in seconds), "Use real-time access logs".
 
 use std::sync::{Arc, LazyLock};
 

@@ -4,8 +4,10 @@
 //! The format is the user's own; the keys are those that Fastly proposes and common additions to them. `timestamp` is
 //! `time.start`, when the request came in; an elapsed time is microseconds (`time.elapsed.usec`) unless its name says otherwise. Fastly
 //! answers what it could not get with a 503 whose reason phrase says why. The prefix is passed over: its time is that of
-//! delivery. The wording of the reasons is unverified but for that of a connection timeout; an unknown one gives no signal.
-//! Source: Fastly documentation, "Useful log formats" (keys, also seen in exported service definitions) and "Common 503 errors".
+//! delivery. Capitals differ between reasons, so parts of them are looked for; an unknown one gives no signal. A
+//! `backend read error` may be a timeout as well as a lost connection, so it is not told which.
+//! Source: Fastly documentation, "Useful log formats" (keys, also seen in exported service definitions), "Common 503 errors"
+//! and "Fastly-generated 503 errors in VCL".
 
 use std::sync::LazyLock;
 
@@ -225,7 +227,7 @@ const REASONS: [(&str, Phase, Fault); 22] = [
     ("onnection refused", Phase::Connect, Fault::Refused),
     ("etwork unreachable", Phase::Connect, Fault::Unreachable),
     ("No route to host", Phase::Connect, Fault::Unreachable),
-    ("ackend read error", Phase::Header, Fault::ResetOrClosed),
+    ("ackend read error", Phase::Header, Fault::Other),
     ("ackend write error", Phase::Send, Fault::ResetOrClosed),
     ("SSL handshake", Phase::Tls, Fault::TlsRejected),
     ("SSL error", Phase::Tls, Fault::TlsRejected),

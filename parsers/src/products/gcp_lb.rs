@@ -5,8 +5,8 @@
 //! to the end of the answer; the reference names both fields without saying which instant the first one is.
 //! `statusDetails` says in one word how the request ended, `proxyStatus` (balancers built on Envoy) the same in the words of
 //! RFC 9209. Numbers may be quoted.
-//! Of the words of `statusDetails` those on connecting, picking, timing out, closing and on the client were seen in published logs;
-//! the rarer ones (TLS, WebSocket, compression, configuration) are unverified.
+//! Every word of `statusDetails` that is given a meaning here stands in the reference's table of failure messages;
+//! `failed_to_connect_to_backend` is said there to include timeouts while connecting.
 //! Pretty-printed exports are recognised but not read.
 //! Source: Google Cloud documentation, "Logging and monitoring" of the external Application Load Balancers, "statusDetails HTTP failure messages".
 
@@ -188,10 +188,14 @@ fn fault(details: &[u8], status: Option<u16>) -> Option<(Phase, Fault)> {
         b"failed_to_connect_to_backend" => (Phase::ConnectOrTls, Fault::Other),
         b"failed_to_pick_backend" => (Phase::Queue, Fault::NoLiveUpstream),
         b"failed_to_negotiate_alpn" => (Phase::Tls, Fault::ProtocolMismatch),
-        b"ssl_certificate_san_verification_failed" | b"ssl_san_verification_failed" => {
+        b"ssl_certificate_san_verification_failed" | b"ssl_certificate_chain_verification_failed" => {
             (Phase::Tls, Fault::CertificateRejected)
         }
-        b"ssl_certificate_chain_verification_failed" => (Phase::Tls, Fault::CertificateRejected),
+        // The balancer's own trouble while it looked at the certificate.
+        b"server_cert_validation_internal_error"
+        | b"server_cert_validation_timed_out"
+        | b"server_cert_validation_unavailable" => (Phase::Tls, Fault::Other),
+        _ if details.starts_with(b"server_cert_") => (Phase::Tls, Fault::CertificateRejected),
         b"backend_early_response_with_non_error_status"
         | b"aborted_request_due_to_backend_early_response"
         | b"websocket_handshake_failed" => (Phase::Header, Fault::InvalidResponse),
@@ -202,7 +206,13 @@ fn fault(details: &[u8], status: Option<u16>) -> Option<(Phase, Fault)> {
             (Phase::Client, Fault::ClientGone)
         }
         b"client_timed_out" => (Phase::Client, Fault::TimedOut),
-        b"internal_error" | b"config_not_found" | b"request_loop_detected" => (Phase::Unknown, Fault::Other),
+        b"internal_error"
+        | b"config_not_found"
+        | b"request_loop_detected"
+        | b"retriable_error"
+        | b"serverless_neg_routing_failed"
+        | b"service_extension_error" => (Phase::Unknown, Fault::Other),
+        b"fault_filter_abort" | b"denied_by_security_policy" => (Phase::Unknown, Fault::PolicyBlocked),
         _ => return None,
     })
 }
