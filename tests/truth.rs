@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // Helpers of tests stand outside test functions.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -162,4 +163,42 @@ fn an_answer_that_is_wrong_in_any_way_is_told_from_a_right_one() {
     assert!(altered(
         |finding| finding["request"]["ids"][0] = "someone-else".into()
     ));
+}
+
+/// Every file below `directory` that is no configuration, compressed in its place.
+fn compress(directory: &Path) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            compress(&path);
+            continue;
+        }
+        let name = format!("{}.gz", path.file_name().unwrap().to_str().unwrap());
+        let out = std::fs::File::create(path.with_file_name(name)).unwrap();
+        let mut encoder = flate2::write::GzEncoder::new(out, flate2::Compression::fast());
+        encoder.write_all(&std::fs::read(&path).unwrap()).unwrap();
+        encoder.finish().unwrap();
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn what_is_compressed_is_explained_line_for_line_like_what_is_not() {
+    let root = tempfile::tempdir().unwrap();
+    corpus(root.path(), 24, false);
+    let plain = report(root.path(), &[]);
+    compress(&root.path().join("logs"));
+    let packed = report(root.path(), &[]);
+    for what in ["findings", "near_misses", "summary", "hops", "inferences"] {
+        let text = |report: &Value| serde_json::to_string_pretty(&report[what]).unwrap();
+        let (plain, packed) = (text(&plain), text(&packed).replace(".log.gz", ".log"));
+        // The ids of findings are made from the names of files.
+        let same = |line: &&str| !line.contains("\"id\": \"f-");
+        let differs = plain
+            .lines()
+            .filter(same)
+            .zip(packed.lines().filter(same))
+            .find(|(a, b)| a != b);
+        assert_eq!(differs, None, "{what}");
+    }
 }

@@ -70,8 +70,8 @@ impl Corpus {
             .collect()
     }
 
-    fn report(&self, window: WindowSpec, seek: Seek) -> Value {
-        let plan = Plan {
+    fn plan(&self, window: WindowSpec, seek: Seek) -> Plan {
+        Plan {
             paths: vec![self.0.path().join("logs")],
             server_configs: vec![self.0.path().join("configs")],
             statuses: Statuses::parse("502,504").unwrap(),
@@ -80,7 +80,11 @@ impl Corpus {
             threads: 2,
             block_bytes: 200_000,
             ..Plan::default()
-        };
+        }
+    }
+
+    fn report(&self, window: WindowSpec, seek: Seek) -> Value {
+        let plan = self.plan(window, seek);
         let report = run::diagnose(&plan, BEGIN_US + SPAN_S * 1_000_000, &Progress::new(0, false)).unwrap();
         serde_json::to_value(report).unwrap()
     }
@@ -291,4 +295,35 @@ fn a_window_counted_back_from_the_last_entry_is_found_at_the_files_ends() {
     assert_eq!(found(&searched), found(&whole));
     assert_eq!(searched["window"], whole["window"]);
     assert!(!found(&whole).is_empty());
+}
+
+#[test]
+fn one_request_of_large_logs_is_explained_from_its_surroundings() {
+    let corpus = Corpus::new(37, 1, false);
+    let id = corpus.failed(WINDOW, 0).swap_remove(0);
+    let explained = |seek: Seek| {
+        let plan = corpus.plan(WindowSpec::default(), seek);
+        let explanation = run::explain(&plan, &id, BEGIN_US, &Progress::new(0, false)).unwrap();
+        serde_json::to_value(explanation).unwrap()["requests"][0].clone()
+    };
+    let (near, whole) = (explained(SEARCHED), explained(Seek::default()));
+    for what in ["cause", "subtype", "issuer", "id"] {
+        assert_eq!(near["finding"][what], whole["finding"][what]);
+    }
+    let places = |request: &Value| {
+        let hops = request["hops"].as_array().unwrap().clone();
+        let lines = hops.iter().flat_map(|hop| hop["lines"].as_array().unwrap());
+        lines
+            .map(|line| (line["file"].clone(), line["line"].clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(places(&near), places(&whole));
+    assert!(places(&near).len() >= 2);
+    let guess = run::explain(
+        &corpus.plan(WindowSpec::default(), SEARCHED),
+        "ffffffff-0000-4000-8000-123456789abc",
+        BEGIN_US,
+        &Progress::new(0, false),
+    );
+    assert!(guess.is_err());
 }

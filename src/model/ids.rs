@@ -91,7 +91,7 @@ fn hexadecimal(id: &[u8]) -> Option<Option<IdKey>> {
 }
 
 /// The part of a composite id that stays the same from hop to hop.
-fn core(id: &[u8]) -> &[u8] {
+pub fn core(id: &[u8]) -> &[u8] {
     if let Some(at) = memchr::memmem::find(id, b"Root=") {
         let rest = &id[at + 5..];
         return without_version(&rest[..memchr::memchr(b';', rest).unwrap_or(rest.len())]);

@@ -8,6 +8,7 @@ use crate::model::finding::{Coincidence, Evidence, Finding, Incident, NearMiss, 
 use crate::model::{Input, Place, SourceId};
 use crate::read;
 use crate::report::escape::line_text;
+use crate::select::packed::Packed;
 
 /// Longest part of a line that is shown as evidence, in bytes.
 const LONGEST: usize = 2_048;
@@ -15,7 +16,7 @@ const LONGEST: usize = 2_048;
 /// Fills in file, line number, offset and text of every piece of evidence. A file that can no longer be read is a problem.
 pub(super) fn fill(
     inputs: &[Input],
-    lines_before: &LinesBefore,
+    known: &Known<'_>,
     findings: &mut [Finding],
     near_misses: &mut [NearMiss],
     incidents: &mut [Incident],
@@ -35,7 +36,7 @@ pub(super) fn fill(
                 .flat_map(|c| &c.evidence),
         )
         .filter_map(|e| e.place);
-    let lines = Lines::fetch(inputs, lines_before, places, problems);
+    let lines = Lines::fetch(inputs, known, places, problems);
     for finding in findings {
         lines.complete(finding);
     }
@@ -49,7 +50,7 @@ pub(super) fn fill(
 /// The same for requests that are explained.
 pub(super) fn fill_explained(
     inputs: &[Input],
-    lines_before: &LinesBefore,
+    known: &Known<'_>,
     requests: &mut [Explained],
     problems: &mut Vec<Problem>,
 ) {
@@ -65,7 +66,7 @@ pub(super) fn fill_explained(
         .iter()
         .flat_map(|request| [of_finding(request), of_hops(request)].concat())
         .collect();
-    let lines = Lines::fetch(inputs, lines_before, places.into_iter(), problems);
+    let lines = Lines::fetch(inputs, known, places.into_iter(), problems);
     for request in requests {
         if let Some(finding) = &mut request.finding {
             lines.complete(finding);
@@ -73,15 +74,29 @@ pub(super) fn fill_explained(
         for line in request.hops.iter_mut().flat_map(|hop| &mut hop.lines) {
             let Some(place) = line.place else { continue };
             line.file = lines.file(place);
-            line.line = lines_before.number(place.source, place.line);
+            line.line = known.lines_before.number(place.source, place.line);
             line.text = lines.text(place);
         }
     }
 }
 
+/// What is known of the inputs without reading them again.
+pub(super) struct Known<'k> {
+    /// How many lines stand before what was read of them.
+    pub lines_before: &'k LinesBefore,
+    /// Lines kept of those that can only be read from their start.
+    pub packed: &'k BTreeMap<SourceId, Packed>,
+}
+
+/// The line at `place` as far as it is shown, if it was kept.
+fn text_kept(packed: Option<&Packed>, place: &Place) -> Option<Vec<u8>> {
+    let text = packed?.text(place.offset)?;
+    Some(text[..text.len().min(LONGEST)].to_vec())
+}
+
 /// The lines at some places of the inputs.
 struct Lines<'l> {
-    lines_before: &'l LinesBefore,
+    known: &'l Known<'l>,
     files: BTreeMap<SourceId, String>,
     bytes: BTreeMap<SourceId, BTreeMap<Place, Vec<u8>>>,
 }
@@ -89,7 +104,7 @@ struct Lines<'l> {
 impl<'l> Lines<'l> {
     fn fetch(
         inputs: &[Input],
-        lines_before: &'l LinesBefore,
+        known: &'l Known<'l>,
         places: impl Iterator<Item = Place>,
         problems: &mut Vec<Problem>,
     ) -> Self {
@@ -101,6 +116,13 @@ impl<'l> Lines<'l> {
             let Some(input) = inputs.iter().find(|input| input.id == *source) else {
                 continue;
             };
+            let packed = known.packed.get(source);
+            if wanted
+                .iter_mut()
+                .all(|(place, text)| text_kept(packed, place).map(|kept| *text = kept).is_some())
+            {
+                continue; // What is compressed is not read once more for lines that are known.
+            }
             let spots: Vec<(u64, u32)> = wanted
                 .keys()
                 .map(|place| (place.offset, place.len.min(LONGEST as u32)))
@@ -117,11 +139,7 @@ impl<'l> Lines<'l> {
             .iter()
             .map(|input| (input.id, input.shown.clone()))
             .collect();
-        Self {
-            lines_before,
-            files,
-            bytes,
-        }
+        Self { known, files, bytes }
     }
 
     fn file(&self, place: Place) -> String {
@@ -136,7 +154,7 @@ impl<'l> Lines<'l> {
     fn put(&self, evidence: &mut Evidence) {
         let Some(place) = evidence.place else { return };
         evidence.file = self.file(place);
-        evidence.line = self.lines_before.number(place.source, place.line);
+        evidence.line = self.known.lines_before.number(place.source, place.line);
         evidence.offset = Some(place.offset);
         evidence.text = self.text(place);
     }
@@ -149,7 +167,7 @@ impl<'l> Lines<'l> {
         for hop in &mut finding.hops {
             if let Some(place) = hop.place {
                 hop.file = self.file(place);
-                hop.line = self.lines_before.number(place.source, place.line);
+                hop.line = self.known.lines_before.number(place.source, place.line);
                 hop.offset = place.offset;
             }
         }

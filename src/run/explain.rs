@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::inputs::{self, Sources};
 use super::lines_before::LinesBefore;
 use super::passes::{self, Sought};
-use super::{Joint, evidence, joint, on_threads};
+use super::{Joint, evidence, joint, near, on_threads};
 use crate::classify::{self, Judgement};
 use crate::error::Error;
 use crate::model::explain::{Explained, Explanation, LoggedLine, Rung, Try};
@@ -41,22 +42,55 @@ const fn failed(status: u16) -> bool {
 }
 
 fn on_this_pool(plan: &Plan, asked: &str, now_us: i64, progress: &Progress) -> Result<Explanation, Error> {
+    let sources = inputs::open(plan)?;
+    let window = match is_finding(asked) {
+        true => None,
+        false => near::around(plan, &sources, &by_id(asked), progress)?,
+    };
+    let Some(window) = window else {
+        return explained_from(plan, sources, asked, now_us, progress);
+    };
+    let near = Plan {
+        window,
+        ..plan.clone()
+    };
+    match explained_from(&near, sources, asked, now_us, progress) {
+        // A clock that is hours off puts the time found elsewhere.
+        Err(Error::Usage { .. }) => explained_from(plan, inputs::open(plan)?, asked, now_us, progress),
+        result => result,
+    }
+}
+
+fn explained_from(
+    plan: &Plan,
+    sources: Sources,
+    asked: &str,
+    now_us: i64,
+    progress: &Progress,
+) -> Result<Explanation, Error> {
     let places = RefCell::new(BTreeSet::new());
-    let joint = joint(plan, now_us, progress, &failed, &|readings, survey, progress| {
-        let inputs: Vec<&Input> = readings.iter().map(|reading| reading.input).collect();
-        let lines = |source: SourceId| survey.inputs.get(&source).map_or(0, |i| i.coverage.lines);
-        let Ask::Record(sought) = ask(asked, &inputs, &lines)? else {
-            return Ok(Vec::new());
-        };
-        let found = passes::find(readings, survey, &sought, progress)?;
-        if found.is_empty() {
-            return Err(nothing(asked, &sought));
-        }
-        places
-            .borrow_mut()
-            .extend(found.iter().map(|record| record.place));
-        Ok(found)
-    })?;
+    let joint = joint(
+        plan,
+        sources,
+        now_us,
+        progress,
+        &failed,
+        &|readings, survey, progress| {
+            let inputs: Vec<&Input> = readings.iter().map(|reading| reading.input).collect();
+            let lines = |source: SourceId| survey.inputs.get(&source).map_or(0, |i| i.coverage.lines);
+            let Ask::Record(sought) = ask(asked, &inputs, &lines)? else {
+                return Ok(Vec::new());
+            };
+            let found = passes::find(readings, survey, &sought, progress)?;
+            if found.is_empty() {
+                return Err(nothing(asked, &sought));
+            }
+            places
+                .borrow_mut()
+                .extend(found.iter().map(|record| record.place));
+            Ok(found)
+        },
+    )?;
     progress.phase("explaining");
     let places = places.into_inner();
     let stats = joint.map.stats(&joint.survey);
@@ -80,11 +114,18 @@ fn on_this_pool(plan: &Plan, asked: &str, now_us: i64, progress: &Progress) -> R
     requests.sort_by_key(|request| request.hops.first().map(|hop| (hop.start, hop.end)));
     requests.truncate(MOST);
     let Joint {
-        mut sources, focuses, ..
+        mut sources,
+        focuses,
+        survey,
+        ..
     } = joint;
     let shown = sources_shown(&requests);
     let before = LinesBefore::count(&sources.inputs, &focuses, &shown);
-    evidence::fill_explained(&sources.inputs, &before, &mut requests, &mut sources.problems);
+    let known = evidence::Known {
+        lines_before: &before,
+        packed: &survey.packed,
+    };
+    evidence::fill_explained(&sources.inputs, &known, &mut requests, &mut sources.problems);
     sources.problems.sort();
     sources.problems.dedup();
     Ok(Explanation {
@@ -124,10 +165,7 @@ fn traces_with(traces: &[Trace], places: &BTreeSet<Place>) -> Vec<usize> {
 
 /// Reads what the user typed. A file with a line number goes before an id, since ids may have colons too.
 fn ask(asked: &str, inputs: &[&Input], lines: &dyn Fn(SourceId) -> u64) -> Result<Ask, Error> {
-    let is_finding = asked
-        .strip_prefix(FINDING)
-        .is_some_and(|hex| hex.len() == 16 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
-    if is_finding {
+    if is_finding(asked) {
         return Ok(Ask::Finding);
     }
     let by_line = asked
@@ -171,10 +209,19 @@ fn ask(asked: &str, inputs: &[&Input], lines: &dyn Fn(SourceId) -> u64) -> Resul
             ));
         }
     }
-    Ok(Ask::Record(Sought::Id {
+    Ok(Ask::Record(by_id(asked)))
+}
+
+fn is_finding(asked: &str) -> bool {
+    let hex = asked.strip_prefix(FINDING);
+    hex.is_some_and(|hex| hex.len() == 16 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+fn by_id(asked: &str) -> Sought {
+    Sought::Id {
         text: asked.to_owned(),
         key: ids::key(asked.as_bytes()),
-    }))
+    }
 }
 
 fn nothing(asked: &str, sought: &Sought) -> Error {

@@ -141,7 +141,7 @@ pub(super) fn last_entry(
 }
 
 /// Whether any log is large enough for its parts to be told apart.
-fn is_worth_it(sources: &Sources, seek: &Seek) -> bool {
+pub(super) fn is_worth_it(sources: &Sources, seek: &Seek) -> bool {
     let mut streams: BTreeMap<&str, u64> = BTreeMap::new();
     for (source, _) in sources.detected() {
         if let Some(input) = sources.inputs.iter().find(|input| input.id == source) {

@@ -11,7 +11,7 @@ use super::declared;
 use super::focus::{Extent, Focuses};
 use super::hops::{self, Named};
 use super::lines_before::LinesBefore;
-use super::passes::Reading;
+use super::passes::{Directives, Reading};
 use crate::correlate::topology::{Node, Topology};
 use crate::discover;
 use crate::error::Error;
@@ -37,6 +37,7 @@ pub(super) struct Sources {
     ranks: BTreeMap<HopId, usize>,
     configs: Vec<ServerConfig>,
     given: Vec<GivenHop>,
+    directives: Directives,
 }
 
 /// Readings that could be opened, and what was wrong with the others.
@@ -93,6 +94,7 @@ pub(super) fn open(plan: &Plan) -> Result<Sources, Error> {
         ranks: BTreeMap::new(),
         configs,
         given: plan.given.clone(),
+        directives: Directives::default(),
     };
     sources.name_hops(plan);
     Ok(sources)
@@ -247,7 +249,7 @@ impl Sources {
         };
         for glance in self.glances(plan, corrections) {
             let input = glance.input;
-            match glance.focused(focuses.get(input.id)) {
+            match glance.focused(focuses.get(input.id), &self.directives) {
                 Ok(reading) => readings.list.push(reading),
                 Err(error) => readings.problems.push(error.problem(&input.shown)),
             }

@@ -14,6 +14,8 @@ mod inputs;
 mod lines_before;
 mod lint;
 mod look;
+mod near;
+mod packed;
 mod parse;
 mod passes;
 mod pieces;
@@ -122,12 +124,12 @@ type Extra<'f> = dyn Fn(&[Reading<'_>], &Survey, &Progress) -> Result<Vec<Record
 /// As [`diagnose`].
 fn joint(
     plan: &Plan,
+    mut sources: Sources,
     now_us: i64,
     progress: &Progress,
     wanted: &(dyn Fn(u16) -> bool + Sync),
     extra: &Extra<'_>,
 ) -> Result<Joint, Error> {
-    let mut sources = inputs::open(plan)?;
     let look::Looked {
         mut survey,
         map,
@@ -158,7 +160,14 @@ fn joint(
 
 fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report, Error> {
     let wanted = |status: u16| plan.statuses.contains(status);
-    let mut joint = joint(plan, now_us, progress, &wanted, &|_, _, _| Ok(Vec::new()))?;
+    let mut joint = joint(
+        plan,
+        inputs::open(plan)?,
+        now_us,
+        progress,
+        &wanted,
+        &|_, _, _| Ok(Vec::new()),
+    )?;
     let unmatched =
         joint
             .map
@@ -188,7 +197,10 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
     let lines = LinesBefore::count(&sources.inputs, &focuses, &shown);
     evidence::fill(
         &sources.inputs,
-        &lines,
+        &evidence::Known {
+            lines_before: &lines,
+            packed: &survey.packed,
+        },
         &mut findings,
         &mut near_misses,
         &mut incidents,

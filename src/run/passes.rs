@@ -1,10 +1,14 @@
 //! The two passes over the inputs: spans in parallel, one buffer per thread, partial results merged in any order.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use rayon::prelude::*;
 use why502_parsers::Entry;
 
 use super::detect::{Tallies, Tally};
 use super::focus::{Extent, Focus};
+use super::packed::{self, Room};
 use super::pieces;
 use crate::error::Error;
 use crate::model::finding::Problem;
@@ -12,11 +16,12 @@ use crate::model::{Input, Record, SourceId, ids};
 use crate::plan::Zone;
 use crate::read::{self, Begins, Chunk, Span};
 use crate::report::progress::Progress;
-use crate::select::Scanner;
 use crate::select::gather::{Gathered, Gatherer, Wanted};
 use crate::select::own::{self, Whence};
+use crate::select::packed::Keys;
 use crate::select::scan::{LineRef, Scanned};
 use crate::select::survey::{Survey, Surveyor};
+use crate::select::{Needles, Scanner};
 use crate::sniff::Detected;
 
 /// How far into a file the directives at its head may stand, in bytes.
@@ -33,7 +38,7 @@ pub(super) struct Reading<'a> {
     /// Which hop it is of, and what its clock needs.
     pub whence: Whence,
     /// Lines that change how later ones are read, with their offsets.
-    pub directives: Vec<(u64, Vec<u8>)>,
+    pub directives: DirectiveLines,
     /// About when the file was written, for stamps without year.
     pub written_us: i64,
     /// Bytes per span, if the file is plain.
@@ -67,11 +72,11 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The same reading, of what `focus` says only; looks up the directives of that.
+    /// The same reading, of what `focus` says only; looks up the directives of that, unless they are in `known`.
     ///
     /// # Errors
     /// As [`read::directives`].
-    pub(super) fn focused(mut self, focus: Option<&Focus>) -> Result<Self, Error> {
+    pub(super) fn focused(mut self, focus: Option<&Focus>, known: &Directives) -> Result<Self, Error> {
         if let Some(focus) = focus {
             self.keep = Some(focus.keep);
             self.part = match &focus.part {
@@ -80,8 +85,14 @@ impl<'a> Reading<'a> {
                 Extent::Nothing => None,
             };
         }
-        if let (Some(mark), Some(part)) = (self.detected.prepared.directive(), self.part) {
-            let found = read::directives(self.input, &part, mark)?;
+        // What is read from its start meets its directives on the way.
+        let mark = self
+            .detected
+            .prepared
+            .directive()
+            .filter(|_| self.input.is_plain());
+        if let (Some(mark), Some(part)) = (mark, self.part) {
+            let found = known.look_up(self.input, part, mark)?;
             // Of a part, the directive at the head holds until another comes; probing found its lines understood.
             self.directives.retain(|(at, _)| *at < part.offset);
             self.directives.extend(found);
@@ -159,6 +170,25 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// Lines that change how later ones are read, with their offsets.
+pub(super) type DirectiveLines = Vec<(u64, Vec<u8>)>;
+
+/// The directives of parts of inputs, each part read only once for them.
+#[derive(Debug, Default)]
+pub(super) struct Directives(Mutex<BTreeMap<(SourceId, Span), DirectiveLines>>);
+
+impl Directives {
+    fn look_up(&self, input: &Input, part: Span, mark: &[u8]) -> Result<DirectiveLines, Error> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lines) = known.get(&(input.id, part)) {
+            return Ok(lines.clone());
+        }
+        let lines = read::directives(input, &part, mark)?;
+        known.insert((input.id, part), lines.clone());
+        Ok(lines)
+    }
+}
+
 /// The directives among the first lines of `input`.
 fn directives_at_head(input: &Input, detected: &Detected) -> Vec<(u64, Vec<u8>)> {
     let Some(mark) = detected.prepared.directive().filter(|_| input.is_plain()) else {
@@ -217,6 +247,9 @@ fn tasks<'r, 'a>(readings: &'r [Reading<'a>]) -> Result<Vec<Task<'r, 'a>>, Error
 
 /// First pass: counts everything, keeps the failures. Inputs that break half-way are counted as far as they went.
 ///
+/// Where compressed logs of several hops are read, those of one hop go first: the others can then keep what carries its
+/// failures' ids, and need not be decompressed again.
+///
 /// # Errors
 /// None that concern one input; those are problems.
 pub(super) fn survey(
@@ -224,18 +257,57 @@ pub(super) fn survey(
     wanted: &(dyn Fn(u16) -> bool + Sync),
     progress: &Progress,
 ) -> Result<(Survey, Vec<Problem>), Error> {
-    let run = |buffer: &mut Vec<u8>, task: &Task<'_, '_>| {
-        let scanner = task.reading.scanner(task.span.offset);
-        let mut surveyor = Surveyor::new(scanner, task.reading.whence, task.span.offset, wanted);
-        let result = task.reading.read(&task.span, buffer, &mut |chunk| {
-            surveyor.chunk(chunk.bytes, chunk.offset);
-            progress.add(chunk.bytes.len() as u64);
-        });
-        (surveyor.finish(), problem(task, result))
+    let lead = packed::lead(readings);
+    let is_first = |reading: &Reading<'_>| {
+        lead.is_none_or(|lead| reading.input.is_plain() || reading.whence.hop == lead)
     };
-    let (mut survey, problems) = each(readings, &|_| true, &run, Survey::merge)?;
+    let room = Room::default();
+    let (mut survey, mut problems) = each(
+        readings,
+        &|task| is_first(task.reading),
+        &|buffer, task| survey_one(buffer, task, wanted, progress, Arc::default(), &room),
+        Survey::merge,
+    )?;
+    if lead.is_some() {
+        let known = Arc::new(survey.ids_kept());
+        let (others, more) = each(
+            readings,
+            &|task| !is_first(task.reading),
+            &|buffer, task| survey_one(buffer, task, wanted, progress, Arc::clone(&known), &room),
+            Survey::merge,
+        )?;
+        survey.merge(others);
+        problems.extend(more);
+        problems.sort();
+    }
     survey.settle();
     Ok((survey, problems))
+}
+
+/// Surveys one task; of a compressed input also keeps what may be needed of it later.
+fn survey_one(
+    buffer: &mut Vec<u8>,
+    task: &Task<'_, '_>,
+    wanted: &(dyn Fn(u16) -> bool + Sync),
+    progress: &Progress,
+    known: Arc<Keys>,
+    room: &Room,
+) -> (Survey, Option<Problem>) {
+    let reading = task.reading;
+    let scanner = reading.scanner(task.span.offset);
+    let mut surveyor = Surveyor::new(scanner, reading.whence, task.span.offset, wanted);
+    let mut catcher = packed::catcher(reading, known);
+    let result = reading.read(&task.span, buffer, &mut |chunk| {
+        surveyor.chunk(chunk.bytes, chunk.offset);
+        if let Some(catcher) = &mut catcher {
+            catcher.chunk(chunk.bytes, chunk.offset, &surveyor, &|ids| room.take(ids));
+        }
+        progress.add(chunk.bytes.len() as u64);
+    });
+    let mut survey = surveyor.finish();
+    let kept = catcher.map(|catcher| (reading.input.id, catcher.finish()));
+    survey.packed.extend(kept);
+    (survey, problem(task, result))
 }
 
 /// Second pass: what belongs to the failures. Parts that can hold nothing of it are not read again, and of inputs in
@@ -266,6 +338,13 @@ pub(super) fn gather(
             .directive()
             .and_then(|mark| mark.first().copied());
         let scanner = reading.scanner(task.span.offset);
+        let kept = survey.packed.get(&reading.input.id);
+        if let Some(kept) = kept.filter(|kept| probe.is_some() && kept.covers(wanted.ids())) {
+            let mut gatherer = Gatherer::new(scanner, whence, wanted, None, directive);
+            kept.lines()
+                .for_each(|(offset, number, line)| gatherer.line(line, offset, number));
+            return (gatherer.finish(), None);
+        }
         let mut gatherer = Gatherer::new(scanner, whence, wanted, probe, directive);
         // What broke in the first pass breaks again; it was reported then.
         let _ = reading.read(&task.span, buffer, &mut |chunk| {
@@ -318,13 +397,61 @@ impl Sought {
         }
     }
 
-    fn has_id(&self, entry: &Entry<'_>) -> bool {
+    /// Whether `entry` carries the id; never of one that is sought by its line.
+    pub(super) fn has_id(&self, entry: &Entry<'_>) -> bool {
         let Self::Id { text, key } = self else {
             return false;
         };
         let same = |id: &&[u8]| **id == *text.as_bytes() || key.is_some() && ids::key(id) == *key;
         entry.ids.as_slice().iter().any(|id| same(id))
     }
+}
+
+/// A line that may have what is looked for.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Candidate {
+    /// The input's id.
+    pub source: SourceId,
+    /// Where the line begins.
+    pub offset: u64,
+    /// The line, without its line end.
+    pub line: Vec<u8>,
+}
+
+/// More lines than this have no id in common.
+const CANDIDATES_MOST: usize = 10_000;
+
+/// Finds the lines in which one of `needles` stands, by searching blocks before any line is cut or read; in order of
+/// their places.
+///
+/// # Errors
+/// As [`survey`].
+pub(super) fn seek(
+    readings: &[Reading<'_>],
+    needles: &Needles,
+    progress: &Progress,
+) -> Result<Vec<Candidate>, Error> {
+    let run = |buffer: &mut Vec<u8>, task: &Task<'_, '_>| {
+        let input = task.reading.input;
+        let mut found = Vec::new();
+        // What breaks here breaks again when it is read; it is reported then.
+        let _ = read::read_span(input, &task.span, buffer, &mut |chunk| {
+            needles.find(chunk.bytes, |at, line| {
+                if found.len() < CANDIDATES_MOST {
+                    found.push(Candidate {
+                        source: input.id,
+                        offset: chunk.offset + at as u64,
+                        line: line.to_vec(),
+                    });
+                }
+            });
+            progress.add(chunk.bytes.len() as u64);
+        });
+        (found, None)
+    };
+    let (mut found, _) = each(readings, &|_| true, &run, |all, more| all.extend(more))?;
+    found.sort_unstable();
+    Ok(found)
 }
 
 /// Finds the records that are `sought`, in order of their places.

@@ -153,6 +153,11 @@ impl Wanted {
         ids::key(id).is_some_and(|key| self.ids.contains(&key))
     }
 
+    /// The ids wanted.
+    pub fn ids(&self) -> &FxHashSet<u64> {
+        &self.ids
+    }
+
     /// Wants only the ids of `records` that were not wanted before. `None` if there are none.
     pub fn widened<'r>(&self, records: impl IntoIterator<Item = &'r Record>) -> Option<Self> {
         let mut wider = Self {
@@ -363,6 +368,12 @@ impl<'w> Gatherer<'w> {
                 scanner.scan_where(bytes, offset, is_read, |scanned, line, _| take(scanned, line));
             }
         }
+    }
+
+    /// Takes in one line, the `number`-th of the part, counted from 0.
+    pub fn line(&mut self, line: &[u8], offset: u64, number: u64) {
+        self.scanner.index = number;
+        self.chunk(line, offset);
     }
 
     /// What was found.

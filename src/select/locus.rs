@@ -103,6 +103,14 @@ impl Probe {
     }
 }
 
+impl Probe {
+    /// Whether every id is the last word of its line, whatever stands before it.
+    pub fn is_at_end(&self) -> bool {
+        let is_last = |locus: &Locus| matches!(locus, Locus::Word { back: 0, .. });
+        self.places.iter().all(|(locus, _)| is_last(locus))
+    }
+}
+
 /// Where in `line` the slice `id`, which is part of it, stands.
 fn locate(line: &[u8], id: &[u8]) -> Option<Locus> {
     let start = (id.as_ptr() as usize).checked_sub(line.as_ptr() as usize)?;

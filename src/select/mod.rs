@@ -5,7 +5,9 @@
 
 pub mod gather;
 pub mod locus;
+mod needles;
 pub mod own;
+pub mod packed;
 pub mod recent;
 pub mod scan;
 pub mod sketch;
@@ -13,6 +15,7 @@ pub mod survey;
 mod wrapped;
 
 pub use gather::{Gathered, Search, Wanted};
+pub use needles::Needles;
 pub use scan::{LineRef, Scanner};
 pub use sketch::Sketch;
 pub use survey::{InputSurvey, Survey};

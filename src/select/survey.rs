@@ -8,6 +8,7 @@ use why502_parsers::unread::Around;
 
 use super::locus::Loci;
 use super::own::{self, Whence};
+use super::packed::{Keys, Packed};
 use super::recent::{Prior, Recent};
 use super::scan::{LineRef, Scanned, Scanner, interval};
 use super::sketch::{Sample, Sketch, Told};
@@ -20,6 +21,8 @@ use crate::model::{Shift, ids};
 pub struct Survey {
     /// Per input.
     pub inputs: BTreeMap<SourceId, InputSurvey>,
+    /// What was kept of inputs that can only be read from their start.
+    pub packed: BTreeMap<SourceId, Packed>,
 }
 
 /// What the first pass learnt of one input, or of a part of it. All times in the clock of the log.
@@ -66,8 +69,16 @@ pub struct Part {
 }
 
 impl Survey {
+    /// The ids of everything that was kept.
+    pub fn ids_kept(&self) -> Keys {
+        let records = self.inputs.values().flat_map(|input| &input.kept);
+        let all = records.flat_map(|record| record.ids.iter());
+        all.filter_map(|id| ids::key(id.as_bytes())).collect()
+    }
+
     /// Takes in what another task learnt.
     pub fn merge(&mut self, other: Self) {
+        self.packed.extend(other.packed);
         for (source, survey) in other.inputs {
             self.inputs.entry(source).or_default().merge(survey);
         }
@@ -236,6 +247,16 @@ impl<'w> Surveyor<'w> {
         });
     }
 
+    /// What was kept so far, in order.
+    pub fn kept(&self) -> &[Record] {
+        &self.taken.result.kept
+    }
+
+    /// Where ids were seen to stand so far.
+    pub fn loci(&self) -> &Loci {
+        &self.taken.result.loci
+    }
+
     /// What was learnt.
     pub fn finish(self) -> Survey {
         let Self {
@@ -256,6 +277,7 @@ impl<'w> Surveyor<'w> {
         result.recent.insert(part_offset, recent);
         Survey {
             inputs: BTreeMap::from([(whence.source, result)]),
+            packed: BTreeMap::new(),
         }
     }
 }
