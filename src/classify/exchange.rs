@@ -270,7 +270,7 @@ pub(crate) fn facts(link: &Link) -> Vec<Fact<'_>> {
         .iter()
         .filter(|r| r.kind != Kind::Event)
         .filter_map(|record| {
-            let signal = record.signal.filter(is_specific)?;
+            let signal = record.signal.filter(|s| is_specific(s) || answers(record))?;
             Some(Fact {
                 signal,
                 record,
@@ -281,6 +281,11 @@ pub(crate) fn facts(link: &Link) -> Vec<Fact<'_>> {
         .collect();
     facts.sort_by_key(|f| (f.record.end_us.or(f.record.start_us), f.record.place));
     facts
+}
+
+/// A failure whose line itself gives the status that was sent (HTTP.sys).
+fn answers(record: &Record) -> bool {
+    record.kind == Kind::Failure && record.status.is_some_and(|s| s >= 500)
 }
 
 /// nginx answers 504 to its own timers and to nothing else, and passes on as 009 what was no HTTP. An error line of
@@ -322,7 +327,8 @@ pub(crate) fn is_specific(signal: &Signal) -> bool {
 /// the failure before it in the same request is the reason for it.
 pub(crate) fn decisive<'a>(link: &'a Link, facts: &[Fact<'a>]) -> Option<Fact<'a>> {
     let own = link.outcome.as_ref().and_then(|record| {
-        let signal = record.signal.filter(is_specific)?;
+        let phase = |s: &Signal| matches!(s.phase, Phase::Connect | Phase::ConnectOrTls);
+        let signal = record.signal.filter(|s| is_specific(s) || phase(s))?;
         Some(Fact {
             signal,
             record,
@@ -330,7 +336,7 @@ pub(crate) fn decisive<'a>(link: &'a Link, facts: &[Fact<'a>]) -> Option<Fact<'a
         })
     });
     let vague = own.is_some_and(|f| {
-        matches!(f.signal.fault, Fault::InvalidResponse | Fault::ResetOrClosed)
+        matches!(f.signal.fault, Fault::InvalidResponse | Fault::ResetOrClosed | Fault::Other)
             || f.signal.phase == Phase::Unknown && f.signal.fault != Fault::TimedOut
     });
     let said = facts

@@ -28,7 +28,10 @@ pub(super) struct Found {
 pub(super) fn of_trace(survey: &Survey<'_>, trace_no: usize) -> Option<Found> {
     let trace = survey.world.traces.get(trace_no)?;
     let (outer, status) = outermost(trace)?;
-    let (issued, exchange) = if (survey.world.wanted)(status) {
+    let asked = (survey.world.wanted)(if left(trace, outer) { 499 } else { status });
+    // What is no HTTP is passed on under a status that none can have (nginx: 009).
+    let garbled = survey.world.truncated && (1..100).contains(&status);
+    let (issued, exchange) = if asked || garbled {
         failed_exchange(survey, trace_no, outer)?
     } else {
         broken_off(survey, trace_no, status).filter(|_| survey.world.truncated)?
@@ -37,6 +40,14 @@ pub(super) fn of_trace(survey: &Survey<'_>, trace_no: usize) -> Option<Found> {
     let mut winner = rules::decide(&case);
     walked(&mut winner, issued.join);
     Some(assemble(&case, winner, outer, status))
+}
+
+/// The client of link `outer` left before it was answered.
+fn left(trace: &Trace, outer: usize) -> bool {
+    let outcome = trace.links.get(outer).and_then(|link| link.outcome.as_ref());
+    outcome.is_some_and(|r| {
+        r.status.is_none_or(|s| s == 0) && r.signal.is_some_and(|s| s.fault == Fault::ClientGone)
+    })
 }
 
 /// The exchange whose answer broke off after its header had been passed on, with the hop that saw it: of several the
@@ -49,7 +60,13 @@ pub(super) fn broken_off<'a>(
     if !(200..400).contains(&status) {
         return None;
     }
-    let links = survey.world.traces.get(trace_no)?.links.len();
+    let trace = survey.world.traces.get(trace_no)?;
+    let links = trace.links.len();
+    // Some products write such lines without a word about the request.
+    let mut records = trace.links.iter().flat_map(Link::records);
+    if records.all(|r| r.path.is_empty() && r.client.is_empty()) {
+        return None;
+    }
     let cut = |x: &&Exchange<'a>| {
         let timed_out = x.signal().is_some_and(|s| s.fault == Fault::TimedOut);
         x.signal().is_some_and(|s| s.phase == Phase::Body) && (x.is_cut() || timed_out)
@@ -109,9 +126,14 @@ pub(super) fn outermost(trace: &Trace) -> Option<(usize, u16)> {
 fn implied_status(link: &Link) -> Option<u16> {
     let facts = exchange::facts(link);
     let fact = exchange::decisive(link, &facts)?;
+    if let Some(status) = fact.record.status.filter(|&s| s >= 500) {
+        return Some(status);
+    }
     let Signal { phase, fault } = fact.signal;
-    if matches!(phase, Phase::Body | Phase::Client | Phase::Process) {
-        return None;
+    match phase {
+        Phase::Client | Phase::Process => return None,
+        Phase::Body => return Some(200), // The header had been passed on.
+        _ => {}
     }
     let timed_out = fault == Fault::TimedOut;
     match fact.record.product {

@@ -565,6 +565,9 @@ macro_rules! subtypes {
         pub enum Subtype { $($variant),* }
 
         impl Subtype {
+            /// All subtypes, in the order of their causes.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
             /// The name as the JSON writes it.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }

@@ -431,7 +431,9 @@ fn sketch(sketch: &mut Sketch, entry: &Entry<'_>, sample: Option<Sample>) {
 /// Whether a record is a failure to be explained, a failure that a retry hid, or tells of one.
 fn is_kept(entry: &Entry<'_>, wanted: &dyn Fn(u16) -> bool) -> bool {
     match entry.kind {
-        Kind::Request => entry.status.is_some_and(wanted) || hides_a_failure(entry) || tells(entry),
+        Kind::Request => {
+            entry.status.is_some_and(wanted) || hides_a_failure(entry) || tells(entry) || left(entry, wanted)
+        }
         // HTTP.sys logs every orderly idle close; those are looked up by time when a failure needs them.
         Kind::Failure => entry
             .signal
@@ -439,6 +441,16 @@ fn is_kept(entry: &Entry<'_>, wanted: &dyn Fn(u16) -> bool) -> bool {
         Kind::Event => entry.signal.is_some(),
         Kind::Note => false,
     }
+}
+
+/// Whether the client left before it was answered, which some products log without a status and others as 499.
+fn left(entry: &Entry<'_>, wanted: &dyn Fn(u16) -> bool) -> bool {
+    let unanswered = entry.status.is_none_or(|status| status == 0);
+    unanswered
+        && wanted(499)
+        && entry
+            .signal
+            .is_some_and(|signal| signal.fault == Fault::ClientGone)
 }
 
 /// Whether a request that was not asked for tells of its upstream: it was refused, which dates a crash, or its answer

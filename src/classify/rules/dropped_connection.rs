@@ -127,6 +127,9 @@ impl Rule for Tls {
         {
             return Verdict::far("no handshake failed");
         }
+        if super::proxy_timeout::slow_handshake(case) {
+            return Verdict::near(4, "a handshake that is refused does not take that long");
+        }
         let what = match signal.fault {
             Fault::CertificateRejected => "did not accept the certificate of",
             _ => "had its TLS handshake rejected by",
@@ -175,6 +178,17 @@ impl Rule for Refused {
             Fault::NameNotFound => return unreachable("found no address for the name of"),
             Fault::Refused => {}
             Fault::Reset | Fault::ResetOrClosed | Fault::Closed if phase => {}
+            Fault::Other if phase => {
+                return Candidate::new(CAUSE, Subtype::Refused, 0.5)
+                    .with(fact("did not get a connection to"))
+                    .over(
+                        Cause::ProxyTimeout,
+                        Subtype::ConnectTimeout,
+                        "the log does not say whether it was refused or not answered",
+                    )
+                    .lacking(format!("how long connecting took in the log of {}", case.name()))
+                    .fires();
+            }
             _ => return Verdict::near(u8::from(case.x.is_cut()), "the connection had been made"),
         }
         let mut found = refused(case, signal.phase).with(fact("was refused by"));
@@ -191,6 +205,7 @@ impl Rule for Refused {
         if let Some(us) = late.filter(|_| {
             matches!(case.x.product, Product::Caddy | Product::Squid)
                 && case.x.attempt.is_none_or(|a| a.response_us.is_none())
+                && others_failed(case)
         }) {
             let text = format!(
                 "a refusal takes one round trip, this took {}: {} had tried another connection first, which was cut",
@@ -206,6 +221,46 @@ impl Rule for Refused {
         }
         crashed(case, found).fires()
     }
+}
+
+/// Step 7c: the server itself says that the process went that was to answer.
+pub(crate) struct Gone;
+
+impl Rule for Gone {
+    fn question(&self) -> &'static str {
+        "does the server say that the process went?"
+    }
+
+    fn label(&self) -> Label {
+        label(CAUSE, Subtype::WorkerCrash)
+    }
+
+    fn check(&self, case: &Case<'_, '_>) -> Verdict {
+        let Some(signal) = case.x.signal().filter(|s| s.phase == Phase::Process) else {
+            return Verdict::far("no line about a process answers this request");
+        };
+        let (subtype, what) = match signal.fault {
+            Fault::WorkerCrashed | Fault::WorkerTimedOut | Fault::OutOfMemory => {
+                (Subtype::WorkerCrash, "its worker had died")
+            }
+            Fault::Recycled => (Subtype::AppPoolRecycle, "its application pool was recycled"),
+            Fault::Stopping => (Subtype::BackendRestart, "it was stopped"),
+            _ => return Verdict::far("the process was there"),
+        };
+        let fact = format!("{} answered so because {what}", case.name());
+        Candidate::new(CAUSE, subtype, 0.95)
+            .proven()
+            .with(case.says(Weight::Proof, case.x.record(), fact))
+            .fires()
+    }
+}
+
+/// Whether other requests to the same upstream were cut or refused within seconds: a process that dies does not fail
+/// one request only, while a proxy that tries again takes its time with each.
+fn others_failed(case: &Case<'_, '_>) -> bool {
+    let Some(end) = case.x.end_us else { return false };
+    let mut others = case.survey.neighbours(case.x, end - EJECTED_US, end + EJECTED_US);
+    others.any(|o| o.trace != case.x.trace && (o.is_cut() || o.is_refused()))
 }
 
 /// A refusal that took longer was not the first thing that happened.

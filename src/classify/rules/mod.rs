@@ -136,7 +136,7 @@ impl Candidate {
 }
 
 /// The rules in their order: explicit signals first, the ambiguous close late, "unexplained" last.
-pub(crate) static RULES: [&dyn Rule; 21] = [
+pub(crate) static RULES: [&dyn Rule; 22] = [
     &upstream_502::Passed,
     &proxy_timeout::Client,
     &invalid_response::Explicit,
@@ -145,6 +145,7 @@ pub(crate) static RULES: [&dyn Rule; 21] = [
     &proxy_timeout::Tls,
     &dropped_connection::Tls,
     &dropped_connection::Refused,
+    &dropped_connection::Gone,
     &proxy_timeout::Connect,
     &keep_alive_race::SilentDrop,
     &queueing_delay::AppQueue,

@@ -14,7 +14,7 @@ use crate::classify::load;
 use crate::classify::wait::{Wait, stuck_with};
 use crate::classify::words::{count, span};
 use crate::model::finding::Label;
-use crate::model::{LimitKind, Weight};
+use crate::model::{Limit, LimitKind, Weight};
 
 /// Step 2: the client side gave up first.
 pub(crate) struct Client;
@@ -78,16 +78,31 @@ impl Rule for Tls {
         let timer = case
             .timer(LimitKind::TlsHandshake)
             .or_else(|| case.timer(LimitKind::Read));
-        let (Some(limit), Some(lasted)) = (timer, case.x.lasted_us) else {
-            return Verdict::lacks(3, "how long the handshake took, or may take");
+        let Some(lasted) = case.x.lasted_us else {
+            return Verdict::lacks(3, "how long the handshake took");
         };
-        let ran_out = limit.value_us.is_some_and(|us| lasted + 2_000 >= us);
-        if !ran_out {
+        let ran_out = |limit: &Limit| limit.value_us.is_some_and(|us| lasted + 2_000 >= us);
+        let Some(limit) = timer.filter(ran_out) else {
+            if slow_handshake(case) {
+                return new(0.65)
+                    .with(words(case, "did not finish the TLS handshake with"))
+                    .with(case.notes(
+                        Weight::Strong,
+                        "a handshake that is refused ends within a round trip or two",
+                    ))
+                    .over(
+                        Cause::DroppedConnection,
+                        Subtype::TlsRejected,
+                        "Apache writes the same words for it, but it would not have taken that long",
+                    )
+                    .lacking(format!("the configuration of {}: its ProxyTimeout", case.name()))
+                    .fires();
+            }
             return Verdict::near(
                 3,
                 format!("it failed after {}, long before the timer", span(lasted)),
             );
-        }
+        };
         new(if limit.origin.is_configured() { 0.93 } else { 0.8 })
             .with(words(case, "did not finish the TLS handshake with"))
             .with(case.notes(
@@ -101,6 +116,16 @@ impl Rule for Tls {
             .proven()
             .fires()
     }
+}
+
+/// Apache's words fit a refusal and a timer alike; only a timer takes a second and more.
+pub(super) fn slow_handshake(case: &Case<'_, '_>) -> bool {
+    const SLOW_US: u64 = 1_000_000;
+    let vague = case
+        .x
+        .signal()
+        .is_some_and(|s| s.phase == Phase::Tls && s.fault == Fault::TlsRejected);
+    vague && case.x.product == Product::Apache && case.x.lasted_us.is_some_and(|us| us >= SLOW_US)
 }
 
 /// Step 7b: the connection, or the name, was not there in time.
@@ -259,8 +284,13 @@ impl Rule for Header {
                 .with(words(case, "could not send the whole request to"))
                 .fires();
         }
-        let mut found = Candidate::new(Cause::ProxyTimeout, Subtype::ResponseHeaderTimeout, 0.95)
-            .with(words(case, "got no answer from"));
+        let subtype = if is_total(case) {
+            Subtype::TotalTimeout
+        } else {
+            Subtype::ResponseHeaderTimeout
+        };
+        let mut found =
+            Candidate::new(Cause::ProxyTimeout, subtype, 0.95).with(words(case, "got no answer from"));
         found.proof = case.x.in_words();
         if !found.proof {
             found.score = 0.85;
@@ -277,6 +307,17 @@ impl Rule for Header {
             found.contributing = Some(label(Cause::QueueingDelay, Subtype::ProxyQueueTimeout));
         }
         found.fires()
+    }
+}
+
+/// The products whose timer for an answer is one for the whole exchange: Envoy's route timeout (but not the one for a
+/// single try), and Google's backend service timeout.
+fn is_total(case: &Case<'_, '_>) -> bool {
+    let error = case.x.record().map_or("", |r| &r.error);
+    match case.x.product {
+        Product::Envoy => !error.contains("per_try"),
+        Product::GcpLb => true,
+        _ => false,
     }
 }
 

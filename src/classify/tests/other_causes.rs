@@ -1,5 +1,5 @@
 use why502_parsers::Product;
-use why502_parsers::entry::{Fault, Phase};
+use why502_parsers::entry::{Fault, Kind, Phase};
 
 use super::testing::*;
 use crate::model::Cause::{DroppedConnection, InvalidResponse, Unexplained, Upstream502};
@@ -128,4 +128,142 @@ fn a_502_received_from_a_hop_whose_record_was_not_found_is_not_proven_to_be_its_
         (Upstream502, Certainty::Likely)
     );
     assert!(misses(&finding, "the record of this request in the log of app"));
+}
+
+/// A failure of a proxy that says `phase` and `fault`.
+fn said(product: Product, status: u16, phase: Phase, fault: Fault) -> (crate::model::Cause, Subtype) {
+    let line = record(EDGE, product)
+        .status(status)
+        .ended(T0, 5_000 * MS)
+        .says(phase, fault);
+    let finding = Scene::alone(product).trace(vec![first(line, vec![])]).finding();
+    (finding.cause, finding.subtype)
+}
+
+#[test]
+fn what_a_product_names_in_words_has_the_subtype_of_that_name() {
+    use crate::model::Cause::{ProxyTimeout, QueueingDelay};
+    for (phase, fault, cause, subtype) in [
+        (
+            Phase::Body,
+            Fault::TimedOut,
+            ProxyTimeout,
+            Subtype::ResponseBodyTimeout,
+        ),
+        (
+            Phase::Send,
+            Fault::TimedOut,
+            ProxyTimeout,
+            Subtype::RequestSendTimeout,
+        ),
+        (
+            Phase::Resolve,
+            Fault::TimedOut,
+            ProxyTimeout,
+            Subtype::NameResolutionTimeout,
+        ),
+        (
+            Phase::Connect,
+            Fault::Unreachable,
+            DroppedConnection,
+            Subtype::Unreachable,
+        ),
+        (
+            Phase::Queue,
+            Fault::QueueFull,
+            QueueingDelay,
+            Subtype::ProxyQueueOverflow,
+        ),
+        (
+            Phase::Header,
+            Fault::BadFraming,
+            InvalidResponse,
+            Subtype::BadFraming,
+        ),
+        (
+            Phase::Tls,
+            Fault::ProtocolMismatch,
+            InvalidResponse,
+            Subtype::ProtocolMismatch,
+        ),
+        (
+            Phase::Header,
+            Fault::PolicyBlocked,
+            InvalidResponse,
+            Subtype::PolicyBlocked,
+        ),
+        (
+            Phase::Process,
+            Fault::WorkerCrashed,
+            DroppedConnection,
+            Subtype::WorkerCrash,
+        ),
+        (
+            Phase::Process,
+            Fault::Stopping,
+            DroppedConnection,
+            Subtype::BackendRestart,
+        ),
+    ] {
+        let status = if fault == Fault::TimedOut { 504 } else { 502 };
+        // A stop is about a request only where its line gives the status.
+        if fault == Fault::Stopping {
+            let line = record(EDGE, Product::HttpSys)
+                .status(503)
+                .says(phase, fault)
+                .with(|r| r.kind = Kind::Failure);
+            let link = crate::model::Link {
+                outcome: None,
+                details: vec![line],
+                ..first(record(EDGE, Product::HttpSys), vec![])
+            };
+            let finding = Scene::alone(Product::HttpSys).trace(vec![link]).finding();
+            assert_eq!((finding.cause, finding.subtype), (cause, subtype));
+            continue;
+        }
+        assert_eq!(
+            said(Product::Nginx, status, phase, fault),
+            (cause, subtype),
+            "{phase:?} {fault:?}"
+        );
+    }
+}
+
+#[test]
+fn a_full_queue_of_a_server_turned_it_away_and_one_of_a_proxy_overflowed() {
+    assert_eq!(
+        said(Product::Iis, 503, Phase::Queue, Fault::QueueFull).1,
+        Subtype::ServerQueueRejected
+    );
+    assert_eq!(
+        said(Product::Haproxy, 503, Phase::Queue, Fault::QueueFull).1,
+        Subtype::ProxyQueueOverflow
+    );
+}
+
+#[test]
+fn envoys_timer_is_one_for_the_whole_exchange_unless_it_is_of_a_try() {
+    assert_eq!(
+        said(Product::Envoy, 504, Phase::Header, Fault::TimedOut).1,
+        Subtype::TotalTimeout
+    );
+    let line = record(EDGE, Product::Envoy)
+        .status(504)
+        .ended(T0, 5_000 * MS)
+        .says(Phase::Header, Fault::TimedOut)
+        .with(|r| r.error = "upstream_per_try_timeout".into());
+    let finding = Scene::alone(Product::Envoy)
+        .trace(vec![first(line, vec![])])
+        .finding();
+    assert_eq!(finding.subtype, Subtype::ResponseHeaderTimeout);
+}
+
+#[test]
+fn a_bare_status_is_not_enough_evidence() {
+    let line = record(EDGE, Product::Unknown).status(502);
+    let finding = Scene::alone(Product::Unknown)
+        .trace(vec![first(line, vec![])])
+        .finding();
+    assert_eq!(finding.subtype, Subtype::NotEnoughEvidence);
+    assert!(finding.fix.is_none() && !finding.missing.is_empty());
 }
