@@ -336,8 +336,10 @@ pub(crate) fn decisive<'a>(link: &'a Link, facts: &[Fact<'a>]) -> Option<Fact<'a
         })
     });
     let vague = own.is_some_and(|f| {
-        matches!(f.signal.fault, Fault::InvalidResponse | Fault::ResetOrClosed | Fault::Other)
-            || f.signal.phase == Phase::Unknown && f.signal.fault != Fault::TimedOut
+        matches!(
+            f.signal.fault,
+            Fault::InvalidResponse | Fault::ResetOrClosed | Fault::Other
+        ) || f.signal.phase == Phase::Unknown && f.signal.fault != Fault::TimedOut
     });
     let said = facts
         .iter()
