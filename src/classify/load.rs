@@ -57,7 +57,11 @@ pub(crate) fn around<'a>(case: &Case<'_, 'a>) -> Option<Load<'a>> {
     let peak = case.survey.peak(hop).filter(|peak| peak.served >= LEAST_PEAK)?;
     let end = case.x.end_us?;
     // A start after the end is a stamp that lies: the second of the end still tells.
-    let start = case.x.start_us.unwrap_or(end).clamp(end.saturating_sub(LONGEST_US), end);
+    let start = case
+        .x
+        .start_us
+        .unwrap_or(end)
+        .clamp(end.saturating_sub(LONGEST_US), end);
     let (from, to) = (start.div_euclid(1_000_000), end.div_euclid(1_000_000));
     let (mut requests, mut busy_us) = (0, 0);
     for (_, second) in world.stats.load.get(&hop)?.range(from..=to) {
