@@ -1,7 +1,7 @@
 //! Error lines that belong to no request of a hop whose requests are logged: no requests of their own, but a sign that
 //! something is wrong with the logs, a zone first of all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use why502_parsers::entry::Kind;
 
@@ -18,26 +18,16 @@ pub(super) struct Requests<'m> {
     pub(super) shown: &'m dyn Fn(SourceId) -> String,
 }
 
-/// Error lines of one input.
-#[derive(Debug, Default)]
-struct Lines {
-    matched: u64,
-    unmatched: u64,
-}
-
 /// Takes the traces out that are nothing but error lines without a request, at hops that log their requests, and says
-/// how many lines they had. Lines before or after the access log stay, unless no line of their file has a request.
+/// how many lines they had. Lines before or after the access log stay, unless no error line of that hop has a request:
+/// of the hop, not of the file, since where a log was rotated must not matter.
 pub(super) fn take_out(traces: &mut Vec<Trace>, requests: &Requests<'_>) -> Vec<Problem> {
-    let mut lines: BTreeMap<SourceId, Lines> = BTreeMap::new();
-    for trace in traces.iter() {
-        for link in &trace.links {
-            let has_request = link.outcome.is_some();
-            for line in link.details.iter().filter(|line| names_its_request(line)) {
-                let count = lines.entry(line.place.source).or_default();
-                count.matched += u64::from(has_request);
-            }
-        }
-    }
+    let links = traces.iter().flat_map(|trace| &trace.links);
+    let matched: BTreeSet<HopId> = links
+        .filter(|link| link.outcome.is_some() && link.details.iter().any(names_its_request))
+        .map(|link| link.hop)
+        .collect();
+    let mut unmatched_lines: BTreeMap<SourceId, (u64, bool)> = BTreeMap::new();
     traces.retain(|trace| {
         let Some(line) = unmatched(trace).filter(|line| (requests.is_asked_for)(line)) else {
             return true;
@@ -45,21 +35,25 @@ pub(super) fn take_out(traces: &mut Vec<Trace>, requests: &Requests<'_>) -> Vec<
         let Some((first, last)) = (requests.span)(line.hop) else {
             return true;
         };
-        let count = lines.entry(line.place.source).or_default();
         let at = line.end_us.or(line.start_us).unwrap_or(first);
         let is_covered = (first..=last).contains(&at);
-        if !is_covered && count.matched > 0 {
+        let others_match = matched.contains(&line.hop);
+        if !is_covered && others_match {
             return true;
         }
-        count.unmatched += trace
+        let (count, _) = unmatched_lines
+            .entry(line.place.source)
+            .or_insert((0, others_match));
+        *count += trace
             .links
             .iter()
             .map(|link| link.details.len() as u64)
             .sum::<u64>();
         false
     });
-    let said = lines.into_iter().filter(|(_, count)| count.unmatched > 0);
-    said.map(|(source, count)| problem((requests.shown)(source), &count))
+    unmatched_lines
+        .into_iter()
+        .map(|(source, (count, others_match))| problem((requests.shown)(source), count, others_match))
         .collect()
 }
 
@@ -79,23 +73,21 @@ fn names_its_request(line: &Record) -> bool {
     line.kind == Kind::Failure && !(line.path.is_empty() && line.client.is_empty() && line.ids.is_empty())
 }
 
-fn problem(path: String, count: &Lines) -> Problem {
-    let (noun, verb) = if count.unmatched == 1 {
-        ("line", "belongs")
+fn problem(path: String, count: u64, others_match: bool) -> Problem {
+    let (noun, verb, are) = if count == 1 {
+        ("line", "belongs", "is")
     } else {
-        ("lines", "belong")
+        ("lines", "belong", "are")
     };
     Problem {
         message: format!(
-            "{} error {noun} of {path} {verb} to no request in the access log beside it, and {} not counted as \
-             requests",
-            count.unmatched,
-            if count.unmatched == 1 { "is" } else { "are" }
+            "{count} error {noun} of {path} {verb} to no request in the access log beside it, and {are} not counted \
+             as requests"
         ),
-        hint: if count.matched == 0 {
-            "none does: the zone of its stamps may be another, see --tz".to_owned()
-        } else {
+        hint: if others_match {
             "give the whole access log, rotated parts too".to_owned()
+        } else {
+            "none does: the zone of its stamps may be another, see --tz".to_owned()
         },
         path,
     }
