@@ -48,12 +48,18 @@ const PARSERS_MAY_IMPORT: &[(&str, &[&str])] = &[
     ("entry", &["bytes"]),
     ("error", &[]),
     ("fields", &["bytes", "entry"]),
-    ("format", &["bytes", "entry", "error"]),
+    ("glance", &["entry"]),
+    ("format", &["bytes", "entry", "error", "glance"]),
     ("wrap", &["bytes", "entry", "error", "format", "time"]),
-    ("engine", &["bytes", "entry", "error", "fields", "format", "time"]),
+    (
+        "engine",
+        &["bytes", "entry", "error", "fields", "format", "glance", "time"],
+    ),
     (
         "products",
-        &["bytes", "engine", "entry", "error", "format", "time", "wrap"],
+        &[
+            "bytes", "engine", "entry", "error", "format", "glance", "time", "wrap",
+        ],
     ),
     (
         "paste",

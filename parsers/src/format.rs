@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::entry::Entry;
 use crate::error::LineError;
+use crate::glance::Glance;
 
 /// The program that wrote a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -362,6 +363,15 @@ pub trait LineParser: Send {
     /// # Errors
     /// [`LineError`] names the byte and the field at which reading stopped; the line then counts as unparsed.
     fn parse<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError>;
+
+    /// Whether `line` surely tells of a request for which one attempt at most was made, and what counting needs of it
+    /// (put into `glance`, which holds anything before). Where the answer is no, `line` may still be anything.
+    ///
+    /// What it gives must be what [`LineParser::parse`] would have given, which must find no fault with the line.
+    fn glance<'a>(&mut self, line: &'a [u8], glance: &mut Glance<'a>) -> bool {
+        let _ = (line, glance);
+        false
+    }
 
     /// Whether `line` begins a record, for formats whose records go on over several lines (stack traces, captured
     /// responses); `None` where every line is read for itself.

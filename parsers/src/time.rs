@@ -27,11 +27,14 @@ impl Stamp {
     }
 }
 
-/// The day read last, so that a run of lines of one day converts its date once.
+/// The day and the second read last, so that a run of lines of one day converts its date once, and a run of one
+/// second its clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DayCache {
     date: [u8; 11],
     day_us: i64,
+    second: [u8; 20],
+    second_us: i64,
 }
 
 impl DayCache {
@@ -42,6 +45,16 @@ impl DayCache {
             self.date = *date;
         }
         Some(self.day_us)
+    }
+
+    /// The civil time of a date and a clock in whole seconds, computed by `read` unless it is the one asked for last.
+    #[inline]
+    fn second(&mut self, text: &[u8; 20], read: impl FnOnce(&mut Self) -> Option<i64>) -> Option<i64> {
+        if self.second != *text {
+            self.second_us = read(self)?;
+            self.second = *text;
+        }
+        Some(self.second_us)
     }
 }
 
@@ -63,18 +76,22 @@ pub fn clf(text: &[u8], cache: &mut DayCache) -> Option<Stamp> {
 
 /// As [`clf`], at the start of `text`.
 pub fn clf_prefix(text: &[u8], cache: &mut DayCache) -> Found {
-    let date: &[u8; 11] = text.first_chunk()?;
-    let midnight = cache.midnight(date, |d| {
-        if d[2] != b'/' || d[6] != b'/' {
-            return None;
-        }
-        let month = month_by_name([d[3], d[4], d[5]])?;
-        days_checked(four([d[7], d[8], d[9], d[10]])?, month, two([d[0], d[1]]))
-    })?;
-    if *text.get(11)? != b':' {
+    let whole: &[u8; 20] = text.first_chunk()?;
+    if whole[11] != b':' {
         return None;
     }
-    finish(text, 12, midnight)
+    let second = cache.second(whole, |cache| {
+        let midnight = cache.midnight(whole.first_chunk()?, |d| {
+            if d[2] != b'/' || d[6] != b'/' {
+                return None;
+            }
+            let month = month_by_name([d[3], d[4], d[5]])?;
+            days_checked(four([d[7], d[8], d[9], d[10]])?, month, two([d[0], d[1]]))
+        })?;
+        let (since_midnight, ..) = clock(whole, 12)?;
+        Some(midnight + since_midnight)
+    })?;
+    finish_second(text, 20, second)
 }
 
 /// ISO 8601 and RFC 3339: `2026-11-20T16:23:16.123456789Z`, a space for the `T`, a comma for the dot,
@@ -111,8 +128,19 @@ pub fn date_and_clock(date: &[u8], clock: &[u8], cache: &mut DayCache) -> Option
     let date: &[u8; 10] = date.try_into().ok()?;
     let mut padded = [b' '; 11];
     padded[..10].copy_from_slice(date);
-    let midnight = midnight_year_first(&padded, b'-', cache)?;
-    whole(clock, finish(clock, 0, midnight))
+    let Ok(whole_seconds) = <&[u8; 8]>::try_from(clock) else {
+        let midnight = midnight_year_first(&padded, b'-', cache)?;
+        return whole(clock, finish(clock, 0, midnight));
+    };
+    let mut key = [b' '; 20];
+    key[..10].copy_from_slice(date);
+    key[11..19].copy_from_slice(whole_seconds);
+    let second = cache.second(&key, |cache| {
+        let midnight = midnight_year_first(&padded, b'-', cache)?;
+        let (since_midnight, ..) = self::clock(whole_seconds, 0)?;
+        Some(midnight + since_midnight)
+    })?;
+    Some(stamp(second, 1_000_000, Zone::Local))
 }
 
 /// `Fri Nov 20 16:32:23.169355 2026`, as Apache's error log has it: local time.
@@ -337,11 +365,28 @@ fn midnight_year_first(start: &[u8; 11], separator: u8, cache: &mut DayCache) ->
 /// The clock at `at`, its fraction and its offset, added to `midnight`.
 fn finish(text: &[u8], at: usize, midnight: i64) -> Found {
     let (since_midnight, resolution_us, at) = clock(text, at)?;
-    let civil = midnight + since_midnight;
-    Some(match offset(text.get(at..).unwrap_or_default()) {
+    Some(with_offset(text, at, midnight + since_midnight, resolution_us))
+}
+
+/// The fraction at `at` and the offset after it, added to a time of whole seconds.
+#[inline]
+fn finish_second(text: &[u8], at: usize, second_us: i64) -> Found {
+    if matches!(text.get(at), Some(b'.' | b',')) {
+        let (us, resolution_us, used) = fraction_us(&text[at + 1..]);
+        if used > 0 {
+            return Some(with_offset(text, at + 1 + used, second_us + us, resolution_us));
+        }
+    }
+    Some(with_offset(text, at, second_us, 1_000_000))
+}
+
+/// The civil time `civil` with the offset that stands at `at`, if one does.
+#[inline]
+fn with_offset(text: &[u8], at: usize, civil: i64, resolution_us: u32) -> (Stamp, usize) {
+    match offset(text.get(at..).unwrap_or_default()) {
         Some((offset_us, used)) => (stamp(civil - offset_us, resolution_us, Zone::Known), at + used),
         None => (stamp(civil, resolution_us, Zone::Local), at),
-    })
+    }
 }
 
 /// `HH:MM:SS` with an optional fraction: microseconds since midnight, resolution, end. A second 60 is allowed.

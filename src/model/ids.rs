@@ -14,6 +14,9 @@ const SHORTEST: usize = 8;
 /// B3), a Cloudflare ray loses its data-centre suffix, and hexadecimal ids and GUIDs are compared without
 /// case, dashes and braces. Everything else is compared byte by byte.
 pub fn key(id: &[u8]) -> Option<IdKey> {
+    if let Some(hash) = usual(id) {
+        return hash;
+    }
     let whole = id.trim_ascii();
     if let Some(hash) = hexadecimal(whole) {
         return hash;
@@ -28,6 +31,42 @@ pub fn key(id: &[u8]) -> Option<IdKey> {
         return None; // Counters and placeholders.
     }
     Some(hash(id))
+}
+
+/// The key of 32 hexadecimal digits, with the dashes of a GUID or without, as [`hexadecimal`] gives it; `None` for
+/// everything else. Nearly every id is of this kind, and four sums that do not wait for each other are read in a
+/// quarter of the time.
+#[allow(clippy::option_option)]
+fn usual(id: &[u8]) -> Option<Option<IdKey>> {
+    let mut digits = [0; 32];
+    match id.len() {
+        32 => digits.copy_from_slice(id),
+        36 if (id[8], id[13], id[18], id[23]) == (b'-', b'-', b'-', b'-') => {
+            digits[..8].copy_from_slice(&id[..8]);
+            digits[8..12].copy_from_slice(&id[9..13]);
+            digits[12..16].copy_from_slice(&id[14..18]);
+            digits[16..20].copy_from_slice(&id[19..23]);
+            digits[20..].copy_from_slice(&id[24..]);
+        }
+        _ => return None,
+    }
+    let (mut sums, mut seen) = ([0u64; 4], 0u8);
+    for place in 0..8 {
+        for (part, sum) in sums.iter_mut().enumerate() {
+            let digit = DIGITS[digits[part * 8 + place] as usize];
+            *sum = *sum << 4 | u64::from(digit);
+            seen |= digit;
+        }
+    }
+    if seen >= SKIPPED {
+        return None;
+    }
+    let (high, low) = (sums[0] << 32 | sums[1], sums[2] << 32 | sums[3]);
+    let alike = (low & 0xf) * 0x1111_1111_1111_1111;
+    if high == alike && low == alike {
+        return Some(None);
+    }
+    Some(Some(mix(low ^ high.rotate_left(29) ^ 32 << 57)))
 }
 
 /// What a byte is worth in a hexadecimal id: its digit, [`SKIPPED`] for dashes and braces, [`FOREIGN`] for the rest.
@@ -140,10 +179,7 @@ pub const fn mix(value: u64) -> u64 {
 
 /// The key by which requests without ids are recognised on both sides of a hop: method and path without query.
 pub fn request_key(method: &[u8], path: &[u8]) -> u64 {
-    let end = path
-        .iter()
-        .position(|&byte| byte == b'?' || byte == b'#')
-        .unwrap_or(path.len());
+    let end = memchr::memchr2(b'?', b'#', path).unwrap_or(path.len());
     mix(hash(method).rotate_left(17) ^ hash(&path[..end]))
 }
 
@@ -156,6 +192,27 @@ mod tests {
         let plain = key(b"4c5e9f6684f3297806650969d075d15f");
         assert_eq!(plain, key(b"4C5E9F66-84F3-2978-0665-0969D075D15F"));
         assert!(plain.is_some());
+    }
+
+    #[test]
+    fn the_usual_ids_have_the_key_of_all_others() {
+        for id in [
+            "4c5e9f6684f3297806650969d075d15f",
+            "00000000000000000000000000000001",
+            "4C5E9F66-84F3-2978-0665-0969D075D15F",
+            "12345678901234567890123456789012",
+            "11111111111111111111111111111111",
+            "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa",
+        ] {
+            assert_eq!(usual(id.as_bytes()), hexadecimal(id.as_bytes()), "{id}");
+        }
+        for id in [
+            "4c5e9f6684f3297806650969d075d15g",
+            "{c5e9f6684f3297806650969d075d15}",
+            "4c5e9f66",
+        ] {
+            assert_eq!(usual(id.as_bytes()), None, "{id}");
+        }
     }
 
     #[test]

@@ -119,6 +119,15 @@ pub struct Second {
     pub busy_us: u64,
 }
 
+impl Second {
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.failed += other.failed;
+        self.busy_us += other.busy_us;
+    }
+}
+
 impl Coverage {
     /// How many unparsed lines are kept with their position.
     pub const UNPARSED_SHOWN: usize = 5;

@@ -35,7 +35,7 @@ use crate::discover;
 use crate::error::Error;
 use crate::limits::{Limits, Scope};
 use crate::model::finding::{HopInfo, Inference, Problem, Report};
-use crate::model::stats::{Second, Stats};
+use crate::model::stats::Stats;
 use crate::model::{Hop, HopId, Link, Micros, Place, Record, Shift, SourceId, Trace, finding};
 use crate::plan::{Plan, Window};
 use crate::report::progress::Progress;
@@ -631,10 +631,7 @@ impl Map {
                 |second: i64| second + (shift.without_fold(second * 1_000_000) as f64 / 1e6).round() as i64;
             let load = stats.load.entry(hop).or_default();
             for (&second, count) in &input.seconds {
-                let sum: &mut Second = load.entry(corrected(second)).or_default();
-                sum.requests += count.requests;
-                sum.failed += count.failed;
-                sum.busy_us += count.busy_us;
+                load.entry(corrected(second)).or_default().add(*count);
             }
             let failures = stats.failures.entry(hop).or_default();
             for (&(status, second), &count) in &input.failures {

@@ -1,9 +1,9 @@
 //! The two passes over the inputs: spans in parallel, one buffer per thread, partial results merged in any order.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rayon::prelude::*;
 use why502_parsers::Entry;
 
 use super::detect::{Tallies, Tally};
@@ -538,36 +538,32 @@ pub(super) fn tally(readings: &[Reading<'_>], progress: &Progress) -> Result<Tal
 /// What is done with one task, the buffer being scratch space: its result, and what was wrong with its input.
 type Run<'f, T> = dyn Fn(&mut Vec<u8>, &Task<'_, '_>) -> (T, Option<Problem>) + Sync + 'f;
 
-/// Runs every task that `holds` and merges the results.
+/// Runs every task that `holds` and merges the results: each thread takes the next task when it is done with one, and
+/// has one buffer and one sum for all it does.
 fn each<T: Default + Send>(
     readings: &[Reading<'_>],
     holds: &(dyn Fn(&Task<'_, '_>) -> bool + Sync),
     run: &Run<'_, T>,
     merge: fn(&mut T, T),
 ) -> Result<(T, Vec<Problem>), Error> {
-    let tasks = tasks(readings)?;
-    let (result, mut problems) = tasks
-        .into_par_iter()
-        .with_max_len(1)
-        .filter(|task| holds(task))
-        .fold(
-            || (Vec::new(), T::default(), Vec::new()),
-            |(mut buffer, mut sum, mut problems), task| {
-                let (result, problem) = run(&mut buffer, &task);
-                merge(&mut sum, result);
-                problems.extend(problem);
-                (buffer, sum, problems)
-            },
-        )
-        .map(|(_, sum, problems)| (sum, problems))
-        .reduce(
-            || (T::default(), Vec::new()),
-            |(mut sum, mut problems), (other, more)| {
-                merge(&mut sum, other);
-                problems.extend(more);
-                (sum, problems)
-            },
-        );
+    let mut tasks = tasks(readings)?;
+    tasks.retain(holds);
+    let next = AtomicUsize::new(0);
+    let work = |_: rayon::BroadcastContext<'_>| {
+        let mut buffer = Vec::new();
+        let (mut sum, mut problems) = (T::default(), Vec::new());
+        while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let (result, problem) = run(&mut buffer, task);
+            merge(&mut sum, result);
+            problems.extend(problem);
+        }
+        (sum, problems)
+    };
+    let (mut result, mut problems) = (T::default(), Vec::new());
+    for (sum, more) in rayon::broadcast(work) {
+        merge(&mut result, sum);
+        problems.extend(more);
+    }
     problems.sort();
     problems.dedup();
     Ok((result, problems))

@@ -86,7 +86,21 @@ fn search(
         everywhere: !is_orphan || !known.logs_requests,
         gave_up: timed_out || interval.1 - interval.0 >= 1_000_000,
         served_by: if needs_gap { upstreams.clone() } else { Vec::new() },
+        knows_gap: !counts && finds_gap(visit, prior),
     })
+}
+
+/// Whether the outcome's own stamps tell when its upstream was used last, so that the upstream's log is not asked.
+fn finds_gap(visit: &Visit, prior: &BTreeMap<Place, Vec<i64>>) -> bool {
+    let is_fine = |outcome: &&Record| outcome.resolution_us < FINE_US && outcome.duration_us.is_some();
+    let Some(outcome) = visit.outcome.as_ref().filter(is_fine) else {
+        return false;
+    };
+    let waited = i64::try_from(outcome.queue_us.unwrap_or(0)).unwrap_or(0);
+    let (Some((start, _)), Some(ends)) = (outcome.interval(), prior.get(&outcome.place)) else {
+        return false;
+    };
+    ends.iter().any(|&end| end <= start + waited)
 }
 
 /// Whether a failure of this kind can have been answered with a status that is asked for.

@@ -5,13 +5,15 @@
 //! that never arrived is not credited with its neighbour's.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use why502_parsers::Glance;
 use why502_parsers::entry::{Entry, Kind};
 
 use super::locus::Probe;
 use super::own::{self, Whence};
-use super::scan::{LineRef, Scanned, Scanner, interval};
+use super::scan::{LineRef, Scanned, Scanner, Taker, interval, sides};
 use crate::model::record::{Place, Record, SourceId};
 use crate::model::{HopId, ids};
 
@@ -38,6 +40,8 @@ pub struct Wanted {
     requests: FxHashMap<u64, Vec<Seed>>,
     /// Hops whose served requests before failures are looked for, with the latest starts of those failures, ascending.
     served: FxHashMap<HopId, Vec<i64>>,
+    /// Of those, the starts of failures for which nothing else tells how long the upstream had been idle, ascending.
+    unsure: FxHashMap<HopId, Vec<i64>>,
     /// Pairs of hops whose records are joined by id, so that look-alikes need not be gathered.
     by_id: FxHashSet<(HopId, HopId)>,
     /// The failures' own records, which are not gathered again: input and offset.
@@ -67,6 +71,8 @@ pub struct Search {
     pub gave_up: bool,
     /// Hops whose served requests show how long its upstream had been idle.
     pub served_by: Vec<HopId>,
+    /// Whether its own log shows that too, so that no log has to be read for it.
+    pub knows_gap: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,7 +111,8 @@ impl Wanted {
             .requests
             .values_mut()
             .for_each(|seeds| seeds.sort_unstable());
-        wanted.served.values_mut().for_each(|starts| {
+        let starts = wanted.served.values_mut().chain(wanted.unsure.values_mut());
+        starts.for_each(|starts| {
             starts.sort_unstable();
             starts.dedup();
         });
@@ -119,6 +126,9 @@ impl Wanted {
         *reach = (reach.0.min(start - SLACK_US), reach.1.max(end + late));
         for &hop in &search.served_by {
             self.served.entry(hop).or_default().push(start + resolution);
+            if !search.knows_gap {
+                self.unsure.entry(hop).or_default().push(start + resolution);
+            }
         }
         let Some(request) = search.request else { return };
         self.requests.entry(request).or_default().push(Seed {
@@ -134,7 +144,7 @@ impl Wanted {
     /// Whether every line that `hop` wrote within `span` must be read, not only those with an id that is wanted.
     pub fn reads_all_of(&self, hop: HopId, span: (i64, i64)) -> bool {
         let meets = |from: i64, to: i64| from <= span.1 && to >= span.0;
-        let is_served = self.served.get(&hop).is_some_and(|starts| {
+        let is_served = self.unsure.get(&hop).is_some_and(|starts| {
             let after = starts.partition_point(|&start| start < span.0);
             starts
                 .get(after)
@@ -214,7 +224,8 @@ pub struct Gathered {
     by_id: FxHashMap<u64, Vec<Place>>,
     /// The records found by id.
     records: FxHashMap<Place, Record>,
-    by_time: BTreeMap<(Place, HopId), Vec<(i64, Record)>>,
+    /// Per failure and hop, the nearest few records of the same method and path. A busy path's failures share theirs.
+    by_time: FxHashMap<(Place, HopId), Vec<(i64, Arc<Record>)>>,
     /// Per hop and start of a failure: the latest few ends of requests it served since the failure before, descending.
     /// With each end, how many requests its connection had carried (zero where that is not logged).
     served: FxHashMap<(HopId, i64), Vec<(i64, u32)>>,
@@ -231,8 +242,9 @@ impl Gathered {
         self.records.extend(other.records);
         for (key, records) in other.by_time {
             let all = self.by_time.entry(key).or_default();
-            all.extend(records);
-            nearest(all);
+            for (distance, record) in records {
+                add_near(all, distance, &record);
+            }
         }
         for (key, ends) in other.served {
             let all = self.served.entry(key).or_default();
@@ -256,11 +268,15 @@ impl Gathered {
         let mut all: BTreeMap<Place, Record> = usable
             .filter_map(|place| Some((place, records.remove(&place)?)))
             .collect();
+        // Each is left with one owner before it is taken out, so that none is copied.
+        let near: BTreeMap<Place, Arc<Record>> = by_time
+            .into_values()
+            .flatten()
+            .map(|(_, record)| (record.place, record))
+            .collect();
         all.extend(
-            by_time
-                .into_values()
-                .flatten()
-                .map(|(_, record)| (record.place, record)),
+            near.into_iter()
+                .map(|(place, record)| (place, Arc::unwrap_or_clone(record))),
         );
         all.into_values().collect()
     }
@@ -306,16 +322,28 @@ fn latest(ends: &mut Vec<(i64, u32)>) {
     ends.truncate(ENDS);
 }
 
-/// Keeps the nearest few; the place decides between equals, so that the order of arrival does not matter.
-fn nearest(records: &mut Vec<(i64, Record)>) {
-    records.sort_unstable_by_key(|(distance, record)| (*distance, record.place));
-    records.dedup_by_key(|(_, record)| record.place);
-    records.truncate(CANDIDATES);
+/// Adds a record if it is among the nearest few; the place decides between equals, so that the order of arrival does
+/// not matter.
+fn add_near(records: &mut Vec<(i64, Arc<Record>)>, distance: i64, record: &Arc<Record>) {
+    let wanted = (distance, record.place);
+    let at = records.partition_point(|(distance, known)| (*distance, known.place) < wanted);
+    let is_there = records
+        .get(at)
+        .is_some_and(|(_, known)| known.place == record.place);
+    if at < CANDIDATES && !is_there {
+        records.insert(at, (distance, Arc::clone(record)));
+        records.truncate(CANDIDATES);
+    }
 }
 
 /// Gathers from one part of one input.
 pub struct Gatherer<'w> {
     scanner: Scanner,
+    taken: Taken<'w>,
+}
+
+/// What a gatherer looks for, and what it found so far.
+struct Taken<'w> {
     whence: Whence,
     wanted: &'w Wanted,
     probe: Option<Probe>,
@@ -334,40 +362,26 @@ impl<'w> Gatherer<'w> {
         directive: Option<u8>,
     ) -> Self {
         Self {
-            scanner,
-            whence,
-            wanted,
-            probe,
-            directive,
-            found: Gathered::default(),
+            // Where ids lead to the lines that matter, a look at the id is shorter than a glance.
+            scanner: if probe.is_none() {
+                scanner.glancing()
+            } else {
+                scanner
+            },
+            taken: Taken {
+                whence,
+                wanted,
+                probe,
+                directive,
+                found: Gathered::default(),
+            },
         }
     }
 
     /// Takes in whole lines.
     pub fn chunk(&mut self, bytes: &[u8], offset: u64) {
-        let Self {
-            scanner,
-            whence,
-            wanted,
-            probe,
-            directive,
-            found,
-        } = self;
-        let mut take = |scanned: Scanned<'_, '_>, line: LineRef| {
-            if let Scanned::Entry(entry) = scanned {
-                consider(found, wanted, entry, line, whence);
-            }
-        };
-        match probe {
-            None => scanner.scan(bytes, offset, |scanned, line, _| take(scanned, line)),
-            Some(probe) => {
-                let is_read = |line: &[u8]| {
-                    (directive.is_some() && line.first() == directive.as_ref())
-                        || probe.may_want(line, |id| wanted.wants_id(id))
-                };
-                scanner.scan_where(bytes, offset, is_read, |scanned, line, _| take(scanned, line));
-            }
-        }
+        let Self { scanner, taken } = self;
+        scanner.scan_for(bytes, offset, taken);
     }
 
     /// Takes in one line, the `number`-th of the part, counted from 0.
@@ -378,19 +392,70 @@ impl<'w> Gatherer<'w> {
 
     /// What was found.
     pub fn finish(mut self) -> Gathered {
-        let Self {
-            scanner,
-            whence,
-            wanted,
-            found,
-            ..
-        } = &mut self;
-        scanner.finish(|scanned, line, _| {
-            if let Scanned::Entry(entry) = scanned {
-                consider(found, wanted, entry, line, whence);
+        let Self { scanner, taken } = &mut self;
+        scanner.finish(taken);
+        self.taken.found
+    }
+}
+
+impl Taker for Taken<'_> {
+    fn wants(&self, line: &[u8]) -> bool {
+        let Some(probe) = &self.probe else {
+            return true;
+        };
+        (self.directive.is_some() && line.first() == self.directive.as_ref())
+            || probe.may_want(line, |id| self.wanted.wants_id(id))
+    }
+
+    fn may_want(&self, wrapped: &[u8]) -> bool {
+        match &self.probe {
+            Some(probe) if self.directive.is_none() && probe.is_at_end() => {
+                probe.may_want(wrapped, |id| self.wanted.wants_id(id))
             }
-        });
-        self.found
+            _ => true,
+        }
+    }
+
+    /// Requests that are not gathered only show when their hop had served one.
+    fn glanced(&mut self, glance: &Glance<'_>, line: LineRef) -> bool {
+        let Some(stamp) = glance.time else {
+            return false;
+        };
+        let has_key = |key: &u64| self.wanted.ids.contains(key);
+        let mut keys = glance
+            .ids
+            .as_slice()
+            .iter()
+            .filter_map(|id| ids::key(id))
+            .peekable();
+        let has_ids = keys.peek().is_some();
+        if keys.any(|key| has_key(&key)) {
+            return false;
+        }
+        let (start, end) = sides(stamp, glance.duration_us);
+        let correction_us = self.whence.shift.at(stamp.us, line.offset);
+        let corrected = |us: i64| us + correction_us;
+        let first = corrected(start.or(end).unwrap_or(stamp.us));
+        let last = corrected(end.or(start).unwrap_or(stamp.us));
+        let latest = last + i64::from(stamp.resolution_us);
+        if !glance.path.is_empty() && !self.wanted.requests.is_empty() {
+            let key = own::glanced_key(glance);
+            let mut near = self.wanted.near(key, first, latest, self.whence.hop, has_ids);
+            if near.next().is_some() {
+                return false;
+            }
+        }
+        if glance.status.is_some() {
+            let carried = glance.connection_requests.unwrap_or(0);
+            note_served(&mut self.found, self.wanted, (last, carried), self.whence.hop);
+        }
+        true
+    }
+
+    fn take(&mut self, scanned: Scanned<'_, '_>, line: LineRef, _: &[u8]) {
+        if let Scanned::Entry(entry) = scanned {
+            consider(&mut self.found, self.wanted, entry, line, &self.whence);
+        }
     }
 }
 
@@ -402,8 +467,12 @@ fn consider(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, line: Line
         let end_us = corrected(end.or(start).unwrap_or(stamp.us));
         (start_us, end_us + i64::from(stamp.resolution_us), end_us)
     });
-    if let Some((_, _, end)) = times {
-        note_served(found, wanted, entry, end, whence.hop);
+    if let Some((_, _, end)) = times
+        && entry.kind == Kind::Request
+        && entry.status.is_some()
+    {
+        let carried = entry.connection_requests.unwrap_or(0);
+        note_served(found, wanted, (end, carried), whence.hop);
     }
     if wanted.own.contains(&(whence.source, line.offset)) {
         return;
@@ -424,9 +493,8 @@ fn consider(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, line: Line
         if all.len() == CANDIDATES && all.last().is_some_and(|(worst, _)| distance > *worst) {
             continue;
         }
-        let record = record.get_or_insert_with(|| own::record(entry, line, whence));
-        all.push((distance, record.clone()));
-        nearest(all);
+        let record = record.get_or_insert_with(|| Arc::new(own::record(entry, line, whence)));
+        add_near(all, distance, record);
     }
 }
 
@@ -447,10 +515,7 @@ fn take_by_id(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, record: 
 }
 
 /// Remembers the end of a served request for the failures that come after it.
-fn note_served(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, end: i64, hop: HopId) {
-    if entry.kind != Kind::Request || entry.status.is_none() {
-        return;
-    }
+fn note_served(found: &mut Gathered, wanted: &Wanted, (end, carried): (i64, u32), hop: HopId) {
     let Some(starts) = wanted.served.get(&hop) else {
         return;
     };
@@ -458,7 +523,7 @@ fn note_served(found: &mut Gathered, wanted: &Wanted, entry: &Entry<'_>, end: i6
     let Some(&start) = starts.get(next) else { return };
     let ends = found.served.entry((hop, start)).or_default();
     if ends.len() < ENDS || ends.last().is_some_and(|&(last, _)| end >= last) {
-        ends.push((end, entry.connection_requests.unwrap_or(0)));
+        ends.push((end, carried));
         latest(ends);
     }
 }

@@ -1,5 +1,6 @@
 //! From a borrowed entry to a record that may outlive its block.
 
+use why502_parsers::Glance;
 use why502_parsers::entry::{Entry, Upstream};
 
 use super::scan::{LineRef, interval};
@@ -84,6 +85,15 @@ pub fn request_key(entry: &Entry<'_>) -> u64 {
         return ids::request_key(entry.method, entry.path);
     }
     ids::request_key(entry.method, &entry.target())
+}
+
+/// The same of a request that was only glanced at.
+#[inline]
+pub fn glanced_key(glance: &Glance<'_>) -> u64 {
+    if glance.path_base.is_empty() {
+        return ids::request_key(glance.method, glance.path);
+    }
+    ids::request_key(glance.method, &[glance.path_base, glance.path].concat())
 }
 
 /// The target as the client sent it, base and query included.

@@ -1,9 +1,9 @@
 //! From a block's bytes to entries, line by line, whatever stands around the lines.
 
 use why502_parsers::engine::memory;
-use why502_parsers::entry::{Kind, Stamp, Zone as StampZone};
+use why502_parsers::entry::{Kind, Marks, Stamp, Zone as StampZone};
 use why502_parsers::wrap::{Layers, Outer, Peeler};
-use why502_parsers::{Entry, Line, LineError, LineParser, bytes};
+use why502_parsers::{Entry, Glance, Line, LineError, LineParser, bytes};
 
 use crate::model::RECORD_MOST;
 use crate::plan::{CivilClock, Zone, window};
@@ -44,6 +44,51 @@ pub struct Unread<'e> {
     pub is_ended: bool,
 }
 
+/// What takes the lines of a scan.
+pub trait Taker {
+    /// Whether the line is to be read at all; one that is not is counted only.
+    fn wants(&self, line: &[u8]) -> bool {
+        let _ = line;
+        true
+    }
+
+    /// Whether the line may be wanted, by what is around it and inside it together. Asked only where the inside is
+    /// the end of the line as it stands.
+    fn may_want(&self, wrapped: &[u8]) -> bool {
+        let _ = wrapped;
+        true
+    }
+
+    /// Takes a request by a glance at its line, if that is enough; the answer says so. Its stamp is there, and is put
+    /// right already.
+    fn glanced(&mut self, glance: &Glance<'_>, line: LineRef) -> bool {
+        let _ = (glance, line);
+        false
+    }
+
+    /// Takes a line that was read; `raw` is the line as its format sees it.
+    fn take(&mut self, scanned: Scanned<'_, '_>, line: LineRef, raw: &[u8]);
+}
+
+impl<S: FnMut(Scanned<'_, '_>, LineRef, &[u8])> Taker for S {
+    fn take(&mut self, scanned: Scanned<'_, '_>, line: LineRef, raw: &[u8]) {
+        self(scanned, line, raw);
+    }
+}
+
+/// A taker made of a question and a sink.
+struct Both<W, S>(W, S);
+
+impl<W: Fn(&[u8]) -> bool, S: FnMut(Scanned<'_, '_>, LineRef, &[u8])> Taker for Both<W, S> {
+    fn wants(&self, line: &[u8]) -> bool {
+        (self.0)(line)
+    }
+
+    fn take(&mut self, scanned: Scanned<'_, '_>, line: LineRef, raw: &[u8]) {
+        (self.1)(scanned, line, raw);
+    }
+}
+
 /// Parses the lines of consecutive chunks of one input.
 pub struct Scanner {
     pub(super) reader: Reader,
@@ -52,6 +97,10 @@ pub struct Scanner {
     pub(super) index: u64,
     /// Records may go on over several lines, which stand together in the file.
     joins: bool,
+    /// What stands around lines is only ever put before them.
+    pub(super) prefixed: bool,
+    /// Requests may be taken by a glance.
+    pub(super) glances: bool,
 }
 
 /// Reads single lines and puts their stamps right.
@@ -78,6 +127,8 @@ impl Scanner {
             },
             peeler: (!wrappers.is_empty()).then(|| Peeler::new(wrappers)),
             index: 0,
+            prefixed: wrappers.are_prefixes(),
+            glances: false,
         }
     }
 
@@ -100,6 +151,13 @@ impl Scanner {
         self.index = 0;
     }
 
+    /// The same scanner, which offers requests by a glance where their format can do with one.
+    #[must_use]
+    pub fn glancing(mut self) -> Self {
+        self.glances = !self.joins;
+        self
+    }
+
     /// Lines seen so far.
     pub fn lines(&self) -> u64 {
         self.index
@@ -107,8 +165,8 @@ impl Scanner {
 
     /// Hands every line of `chunk`, which starts at byte `offset` of the input and consists of whole lines, to `sink`,
     /// with the line as its format sees it.
-    pub fn scan(&mut self, chunk: &[u8], offset: u64, sink: impl FnMut(Scanned<'_, '_>, LineRef, &[u8])) {
-        self.scan_where(chunk, offset, |_| true, sink);
+    pub fn scan(&mut self, chunk: &[u8], offset: u64, mut sink: impl FnMut(Scanned<'_, '_>, LineRef, &[u8])) {
+        self.scan_for(chunk, offset, &mut sink);
     }
 
     /// The same for the lines that `wanted` picks; the others are counted and left unread.
@@ -117,12 +175,18 @@ impl Scanner {
         chunk: &[u8],
         offset: u64,
         wanted: impl Fn(&[u8]) -> bool,
-        mut sink: impl FnMut(Scanned<'_, '_>, LineRef, &[u8]),
+        sink: impl FnMut(Scanned<'_, '_>, LineRef, &[u8]),
     ) {
+        self.scan_for(chunk, offset, &mut Both(wanted, sink));
+    }
+
+    /// Hands every line that `taker` wants to it.
+    pub fn scan_for(&mut self, chunk: &[u8], offset: u64, taker: &mut impl Taker) {
         if self.peeler.is_some() {
-            return self.scan_wrapped(chunk, offset, &wanted, &mut sink);
+            return self.scan_wrapped(chunk, offset, taker);
         }
         let mut entry = Entry::default();
+        let mut glance = Glance::default();
         let mut start = 0;
         // Lines that begin before this have been read as part of the record above them.
         let mut read_until = 0;
@@ -138,6 +202,9 @@ impl Scanner {
                 index: self.index,
             };
             self.index += 1;
+            if self.glances && self.reader.glance(line, &mut glance) && taker.glanced(&glance, place) {
+                continue;
+            }
             if from < read_until {
                 let is_blank = line.trim_ascii().is_empty();
                 let further = if is_blank {
@@ -145,7 +212,7 @@ impl Scanner {
                 } else {
                     Scanned::Continuation
                 };
-                sink(further, place, line);
+                taker.take(further, place, line);
                 continue;
             }
             let further = self.further(line, chunk.get(start..).unwrap_or_default());
@@ -154,7 +221,7 @@ impl Scanner {
             } else {
                 &chunk[from..start + further]
             };
-            if !wanted(record) {
+            if !taker.wants(record) {
                 continue;
             }
             entry.clear();
@@ -165,7 +232,7 @@ impl Scanner {
             if further > 0 && matches!(scanned, Scanned::Entry(_) | Scanned::Outside(_)) {
                 read_until = start + further;
             }
-            sink(scanned, place, line);
+            taker.take(scanned, place, line);
         }
     }
 
@@ -217,22 +284,44 @@ impl Reader {
             entry.time = entry.time.or(outer.time);
             entry.pid = entry.pid.or(outer.pid);
         }
-        if let Some(stamp) = &mut entry.time
-            && stamp.zone == StampZone::LocalNoYear
-        {
-            stamp.us = window::with_year(stamp.us, self.reference_us);
-            stamp.zone = StampZone::Local;
-        }
-        if let (Some(civil), Some(stamp)) = (&mut self.civil, &mut entry.time)
-            && stamp.zone != StampZone::Known
-        {
-            stamp.us = civil.instant(stamp.us);
-            stamp.zone = StampZone::Known;
+        if let Some(stamp) = &mut entry.time {
+            self.put_right(stamp);
         }
         if self.keep.is_some_and(|keep| is_outside(entry, keep)) {
             return Scanned::Outside(entry);
         }
         Scanned::Entry(entry)
+    }
+
+    /// Takes a glance at `line`; whether that shows a request and its time, and it is of the time that is looked at.
+    #[inline]
+    pub(super) fn glance<'a>(&mut self, line: &'a [u8], glance: &mut Glance<'a>) -> bool {
+        if line.first().is_none_or(|&byte| byte <= b' ') || !self.parser.glance(line, glance) {
+            return false;
+        }
+        let Some(mut stamp) = glance.time else {
+            return false;
+        };
+        self.put_right(&mut stamp);
+        glance.time = Some(stamp);
+        let (start, end) = sides(stamp, glance.duration_us);
+        let us = end.or(start).unwrap_or(stamp.us);
+        self.keep.is_none_or(|keep| keep.0 <= us && us <= keep.1)
+    }
+
+    /// Gives a stamp the year and the zone that it does not say.
+    #[inline]
+    fn put_right(&mut self, stamp: &mut Stamp) {
+        if stamp.zone == StampZone::LocalNoYear {
+            stamp.us = window::with_year(stamp.us, self.reference_us);
+            stamp.zone = StampZone::Local;
+        }
+        if let Some(civil) = &mut self.civil
+            && stamp.zone != StampZone::Known
+        {
+            stamp.us = civil.instant(stamp.us);
+            stamp.zone = StampZone::Known;
+        }
     }
 }
 
@@ -247,18 +336,24 @@ fn is_outside(entry: &Entry<'_>, keep: (i64, i64)) -> bool {
 /// Start and end of what `entry` records, in the clock of its log: microseconds as in [`Stamp::us`].
 /// An unknown side is `None`. A request without a known duration has only the side that its stamp marks.
 pub fn interval(entry: &Entry<'_>) -> Option<(Option<i64>, Option<i64>, Stamp)> {
-    use why502_parsers::entry::Marks;
     let stamp = entry.time?;
-    let length = entry.duration_us.and_then(|us| i64::try_from(us).ok());
-    let (start, end) = match (stamp.marks, entry.kind) {
-        (Marks::Start, _) => (Some(stamp.us), length.map(|us| stamp.us + us)),
-        (Marks::End, Kind::Request) => (length.map(|us| stamp.us - us), Some(stamp.us)),
-        (Marks::End | Marks::Event, _) => {
-            let spent = length.or(entry.response_us.and_then(|us| i64::try_from(us).ok()));
-            (spent.map(|us| stamp.us - us), Some(stamp.us))
-        }
+    let is_request = stamp.marks != Marks::Event && entry.kind == Kind::Request;
+    let length = match entry.duration_us {
+        None if stamp.marks != Marks::Start && !is_request => entry.response_us,
+        length => length,
     };
+    let (start, end) = sides(stamp, length);
     Some((start, end, stamp))
+}
+
+/// The same of a request whose stamp marks its start or its end, and that took `length_us`.
+#[inline]
+pub fn sides(stamp: Stamp, length_us: Option<u64>) -> (Option<i64>, Option<i64>) {
+    let length = length_us.and_then(|us| i64::try_from(us).ok());
+    match stamp.marks {
+        Marks::Start => (Some(stamp.us), length.map(|us| stamp.us + us)),
+        Marks::End | Marks::Event => (length.map(|us| stamp.us - us), Some(stamp.us)),
+    }
 }
 
 #[cfg(test)]

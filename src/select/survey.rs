@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
+use why502_parsers::Glance;
 use why502_parsers::entry::{Entry, Fault, Kind, Phase, Stamp, Zone};
 use why502_parsers::unread::Around;
 
@@ -10,7 +11,7 @@ use super::locus::Loci;
 use super::own::{self, Whence};
 use super::packed::{Keys, Packed};
 use super::recent::{Prior, Recent};
-use super::scan::{LineRef, Scanned, Scanner, interval};
+use super::scan::{LineRef, Scanned, Scanner, Taker, interval, sides};
 use super::sketch::{Sample, Sketch, Told};
 use crate::model::record::{Record, SourceId};
 use crate::model::stats::{Coverage, Lives, Second};
@@ -102,10 +103,7 @@ impl InputSurvey {
         a.last_us = a.last_us.max(b.last_us);
         a.merge_unread(b);
         for (second, count) in other.seconds {
-            let sum = self.seconds.entry(second).or_default();
-            sum.requests += count.requests;
-            sum.failed += count.failed;
-            sum.busy_us += count.busy_us;
+            self.seconds.entry(second).or_default().add(count);
         }
         for (key, count) in other.failures {
             *self.failures.entry(key).or_default() += count;
@@ -214,6 +212,8 @@ struct Taken<'w> {
     wanted: &'w (dyn Fn(u16) -> bool + Sync),
     part: Part,
     recent: Recent,
+    /// The second of the last request's end, and what was counted since another one was met.
+    second: (i64, Second),
     result: InputSurvey,
 }
 
@@ -226,13 +226,14 @@ impl<'w> Surveyor<'w> {
         wanted: &'w (dyn Fn(u16) -> bool + Sync),
     ) -> Self {
         Self {
-            scanner,
+            scanner: scanner.glancing(),
             part_offset,
             taken: Taken {
                 whence,
                 wanted,
                 part: Part::default(),
                 recent: Recent::default(),
+                second: (0, Second::default()),
                 result: InputSurvey::default(),
             },
         }
@@ -242,9 +243,7 @@ impl<'w> Surveyor<'w> {
     pub fn chunk(&mut self, bytes: &[u8], offset: u64) {
         let Self { scanner, taken, .. } = self;
         taken.result.coverage.bytes += bytes.len() as u64;
-        scanner.scan(bytes, offset, |scanned, line, raw| {
-            taken.take(scanned, line, raw);
-        });
+        scanner.scan_for(bytes, offset, taken);
     }
 
     /// What was kept so far, in order.
@@ -264,7 +263,8 @@ impl<'w> Surveyor<'w> {
             part_offset,
             mut taken,
         } = self;
-        scanner.finish(|scanned, line, raw| taken.take(scanned, line, raw));
+        scanner.finish(&mut taken);
+        taken.end_second();
         let Taken {
             whence,
             mut part,
@@ -282,33 +282,52 @@ impl<'w> Surveyor<'w> {
     }
 }
 
-impl Taken<'_> {
+impl Taker for Taken<'_> {
+    /// Requests that are neither kept nor learnt from need no more than a glance.
+    #[inline]
+    fn glanced(&mut self, glance: &Glance<'_>, _: LineRef) -> bool {
+        let Some(stamp) = glance.time else {
+            return false;
+        };
+        let learns = self.result.loci.is_open() && !glance.ids.as_slice().is_empty();
+        if learns || glance.status.is_some_and(self.wanted) {
+            return false;
+        }
+        self.result.coverage.lines += 1;
+        self.result.coverage.entries += 1;
+        let (start, end) = sides(stamp, glance.duration_us);
+        let span = self.span(start, end, stamp);
+        self.request(
+            glance,
+            span,
+            start.is_some() && end.is_some(),
+            stamp.resolution_us,
+        );
+        if let Some(end) = end {
+            self.follow(glance, end, true);
+        }
+        true
+    }
+
     /// Counts a line, which stands in its file as `raw` (what is around it taken off), and observes the entry
     /// it may be.
     fn take(&mut self, scanned: Scanned<'_, '_>, line: LineRef, raw: &[u8]) {
-        let Self {
-            whence,
-            wanted,
-            part,
-            recent,
-            result,
-        } = self;
-        let coverage = &mut result.coverage;
+        let coverage = &mut self.result.coverage;
         coverage.lines += 1;
         match scanned {
             Scanned::Entry(entry) => {
                 coverage.entries += 1;
-                if result.loci.is_open() && !entry.ids.as_slice().is_empty() {
-                    result.loci.learn(raw, entry.ids.as_slice());
+                let ids = entry.ids.as_slice();
+                if self.result.loci.is_open() && !ids.is_empty() {
+                    self.result.loci.learn(raw, ids);
                 }
-                observe(result, part, entry, line, whence, *wanted);
-                follow_upstream(result, recent, entry, line.offset);
+                self.observe(entry, line);
             }
             Scanned::Outside(entry) => {
                 coverage.entries += 1;
                 if let Some(stamp) = entry.time {
                     cover(coverage, stamp);
-                    result.zone_unknown |= stamp.zone != Zone::Known;
+                    self.result.zone_unknown |= stamp.zone != Zone::Known;
                 }
             }
             Scanned::Continuation => coverage.continuations += 1,
@@ -316,7 +335,7 @@ impl Taken<'_> {
             Scanned::Unparsed(unread) => {
                 let around = Around {
                     program: unread.program,
-                    product: whence.product,
+                    product: self.whence.product,
                     is_ended: unread.is_ended,
                 };
                 coverage.unread(raw, &around, unread.error, (line.offset, line.index + 1));
@@ -325,44 +344,105 @@ impl Taken<'_> {
     }
 }
 
-fn observe(
-    result: &mut InputSurvey,
-    part: &mut Part,
-    entry: &Entry<'_>,
-    line: LineRef,
-    whence: &Whence,
-    wanted: &dyn Fn(u16) -> bool,
-) {
-    if let Some((start, end, stamp)) = interval(entry) {
-        let (first, last) = (
-            start.or(end).unwrap_or(stamp.us),
-            end.or(start).unwrap_or(stamp.us),
-        );
+impl Taken<'_> {
+    fn observe(&mut self, entry: &Entry<'_>, line: LineRef) {
+        let glance = Glance::of(entry);
+        let times = interval(entry);
+        if let Some((start, end, stamp)) = times {
+            let span = self.span(start, end, stamp);
+            if entry.kind == Kind::Request {
+                self.request(
+                    &glance,
+                    span,
+                    start.is_some() && end.is_some(),
+                    stamp.resolution_us,
+                );
+            } else if glance.names_upstream {
+                // A step of a request may name the upstream that its outcome does not.
+                sketch(&mut self.result.sketch, &glance, None);
+            }
+        }
+        if is_kept(entry, self.wanted) {
+            self.result.kept.push(own::record(entry, line, &self.whence));
+            self.note_prior(entry, line.offset);
+        }
+        if let Some((_, Some(end), _)) = times {
+            self.follow(&glance, end, entry.kind == Kind::Request);
+        }
+    }
+
+    /// Widens what is covered by an entry from `start` to `end`; gives both, one for the other where it is not known.
+    #[inline]
+    fn span(&mut self, start: Option<i64>, end: Option<i64>, stamp: Stamp) -> (i64, i64) {
+        let first = start.or(end).unwrap_or(stamp.us);
+        let last = end.or(start).unwrap_or(stamp.us);
+        let Self { part, result, .. } = self;
         part.first_us = earliest(part.first_us, Some(first));
         part.last_us = part.last_us.max(Some(last));
         cover(&mut result.coverage, stamp);
         result.zone_unknown |= stamp.zone != Zone::Known;
-        if entry.kind == Kind::Request {
-            count(result, entry, last);
-            result.most_carried = most(result.most_carried, (entry.connection_requests.unwrap_or(0), 1));
-            if let Some(pid) = entry.pid {
-                result.lives.note(pid, last);
-            }
-            let sample = Sample {
-                start_us: first,
-                end_us: last,
-                resolution_us: stamp.resolution_us,
-                whole: start.is_some() && end.is_some(),
-                upstream: 0,
-            };
-            sketch(&mut result.sketch, entry, Some(sample));
-        } else if !entry.upstream.addr.is_empty() {
-            // A step of a request may name the upstream that its outcome does not.
-            sketch(&mut result.sketch, entry, None);
+        (first, last)
+    }
+
+    /// Counts a request, and samples it.
+    #[inline]
+    fn request(&mut self, glance: &Glance<'_>, (first, last): (i64, i64), whole: bool, resolution_us: u32) {
+        let at = last.div_euclid(1_000_000);
+        if at != self.second.0 {
+            self.end_second();
+            self.second.0 = at;
+        }
+        let second = &mut self.second.1;
+        second.requests += 1;
+        second.busy_us += glance.duration_us.unwrap_or(0);
+        let result = &mut self.result;
+        result.requests += 1;
+        result.most_carried = most(result.most_carried, (glance.connection_requests.unwrap_or(0), 1));
+        if let Some(pid) = glance.pid {
+            result.lives.note(pid, last);
+        }
+        if let Some(status) = glance.status.filter(|&status| status >= 499) {
+            second.failed += u32::from(status >= 500);
+            *result.failures.entry((status, at)).or_default() += 1;
+        }
+        let sample = Sample {
+            start_us: first,
+            end_us: last,
+            resolution_us,
+            whole,
+            upstream: 0,
+        };
+        sketch(&mut result.sketch, glance, Some(sample));
+    }
+
+    /// Puts what was counted in the current second with the others.
+    fn end_second(&mut self) {
+        let (at, count) = std::mem::take(&mut self.second);
+        if count.requests > 0 {
+            self.result.seconds.entry(at).or_default().add(count);
         }
     }
-    if is_kept(entry, wanted) {
-        result.kept.push(own::record(entry, line, whence));
+
+    /// Remembers, for a failure just kept, when its upstream had been used.
+    fn note_prior(&mut self, entry: &Entry<'_>, offset: u64) {
+        if entry.upstream.addr.is_empty() {
+            return;
+        }
+        if let Some(attempt) = entry.upstream.attempts().find(|attempt| !attempt.addr.is_empty()) {
+            let address = ids::hash(attempt.addr);
+            let ends = self.recent.ends(address);
+            self.result.prior.insert(offset, Prior { address, ends });
+        }
+    }
+
+    /// Remembers when an upstream was used.
+    #[inline]
+    fn follow(&mut self, glance: &Glance<'_>, end_us: i64, is_request: bool) {
+        let status = glance.upstream_status.or(glance.status);
+        if glance.names_upstream && status.is_some_and(|status| status < 500) {
+            self.result.names_upstreams |= is_request;
+            self.recent.note(ids::hash(glance.upstream), end_us);
+        }
     }
 }
 
@@ -372,59 +452,19 @@ fn cover(coverage: &mut Coverage, stamp: Stamp) {
     coverage.last_us = coverage.last_us.max(Some(stamp.us));
 }
 
-/// Remembers when upstreams were used, and for a failure just kept, when its own had been.
-fn follow_upstream(result: &mut InputSurvey, recent: &mut Recent, entry: &Entry<'_>, offset: u64) {
-    if entry.upstream.addr.is_empty() {
-        return;
-    }
-    let is_kept = result
-        .kept
-        .last()
-        .is_some_and(|record| record.place.offset == offset);
-    if is_kept && let Some(attempt) = entry.upstream.attempts().find(|attempt| !attempt.addr.is_empty()) {
-        let address = ids::hash(attempt.addr);
-        result.prior.insert(
-            offset,
-            Prior {
-                address,
-                ends: recent.ends(address),
-            },
-        );
-    }
-    if let Some((_, Some(end), _)) = interval(entry)
-        && let Some(attempt) = entry.upstream.last()
-        && attempt.status.or(entry.status).is_some_and(|status| status < 500)
-    {
-        result.names_upstreams |= entry.kind == Kind::Request;
-        recent.note(ids::hash(attempt.addr), end);
-    }
-}
-
-fn count(result: &mut InputSurvey, entry: &Entry<'_>, end_us: i64) {
-    result.requests += 1;
-    let at = end_us.div_euclid(1_000_000);
-    let second = result.seconds.entry(at).or_default();
-    second.requests += 1;
-    second.busy_us += entry.duration_us.unwrap_or(0);
-    if let Some(status) = entry.status.filter(|&status| status >= 499) {
-        second.failed += u32::from(status >= 500);
-        *result.failures.entry((status, at)).or_default() += 1;
-    }
-}
-
-fn sketch(sketch: &mut Sketch, entry: &Entry<'_>, sample: Option<Sample>) {
-    let upstream = entry.upstream.last().map_or(&[][..], |attempt| attempt.addr);
+#[inline]
+fn sketch(sketch: &mut Sketch, glance: &Glance<'_>, sample: Option<Sample>) {
     let told = Told {
-        path: entry.path,
-        upstream,
+        path: glance.path,
+        upstream: glance.upstream,
     };
-    for id in entry.ids.as_slice() {
+    for id in glance.ids.as_slice() {
         if let Some(key) = ids::key(id) {
             sketch.offer_id(key, sample, told);
         }
     }
-    if !entry.path.is_empty() {
-        sketch.offer_request(own::request_key(entry), sample, told);
+    if !glance.path.is_empty() {
+        sketch.offer_request(own::glanced_key(glance), sample, told);
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use why502_parsers::entry::Entry;
 use why502_parsers::error::LineError;
 use why502_parsers::format::{Line, LineParser, Prepared};
+use why502_parsers::glance::Glance;
 
 /// Both formats, made ready.
 pub(super) struct WithFallback {
@@ -45,5 +46,9 @@ impl LineParser for Parser {
 
     fn lead_in(&self) -> usize {
         self.declared.lead_in().max(self.builtin.lead_in())
+    }
+
+    fn glance<'a>(&mut self, line: &'a [u8], glance: &mut Glance<'a>) -> bool {
+        self.declared.glance(line, glance)
     }
 }

@@ -33,5 +33,6 @@ pub mod squid_codes;
 pub mod template;
 mod template_build;
 pub(crate) mod template_format;
+mod template_glance;
 pub mod time_layout;
 pub mod w3c;

@@ -146,7 +146,7 @@ fn compile(text: &str, open_ended: bool) -> Result<Template, FormatError> {
         quoted: false,
         after_groups: false,
     };
-    writer.builder.finish_with(finish);
+    writer.builder.signal_with(finish);
     writer.all(&text)?;
     if open_ended {
         let tail = Field::new(Slot::Tail, "rest of the line");

@@ -33,7 +33,7 @@ pub fn template(text: &str) -> Result<Template, FormatError> {
     }
     let (escape, text) = escape(&options, &text);
     let mut builder = Builder::new("nginx", escape);
-    builder.finish_with(finish);
+    builder.signal_with(finish);
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {

@@ -2,7 +2,7 @@
 
 use crate::bytes::{decimal_scaled, filled, number};
 use crate::engine::id::{self, IdKind};
-use crate::entry::{Entry, Level};
+use crate::entry::{Entry, Ids, Level};
 
 /// Microseconds in a unit of time that logs use.
 pub mod unit {
@@ -241,7 +241,7 @@ pub fn split_origin(entry: &mut Entry<'_>) {
     entry.path = if end == rest.len() { b"/" } else { &rest[end..] };
 }
 
-fn small<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
+pub(crate) fn small<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
     number(text).and_then(|n| T::try_from(n).ok())
 }
 
@@ -299,22 +299,29 @@ fn level(text: &[u8]) -> Level {
 
 /// Takes a request line apart. What has no method (TLS on a plain port, an empty line) is all path.
 pub fn request<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
+    let (method, path) = request_line(text);
+    entry.path = path;
+    entry.method = method.unwrap_or(entry.method);
+}
+
+/// Method and target of a request line.
+#[inline]
+pub(crate) fn request_line(text: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let text = filled(text);
     let method_end = text.iter().take(24).position(|b| !is_method_byte(b)).unwrap_or(0);
     if method_end == 0 || text[method_end] != b' ' {
-        entry.path = text;
-        return;
+        return (None, text);
     }
-    entry.method = &text[..method_end];
+    let method = Some(&text[..method_end]);
     let target = &text[method_end + 1..];
     if let [path @ .., b' ', b'H', b'T', b'T', b'P', b'/', _, b'.', _] = target {
-        entry.path = path;
-        return;
+        return (method, path);
     }
-    entry.path = match memchr::memrchr(b' ', target) {
+    let path = match memchr::memrchr(b' ', target) {
         Some(at) if target[at + 1..].starts_with(b"HTTP/") => &target[..at],
         _ => target,
     };
+    (method, path)
 }
 
 fn is_method_byte(byte: &u8) -> bool {
@@ -322,30 +329,36 @@ fn is_method_byte(byte: &u8) -> bool {
 }
 
 fn client_and_port<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let Some((client, port)) = address_and_port(text) else {
+        return false;
+    };
+    (entry.client, entry.client_port) = (client, port);
+    true
+}
+
+/// The parts of `address:port`; `None` if `text` can be no such thing.
+#[inline]
+pub(crate) fn address_and_port(text: &[u8]) -> Option<(&[u8], Option<u16>)> {
     let Some(colon) = text.iter().rposition(|b| *b == b':') else {
-        entry.client = filled(text);
-        return !text.contains(&b' ');
+        return (!text.contains(&b' ')).then(|| (filled(text), None));
     };
     let (address, port) = (&text[..colon], &text[colon + 1..]);
-    if address.contains(&b' ') {
-        return false;
+    let number = small(port);
+    if address.contains(&b' ') || number.is_none() && !missing(port) {
+        return None;
     }
-    entry.client = match address {
+    let address = match address {
         [b'[', inner @ .., b']'] => inner,
         _ => filled(address),
     };
-    entry.client_port = small(port);
-    entry.client_port.is_some() || missing(port)
+    Some((address, number))
 }
 
 /// HAProxy's captured headers. Which header a value is of only the configuration knows, so ids and
 /// the host are told by their shape.
 fn captures<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
-    let mut from = 0;
-    for at in memchr::memchr3_iter(b'|', b'{', b'}', text) {
-        let value = &text[from..at];
-        from = at + 1;
-        if value.len() < 4 || id::push_if_id(&mut entry.ids, value) {
+    for value in captured(text) {
+        if id::push_if_id(&mut entry.ids, value) {
             continue;
         }
         if entry.host.is_empty() && looks_like_host(value) {
@@ -354,10 +367,35 @@ fn captures<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
     }
 }
 
+/// The values in captures that are long enough to be something.
+fn captured(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut from = 0;
+    let values = memchr::memchr3_iter(b'|', b'{', b'}', text).map(move |at| {
+        let value = &text[from..at];
+        from = at + 1;
+        value
+    });
+    values.filter(|value| value.len() >= 4)
+}
+
+/// The ids in captures.
+#[inline]
+pub(crate) fn captured_ids<'a>(text: &'a [u8], ids: &mut Ids<'a>) {
+    for value in captured(text) {
+        id::push_if_id(ids, value);
+    }
+}
+
 fn tail<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
+    tail_ids(text, &mut entry.ids);
+}
+
+/// The ids among words.
+#[inline]
+pub(crate) fn tail_ids<'a>(text: &'a [u8], ids: &mut Ids<'a>) {
     for word in text.split(|b| *b == b' ') {
         let word = word.strip_prefix(b"\"").unwrap_or(word);
-        id::push_if_id(&mut entry.ids, word.strip_suffix(b"\"").unwrap_or(word));
+        id::push_if_id(ids, word.strip_suffix(b"\"").unwrap_or(word));
     }
 }
 

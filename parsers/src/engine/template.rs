@@ -3,10 +3,13 @@
 //! Reading a line walks the fields once from left to right, finds each field's end by the bytes
 //! that follow it and puts the slice where the field's [`Slot`] says. Nothing is allocated.
 
+use crate::bytes::find_near;
 use crate::engine::slot::Slot;
+use crate::engine::template_glance::Plan;
 use crate::engine::time_layout::Layout;
 use crate::entry::{Entry, Escape, Marks, Stamp, Zone};
 use crate::error::LineError;
+use crate::glance::Glance;
 use crate::time::{self, DayCache};
 
 pub use crate::engine::template_build::Builder;
@@ -28,7 +31,8 @@ pub enum TimeShape {
 
 impl TimeShape {
     /// The stamp at the start of `text` and its length; for numbers `text` is the whole field.
-    fn read(self, text: &[u8], day: &mut DayCache) -> time::Found {
+    #[inline]
+    pub(super) fn read(self, text: &[u8], day: &mut DayCache) -> time::Found {
         let whole = |stamp: Option<Stamp>| stamp.map(|s| (s, text.len()));
         match self {
             Self::Clf => time::clf_prefix(text, day),
@@ -161,6 +165,10 @@ impl Until {
         self.bytes.len()
     }
 
+    pub(super) fn first(&self) -> Option<u8> {
+        self.bytes.first().copied()
+    }
+
     fn ends_with_space(&self) -> bool {
         self.bytes.last() == Some(&b' ')
     }
@@ -168,6 +176,9 @@ impl Until {
     /// Whether `text` begins with these bytes.
     #[inline]
     pub(crate) fn begins(&self, text: &[u8]) -> bool {
+        if self.bytes.is_empty() {
+            return true;
+        }
         match text.first_chunk::<8>() {
             Some(start) => {
                 (u64::from_le_bytes(*start) & self.mask) == self.word
@@ -186,7 +197,7 @@ impl Until {
         }
         let mut from = 0;
         loop {
-            let at = from + find(self.first, text.get(from..)?)?;
+            let at = from + find_near(self.first, text.get(from..)?)?;
             if self.begins(&text[at..]) && !(self.first == b'"' && is_escaped(text, at)) {
                 return Some(at);
             }
@@ -209,6 +220,8 @@ pub struct Template {
     pub(super) separator: u8,
     /// Draws conclusions from several fields, once all are read.
     pub(super) finish: fn(&mut Entry<'_>),
+    /// How a glance is taken; `None` where only reading the whole line tells.
+    pub(super) glance: Option<Plan>,
 }
 
 impl Template {
@@ -250,6 +263,15 @@ impl Template {
         }
         (self.finish)(entry);
         Ok(())
+    }
+
+    /// Takes a glance at `line`, see [`crate::LineParser::glance`].
+    #[inline]
+    pub fn glance<'a>(&self, line: &'a [u8], glance: &mut Glance<'a>, day: &mut DayCache) -> bool {
+        let Some(plan) = &self.glance else {
+            return false;
+        };
+        self.lead.begins(line) && plan.take(&line[self.lead.len()..], glance, day)
     }
 
     /// Whether no field of the format gives a time.
@@ -360,24 +382,12 @@ pub(crate) fn end_of(text: &[u8], until: &[u8]) -> Option<usize> {
     };
     let mut from = 0;
     loop {
-        let at = from + find(first, text.get(from..)?)?;
+        let at = from + find_near(first, text.get(from..)?)?;
         if (until.len() == 1 || text[at..].starts_with(until)) && !(first == b'"' && is_escaped(text, at)) {
             return Some(at);
         }
         from = at + 1;
     }
-}
-
-/// Where `byte` is in `text`. Most fields are a few bytes long: for those a loop beats the call of `memchr`.
-#[inline]
-fn find(byte: u8, text: &[u8]) -> Option<usize> {
-    const NEAR: usize = 12;
-    for (at, found) in text.iter().take(NEAR).enumerate() {
-        if *found == byte {
-            return Some(at);
-        }
-    }
-    memchr::memchr(byte, text.get(NEAR..)?).map(|at| at + NEAR)
 }
 
 /// Whether an odd number of backslashes stands before `at`.
@@ -414,7 +424,7 @@ fn maybe_quoted(text: &[u8], until: &Until) -> Option<(usize, usize)> {
 }
 
 /// The length of `{…} {…} ` at the start of `text`.
-fn groups(text: &[u8]) -> usize {
+pub(super) fn groups(text: &[u8]) -> usize {
     let mut at = 0;
     while text.get(at) == Some(&b'{') {
         if text.ends_with(b"}") && memchr::memchr(b'}', &text[at..]) == Some(text.len() - at - 1) {

@@ -2,6 +2,7 @@
 
 use crate::engine::slot::Slot;
 use crate::engine::template::{Field, Op, Shape, Template, Until};
+use crate::engine::template_glance::Plan;
 use crate::entry::{Entry, Escape};
 use crate::error::FormatError;
 
@@ -16,6 +17,8 @@ pub struct Builder {
     padded: bool,
     separator: u8,
     finish: fn(&mut Entry<'_>),
+    /// Whether `finish` leaves alone what a glance shows.
+    is_glanceable: bool,
 }
 
 impl Builder {
@@ -30,12 +33,20 @@ impl Builder {
             padded: false,
             separator: 0,
             finish: |_| {},
+            is_glanceable: true,
         }
     }
 
     /// Calls `finish` on each entry that was read.
     pub fn finish_with(&mut self, finish: fn(&mut Entry<'_>)) {
         self.finish = finish;
+        self.is_glanceable = false;
+    }
+
+    /// As [`Builder::finish_with`], for a `finish` that only tells the signal of the entry.
+    pub fn signal_with(&mut self, finish: fn(&mut Entry<'_>)) {
+        self.finish = finish;
+        self.is_glanceable = true;
     }
 
     /// Lets one space of the format stand for any number of them after a field.
@@ -105,17 +116,20 @@ impl Builder {
                 });
             }
         }
+        let ops: Box<[Op]> = self
+            .ops
+            .into_iter()
+            .map(|(field, until, _)| Op {
+                field,
+                until: Until::new(&until),
+            })
+            .collect();
+        let is_glanceable = self.is_glanceable && !self.padded;
         let template = Template {
-            required: self.required.unwrap_or(self.ops.len()),
+            required: self.required.unwrap_or(ops.len()),
             lead: Until::new(&self.lead),
-            ops: self
-                .ops
-                .into_iter()
-                .map(|(field, until, _)| Op {
-                    field,
-                    until: Until::new(&until),
-                })
-                .collect(),
+            glance: Plan::of(&ops, self.separator).filter(|_| is_glanceable),
+            ops,
             escape: self.escape,
             padded: self.padded,
             separator: self.separator,

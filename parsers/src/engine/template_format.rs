@@ -6,6 +6,7 @@ use crate::engine::template::Template;
 use crate::entry::Entry;
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::glance::Glance;
 use crate::time::DayCache;
 
 /// A format that is one template: what a pasted or configured format string becomes.
@@ -82,5 +83,9 @@ impl LineParser for TemplateParser {
         }
         self.template.read(line, entry, &mut self.day)?;
         Ok(Line::Entry)
+    }
+
+    fn glance<'a>(&mut self, line: &'a [u8], glance: &mut Glance<'a>) -> bool {
+        self.template.glance(line, glance, &mut self.day)
     }
 }

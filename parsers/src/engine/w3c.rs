@@ -4,9 +4,11 @@
 //! with spaces in them, so that a row has more columns than the header. Then one column that may hold
 //! spaces takes the surplus, and the row counts as read only if status and client address fall into place.
 
+use crate::bytes::{self, filled, number};
 use crate::entry::{Ids, Stamp, Zone};
 use crate::error::LineError;
 use crate::format::Head;
+use crate::glance::Glance;
 use crate::time::{self, DAY_US, DayCache};
 
 /// A column that some format uses. All others are [`Column::Other`].
@@ -111,6 +113,31 @@ pub struct Columns {
     list: Vec<Column>,
     /// Places of columns that may take a surplus, likeliest first.
     loose: Vec<usize>,
+    /// Where the columns are that a glance shows; `None` if rows have to be read in full.
+    shown: Option<Shown>,
+}
+
+/// Places of the columns of which a glance is taken; [`MOST_COLUMNS`] where there is no such column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Shown {
+    /// By [`Column`], the last one of each kind.
+    places: [usize; Column::COUNT],
+    /// Those of ids.
+    ids: Vec<usize>,
+}
+
+impl Shown {
+    fn of(list: &[Column]) -> Option<Self> {
+        let mut places = [MOST_COLUMNS; Column::COUNT];
+        for (at, &column) in list.iter().enumerate() {
+            places[column as usize] = at;
+        }
+        let has = |column: Column| places[column as usize] < MOST_COLUMNS;
+        // Without a date column the day depends on the rows before.
+        let is_dated = has(Column::Date) && has(Column::Time);
+        let ids = (0..list.len()).filter(|&at| list[at] == Column::Id).collect();
+        is_dated.then_some(Self { places, ids })
+    }
 }
 
 /// At most this many columns are told apart; the rest of a row is one value.
@@ -135,7 +162,8 @@ impl Columns {
         let mut loose: Vec<usize> = (0..list.len()).filter(|&at| list[at].looseness() > 0).collect();
         // Of equally loose columns the later one: cookies and referrers stand behind user names.
         loose.sort_by_key(|&at| std::cmp::Reverse((list[at].looseness(), at)));
-        Some(Self { list, loose })
+        let shown = Shown::of(&list);
+        Some(Self { list, loose, shown })
     }
 
     /// The columns of the first `#Fields:` line in `head`, else the first of `layouts` that most rows of
@@ -162,6 +190,7 @@ impl Columns {
             .unwrap_or(Self {
                 list: vec![Column::Other],
                 loose: Vec::new(),
+                shown: None,
             })
     }
 
@@ -206,6 +235,7 @@ impl<'a> Row<'a> {
 pub struct Rows {
     columns: Columns,
     cache: DayCache,
+    ends: Ends,
     /// Date of the last `#Date:` line, for rows without a date column.
     date: [u8; 10],
     /// Days passed since then, and the time of day seen last.
@@ -219,6 +249,7 @@ impl Rows {
         Self {
             columns,
             cache: DayCache::default(),
+            ends: Ends([0; MOST_COLUMNS]),
             date: *date.first_chunk().unwrap_or(&[0; 10]),
             days: 0,
             last_clock_us: 0,
@@ -235,6 +266,55 @@ impl Rows {
             self.days = 0;
             self.last_clock_us = 0;
         }
+    }
+
+    /// Takes a glance at a row that has exactly the columns of the header, see [`crate::LineParser::glance`]. Gives the
+    /// target and the query as the row has them.
+    #[inline]
+    pub fn glance<'a>(&mut self, line: &'a [u8], glance: &mut Glance<'a>) -> Option<(&'a [u8], &'a [u8])> {
+        let shown = self.columns.shown.as_ref()?;
+        let wanted = self.columns.list.len();
+        let is_plain = !matches!(line.first(), None | Some(b'"' | b'#' | 0)) && line.last() != Some(&b' ');
+        if !is_plain || !self.ends.cut(line, wanted) {
+            return None;
+        }
+        let ends = &self.ends.0;
+        let at = |place: usize| match place {
+            MOST_COLUMNS => &line[..0],
+            0 => &line[..ends[0] as usize],
+            _ => &line[ends[place - 1] as usize + 1..ends[place] as usize],
+        };
+        let value = |column: Column| at(shown.places[column as usize]);
+        let (status, client) = (filled(value(Column::Status)), filled(value(Column::ClientIp)));
+        if status.len() > 3 || !status.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        // What a failure has to tell stands in further columns.
+        if status.first().is_some_and(|&digit| digit >= b'5') {
+            return None;
+        }
+        if !client.is_empty() && !client.iter().any(|byte| matches!(byte, b'.' | b':')) {
+            return None;
+        }
+        let stamp = time::date_and_clock(value(Column::Date), value(Column::Time), &mut self.cache)?;
+        *glance = Glance {
+            time: Some(Stamp {
+                zone: Zone::Known,
+                ..stamp
+            }),
+            duration_us: number(value(Column::TimeTaken)).and_then(|ms| ms.checked_mul(1_000)),
+            status: number(status).and_then(|status| u16::try_from(status).ok()),
+            method: filled(value(Column::Method)),
+            ..Glance::default()
+        };
+        for &place in &shown.ids {
+            glance.ids.push(at(place));
+        }
+        let target = match filled(value(Column::Stem)) {
+            [] => filled(value(Column::Uri)),
+            stem => stem,
+        };
+        Some((target, filled(value(Column::Query))))
     }
 
     /// Reads one row.
@@ -343,6 +423,29 @@ fn makes_sense(line: &[u8], row: &Row<'_>) -> Result<(), LineError> {
         return Err(LineError::new(at(client), "c-ip"));
     }
     Ok(())
+}
+
+/// Where the values of a row end, used again for every row.
+#[derive(Debug, Clone)]
+struct Ends([u32; MOST_COLUMNS]);
+
+impl Ends {
+    /// Cuts `line` at every space; whether that gives `wanted` values.
+    #[inline]
+    fn cut(&mut self, line: &[u8], wanted: usize) -> bool {
+        let mut count = 0;
+        bytes::each(b' ', line, |at| {
+            if let Some(end) = self.0.get_mut(count) {
+                *end = at as u32;
+            }
+            count += 1;
+        });
+        let Some(last) = self.0.get_mut(count) else {
+            return false;
+        };
+        *last = line.len() as u32;
+        count + 1 == wanted && u32::try_from(line.len()).is_ok()
+    }
 }
 
 /// Where the values of a row start and end.

@@ -13,6 +13,7 @@ use crate::engine::template::Template;
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::glance::Glance;
 use crate::products::haproxy_json;
 use crate::time::{self, DayCache};
 
@@ -160,6 +161,15 @@ impl LineParser for HaproxyParser {
             Err(_) if self.client_error(line, entry) => Ok(Line::Entry),
             read => read.map(|()| Line::Entry),
         }
+    }
+
+    fn glance<'a>(&mut self, line: &'a [u8], glance: &mut Glance<'a>) -> bool {
+        // Lines that begin with a letter or a brace may be events or JSON.
+        line.first().is_some_and(u8::is_ascii_digit)
+            && self
+                .layouts
+                .get(self.likely)
+                .is_some_and(|likely| likely.glance(line, glance, &mut self.day))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::engine::w3c::{self, Column, Columns, Row, Rows};
 use crate::entry::{Entry, Fault, Kind, Marks, Phase, Signal};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
+use crate::glance::Glance;
 
 /// The format `iis`.
 #[derive(Debug, Clone, Copy)]
@@ -104,6 +105,18 @@ impl LineParser for Parser {
         self.rows.read(line, &mut row)?;
         fill(&row, entry);
         Ok(Line::Entry)
+    }
+
+    fn glance<'a>(&mut self, line: &'a [u8], glance: &mut Glance<'a>) -> bool {
+        let Some((target, query)) = self.rows.glance(line, glance) else {
+            return false;
+        };
+        glance.path = target;
+        glance.time = glance.time.map(|time| time.marking(Marks::End));
+        if memchr::memchr(b'X', query).is_some() {
+            glance.ids.push(arr_query(query).1);
+        }
+        true
     }
 }
 

@@ -107,6 +107,11 @@ pub trait Wrapper: Send + Sync {
         false
     }
 
+    /// Whether it only puts something before lines, a space last, and leaves what follows as it is.
+    fn is_prefix(&self) -> bool {
+        false
+    }
+
     /// Whether lines that look wrapped so may just as well be records of their own (JSON with a `message`).
     fn is_unsure(&self) -> bool {
         false

@@ -37,6 +37,11 @@ impl Layers {
         self.iter().last()
     }
 
+    /// Whether each of them only puts something before a line, so that the line inside is the end of the one outside.
+    pub fn are_prefixes(&self) -> bool {
+        self.iter().all(Wrapper::is_prefix)
+    }
+
     /// Whether any of them cuts long lines.
     pub fn cut(&self) -> bool {
         self.iter().any(Wrapper::cuts)

@@ -58,6 +58,10 @@ impl Wrapper for Rfc3164 {
         "syslog (rfc 3164)"
     }
 
+    fn is_prefix(&self) -> bool {
+        true
+    }
+
     fn unwrap<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
         let rest = without_pri(line).unwrap_or(line);
         let (stamp, used) = time::rfc3164_prefix(rest, time::ASSUMED_YEAR)?;
@@ -75,6 +79,10 @@ impl Wrapper for Rfc3164 {
 impl Wrapper for Iso {
     fn name(&self) -> &'static str {
         "syslog (iso time)"
+    }
+
+    fn is_prefix(&self) -> bool {
+        true
     }
 
     fn unwrap<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
