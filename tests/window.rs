@@ -1,5 +1,5 @@
 //! A time window found by searching gives what reading everything gives, and leaves out what it should.
-#![allow(clippy::unwrap_used)] // Helpers of tests stand outside test functions.
+#![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests stand outside test functions.
 
 use std::fs;
 use std::path::PathBuf;

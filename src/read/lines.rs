@@ -61,8 +61,11 @@ pub(super) fn deliver(
     buffer: &mut Vec<u8>,
     visit: &mut dyn FnMut(Chunk<'_>),
 ) -> io::Result<()> {
-    if buffer.len() < CHUNK {
-        buffer.resize(CHUNK, 0);
+    // Memory that is not written to need not be had: for a look at a few lines a little is enough.
+    let wanted = bounds.end.saturating_sub(bounds.read_from);
+    let room = usize::try_from(wanted).unwrap_or(CHUNK).saturating_add(BEYOND).min(CHUNK);
+    if buffer.len() < room {
+        buffer.resize(room, 0);
     }
     let mut filled = Filled {
         buffer,
