@@ -63,7 +63,10 @@ pub(super) fn deliver(
 ) -> io::Result<()> {
     // Memory that is not written to need not be had: for a look at a few lines a little is enough.
     let wanted = bounds.end.saturating_sub(bounds.read_from);
-    let room = usize::try_from(wanted).unwrap_or(CHUNK).saturating_add(BEYOND).min(CHUNK);
+    let room = usize::try_from(wanted)
+        .unwrap_or(CHUNK)
+        .saturating_add(BEYOND)
+        .min(CHUNK);
     if buffer.len() < room {
         buffer.resize(room, 0);
     }
