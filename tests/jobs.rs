@@ -244,3 +244,35 @@ fn completions_and_the_manual_name_every_job() {
     }
     assert!(text(&why502(&["man"], root.path()).stdout).contains("detect"));
 }
+
+#[test]
+fn every_record_of_parse_fits_its_schema_and_the_rows_of_csv_have_its_columns() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let schema: serde_json::Value =
+        serde_json::from_slice(&why502(&["formats", "schema", "entries"], root).stdout).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let mut count = 0;
+    for place in [
+        "samples/nginx-node/logs",
+        "samples/haproxy-nginx-node/logs",
+        "samples/caddy-node/logs",
+        "tests/declared/haproxy",
+    ] {
+        let written = why502(&["parse", "-q", place], root).stdout;
+        for line in text(&written).lines() {
+            let record: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(validator.is_valid(&record), "{line}");
+            count += 1;
+        }
+        let rows = text(&why502(&["parse", "-q", "--format", "csv", place], root).stdout);
+        let head = rows.split("\r\n").next().unwrap();
+        let names: Vec<&str> = schema["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        assert_eq!(head.split(',').collect::<Vec<_>>(), names);
+    }
+    assert!(count > 500, "{count} records");
+}

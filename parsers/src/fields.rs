@@ -29,6 +29,8 @@ pub enum Value<'a> {
     Word(&'static str),
     /// A count, a status, or microseconds.
     Number(u64),
+    /// A list of one: of the only or last attempt, where the product lists none.
+    One(u64),
     /// Yes or no.
     Flag(bool),
     /// Microseconds since the Unix epoch.
@@ -126,11 +128,12 @@ fn attempts<'a>(entry: &Entry<'a>, part: AttemptPart) -> Value<'a> {
 /// Time of the only or last attempt: the entry's own where the product logs no list.
 fn attempt_time<'a>(entry: &Entry<'a>, part: AttemptPart, own: Option<u64>) -> Value<'a> {
     // Without an address or a status there are no attempts to put the times beside.
+    let one = own.map_or(Value::None, Value::One);
     if entry.upstream.addr.is_empty() && entry.upstream.status.is_empty() {
-        return number(own);
+        return one;
     }
     match attempts(entry, part) {
-        Value::None => number(own),
+        Value::None => one,
         list => list,
     }
 }

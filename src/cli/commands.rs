@@ -167,10 +167,13 @@ pub struct ParseArgs {
 }
 
 const PARSE_HELP: &str = "\
-Records are written by file, then by line. 'why502 formats fields' explains every field and its unit.
+Records are written by file, then by line. 'why502 formats fields' explains every field and its unit, and
+'why502 formats schema entries' is the JSON Schema of a record.
 Stamps are written as the logs have them, in UTC: clock errors are corrected only by --offset, and stamps that do
 not say their zone are taken to be UTC unless --tz says otherwise (their time_zone is 'local').
-With a window, a record lies in it if its end does (its start where no end is known).";
+With a window, a record lies in it if its end does (its start where no end is known).
+What clients sent is hostile: control characters are escaped in NDJSON; CSV keeps cells as they are, so let a
+spreadsheet import its columns as text, or a cell that begins with = is taken for a formula.";
 
 /// Options of `formats`.
 #[derive(Debug, Args)]

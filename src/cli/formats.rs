@@ -44,6 +44,7 @@ pub(super) fn perform(job: &FormatsJob) -> Result<u8, Error> {
                 "findings" => json::schema(),
                 "detect" => detect::schema(),
                 "lint" => lint::schema(),
+                "entries" => entries::schema(),
                 "explain" => explain::schema(),
                 other => {
                     let what = format!("no schema is called '{other}'");

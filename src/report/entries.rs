@@ -84,6 +84,42 @@ impl EntryFormat {
     }
 }
 
+/// The JSON Schema of a record as NDJSON: every field with its kind and what it says. Nothing is required but the place:
+/// a field of which a record says nothing is left out.
+pub fn schema() -> serde_json::Value {
+    let fields = FIELDS.iter().map(|field| (field.name, field.holds, field.what));
+    let mut properties = serde_json::Map::new();
+    for (name, holds, what) in PLACE_FIELDS.iter().copied().chain(fields) {
+        let mut property = kind(holds);
+        property["description"] = format!("{what} ({holds})").into();
+        properties.insert(name.to_owned(), property);
+    }
+    let places: Vec<&str> = PLACE_FIELDS.iter().map(|(name, ..)| *name).collect();
+    serde_json::json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "why502.entry.v1",
+        "type": "object",
+        "properties": properties,
+        "required": places,
+        "additionalProperties": false,
+    })
+}
+
+/// The JSON type of what a field is said to hold.
+fn kind(holds: &str) -> serde_json::Value {
+    let count = serde_json::json!({"type": "integer", "minimum": 0});
+    match holds {
+        "list of texts" => serde_json::json!({"type": "array", "items": {"type": "string"}}),
+        _ if holds.starts_with("list of ") => {
+            serde_json::json!({"type": "array", "items": {"type": ["integer", "null"], "minimum": 0}})
+        }
+        "number" | "bytes" | "microseconds" => count,
+        "true or false" => serde_json::json!({"type": "boolean"}),
+        _ if holds.starts_with("instant") => serde_json::json!({"type": "string", "format": "date-time"}),
+        _ => serde_json::json!({"type": "string"}),
+    }
+}
+
 fn number(n: impl std::fmt::Display, out: &mut Vec<u8>) {
     // Writing to a vector does not fail.
     let _ = write!(out, "{n}");
@@ -122,6 +158,7 @@ fn json_value(value: &Value<'_>, entry: &Entry<'_>, out: &mut Vec<u8>) {
         Value::Text(text) => json::write_text(&entry.escape.decode(text), out),
         Value::Word(word) => json::write_text(word, out),
         Value::Number(n) => number(n, out),
+        Value::One(n) => list(std::iter::once(n), out, |n, out| number(n, out)),
         Value::Flag(flag) => number(flag, out),
         Value::Time(us) => {
             out.push(b'"');
@@ -178,7 +215,7 @@ fn csv_value(value: &Value<'_>, entry: &Entry<'_>, out: &mut Vec<u8>) {
         Value::None => {}
         Value::Text(text) => cell(&entry.escape.decode(text), out),
         Value::Word(word) => cell(word, out),
-        Value::Number(n) => number(n, out),
+        Value::Number(n) | Value::One(n) => number(n, out),
         Value::Flag(flag) => number(flag, out),
         Value::Time(us) => write_rfc3339(*us, out),
         Value::Ids(ids) => {

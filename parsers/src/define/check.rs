@@ -85,7 +85,12 @@ fn equals(value: &Value<'_>, wanted: &Toml, entry: &Entry<'_>) -> bool {
         (Value::None, Toml::Array(list)) => list.is_empty(),
         (Value::Text(text), Toml::String(wanted)) => entry.escape.decode(text) == wanted.as_str(),
         (Value::Word(word), Toml::String(wanted)) => word == wanted,
-        (Value::Number(number), Toml::Integer(wanted)) => i64::try_from(*number) == Ok(*wanted),
+        (Value::One(number), Toml::Array(wanted)) => {
+            wanted.len() == 1 && wanted.first().is_some_and(|own| plain(own) == number.to_string())
+        }
+        (Value::Number(number) | Value::One(number), Toml::Integer(wanted)) => {
+            i64::try_from(*number) == Ok(*wanted)
+        }
         (Value::Flag(flag), Toml::Boolean(wanted)) => flag == wanted,
         (Value::Time(us), Toml::String(wanted)) => is_instant(*us, wanted),
         (Value::Time(us), Toml::Datetime(wanted)) => is_instant(*us, &wanted.to_string()),
@@ -133,7 +138,7 @@ fn shown(value: &Value<'_>, entry: &Entry<'_>) -> String {
         Value::None => "missing".to_owned(),
         Value::Text(text) => format!("\"{}\"", entry.escape.decode(text)),
         Value::Word(word) => format!("\"{word}\""),
-        Value::Number(number) => number.to_string(),
+        Value::Number(number) | Value::One(number) => number.to_string(),
         Value::Flag(flag) => flag.to_string(),
         Value::Time(us) => {
             let mut out = Vec::new();

@@ -449,14 +449,17 @@ fn fill_health<'a>(message: &'a [u8], error: &'a [u8], entry: &mut Entry<'a>) {
 }
 
 fn level(name: &[u8]) -> Level {
-    match name.to_ascii_lowercase().as_slice() {
-        b"debug" => Level::Debug,
-        b"info" => Level::Info,
-        b"warn" => Level::Warning,
-        b"error" => Level::Error,
-        b"panic" | b"fatal" | b"dpanic" => Level::Critical,
-        _ => Level::None,
-    }
+    const NAMES: [(&[u8], Level); 7] = [
+        (b"debug", Level::Debug),
+        (b"info", Level::Info),
+        (b"warn", Level::Warning),
+        (b"error", Level::Error),
+        (b"panic", Level::Critical),
+        (b"fatal", Level::Critical),
+        (b"dpanic", Level::Critical),
+    ];
+    let known = NAMES.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
+    known.map_or(Level::None, |(_, level)| *level)
 }
 
 /// Seconds with decimals by default; nanoseconds as a whole number or Go's `1.5ms` if configured so.
