@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use why502_parsers::format::{Format, Head, Prepared, RecordKind};
+use why502_parsers::format::{Head, Prepared, RecordKind};
 use why502_parsers::paste::compile_spec;
 use why502_parsers::{Entry, registry};
 

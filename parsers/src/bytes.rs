@@ -17,6 +17,90 @@ pub fn lines(block: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// Texts up to this length are searched without building a searcher first.
+const SHORT: usize = 1024;
+
+/// Where `needle` begins in `text`.
+///
+/// In a line of a log the search itself takes less time than to build a searcher for it; so the rarest byte of the
+/// needle is looked for, and the rest compared where it stands.
+#[inline]
+pub fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
+    let last = text.len().checked_sub(needle.len())?;
+    if text.len() > SHORT {
+        return memchr::memmem::find(text, needle);
+    }
+    let Some(rare) = rarest(needle) else {
+        return Some(0);
+    };
+    let mut from = 0;
+    while from <= last {
+        let at = from + memchr::memchr(needle[rare], &text[from + rare..=last + rare])?;
+        if text[at..at + needle.len()] == *needle {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+    None
+}
+
+/// Where `needle` begins last in `text`.
+#[inline]
+pub fn rfind(text: &[u8], needle: &[u8]) -> Option<usize> {
+    let mut end = text.len().checked_sub(needle.len())? + 1;
+    if text.len() > SHORT {
+        return memchr::memmem::rfind(text, needle);
+    }
+    let Some(rare) = rarest(needle) else {
+        return Some(text.len());
+    };
+    while end > 0 {
+        let at = memchr::memrchr(needle[rare], &text[rare..end + rare])?;
+        if text[at..at + needle.len()] == *needle {
+            return Some(at);
+        }
+        end = at;
+    }
+    None
+}
+
+/// The place of the byte of `needle` that is met least in logs.
+#[inline]
+fn rarest(needle: &[u8]) -> Option<usize> {
+    let looked_at = &needle[..needle.len().min(16)];
+    (0..looked_at.len()).min_by_key(|&at| OFTEN[usize::from(looked_at[at])])
+}
+
+/// How often bytes are met in logs, compared with each other.
+static OFTEN: [u8; 256] = {
+    let often = [20; 256];
+    let often = ranked(often, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", 40);
+    let often = ranked(often, b"jqxzkv", 50);
+    let often = ranked(often, b"()[]{}<>=,;'_&?", 60);
+    let often = ranked(often, b"bwyfgh", 80);
+    let often = ranked(often, b"\"-:", 90);
+    let often = ranked(often, b"mpulcd", 100);
+    let often = ranked(often, b"0123456789./", 120);
+    let often = ranked(often, b"aeinorst", 140);
+    let often = ranked(often, b" ", 200);
+    often
+};
+
+const fn ranked(mut often: [u8; 256], bytes: &[u8], rank: u8) -> [u8; 256] {
+    let mut at = 0;
+    while at < bytes.len() {
+        often[bytes[at] as usize] = rank;
+        at += 1;
+    }
+    often
+}
+
+/// [`find`] and its kin under the names of the crate that searches long texts.
+pub mod memmem {
+    pub use super::{find, rfind};
+    pub use memchr::memmem::find_iter;
+}
+
 /// `line` without one `\r` at its end.
 pub fn trim_cr(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
@@ -320,6 +404,43 @@ fn json_unicode(text: &[u8]) -> (char, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_found_where_a_searcher_finds_it() {
+        let texts: [&[u8]; 6] = [
+            b"",
+            b"a",
+            b"aaab",
+            b"upstream timed out (110: x) while reading",
+            b"  ]: [] : ",
+            &[b'x'; 2000],
+        ];
+        let needles: [&[u8]; 9] = [
+            b"",
+            b"a",
+            b"ab",
+            b"aab",
+            b"timed out",
+            b"]: ",
+            b" ",
+            b"reading",
+            b"xx",
+        ];
+        for text in texts {
+            for needle in needles {
+                assert_eq!(
+                    find(text, needle),
+                    memchr::memmem::find(text, needle),
+                    "{text:?} {needle:?}"
+                );
+                assert_eq!(
+                    rfind(text, needle),
+                    memchr::memmem::rfind(text, needle),
+                    "{text:?} {needle:?}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn entities_of_xml_are_undone() {

@@ -275,8 +275,8 @@ fn list(mut text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
 
 /// Where the first value of nginx's list ends, and how many bytes part it from the next.
 fn nginx_cut(text: &[u8]) -> Option<(usize, usize)> {
-    let comma = memchr::memmem::find(text, b", ").map(|at| (at, 2));
-    let colon = memchr::memmem::find(text, b" : ").map(|at| (at, 3));
+    let comma = crate::bytes::find(text, b", ").map(|at| (at, 2));
+    let colon = crate::bytes::find(text, b" : ").map(|at| (at, 3));
     match (comma, colon) {
         (Some(a), Some(b)) => Some(if a.0 < b.0 { a } else { b }),
         (a, b) => a.or(b),

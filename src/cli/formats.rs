@@ -14,7 +14,7 @@ use super::commands::{FormatsAction, to_stdout};
 use super::{say, values};
 use crate::error::Error;
 use crate::report::entries::PLACE_FIELDS;
-use crate::report::{detect, explain, json, lint};
+use crate::report::{detect, entries, explain, json, lint};
 use crate::run;
 
 /// A definition is wrong.
@@ -51,7 +51,7 @@ pub(super) fn perform(job: &FormatsJob) -> Result<u8, Error> {
                     return Err(Error::usage(
                         "formats schema",
                         what,
-                        "valid: findings, detect, explain, lint",
+                        "valid: findings, detect, explain, lint, entries",
                     ));
                 }
             };

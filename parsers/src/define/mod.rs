@@ -200,7 +200,7 @@ impl Format for Defined {
 
     fn sniff(&self, head: &Head<'_>) -> Sniff {
         let marked = !self.mark.is_empty();
-        if marked && memchr::memmem::find(head.bytes, &self.mark).is_none() {
+        if marked && crate::bytes::find(head.bytes, &self.mark).is_none() {
             return Sniff::no();
         }
         let score = if marked { Score::Mark } else { Score::Own };
@@ -289,7 +289,7 @@ impl Extras {
         let told = self
             .tells
             .iter()
-            .find(|telling| memchr::memmem::find(entry.error, &telling.text).is_some());
+            .find(|telling| crate::bytes::find(entry.error, &telling.text).is_some());
         if let Some(telling) = told {
             entry.signal = Some(telling.signal);
             if !is_request {

@@ -6,7 +6,7 @@
 //! after `|` or `,`, or in a field of its own. Source: Envoy's `stream_info/utility.h` and `router.cc`, and its
 //! documentation of `%RESPONSE_FLAGS%` and `%RESPONSE_CODE_DETAILS%`.
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes::{filled, number};
 use crate::engine::errno;

@@ -3,7 +3,7 @@
 //! Only ever asked about lines that tell of an error, so a list of substrings is fast enough.
 //! The first entry that matches wins; specific ones stand before general ones.
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::entry::{Fault, Phase, Signal};
 

@@ -1,6 +1,6 @@
 //! What Varnish says of a fetch that failed, and what its handling of a request tells.
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes::number;
 use crate::engine::errno;

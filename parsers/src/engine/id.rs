@@ -65,7 +65,7 @@ pub fn header(name: &[u8]) -> Header {
         b"x-azure-ref" | b"x-amz-cf-id" | b"rid" | b"reqid" => Header::Id(IdKind::Whole),
         name if ID_WORDS
             .iter()
-            .any(|word| memchr::memmem::find(name, word).is_some()) =>
+            .any(|word| crate::bytes::find(name, word).is_some()) =>
         {
             Header::Id(IdKind::Whole)
         }
@@ -83,7 +83,7 @@ pub fn push<'a>(ids: &mut Ids<'a>, kind: IdKind, value: &'a [u8]) {
         },
         IdKind::Before(b'-') if looks_like_id(value) && is_uuid(value) => value,
         IdKind::Before(mark) => memchr::memchr(mark, value).map_or(value, |at| &value[..at]),
-        IdKind::Amazon => match memchr::memmem::find(value, b"Root=") {
+        IdKind::Amazon => match crate::bytes::find(value, b"Root=") {
             Some(at) => {
                 let root = &value[at + 5..];
                 memchr::memchr(b';', root).map_or(root, |end| &root[..end])

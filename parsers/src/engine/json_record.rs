@@ -4,7 +4,7 @@
 //! event hub), and the brackets on lines of their own. One record a line: a record that goes on over
 //! several lines (pretty-printed) is no line of a log, and the error says so.
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use super::json::{self, Keys, Value};
 use crate::error::LineError;

@@ -6,7 +6,7 @@ use crate::entry::{Fault, Phase, Signal};
 
 /// What the `error` parameter of a `Proxy-Status` value says; a bare error type is read too.
 pub fn signal(value: &[u8]) -> Option<Signal> {
-    let error = match memchr::memmem::find(value, b"error=") {
+    let error = match crate::bytes::find(value, b"error=") {
         Some(at) => &value[at + 6..],
         None => value,
     };

@@ -1,6 +1,6 @@
 //! What Squid's error codes and result codes say.
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes::number;
 use crate::engine::errno;

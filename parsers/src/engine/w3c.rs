@@ -85,7 +85,7 @@ impl Column {
             b"amznrequest",
         ];
         let letters: Vec<u8> = name.iter().copied().filter(u8::is_ascii_alphanumeric).collect();
-        let has = |needle: &[u8]| memchr::memmem::find(&letters, needle).is_some();
+        let has = |needle: &[u8]| crate::bytes::find(&letters, needle).is_some();
         if has(b"xforwardedfor") || has(b"sxff") {
             Self::ForwardedFor
         } else if IDS.iter().any(|id| has(id)) {

@@ -55,7 +55,7 @@ impl LineParser for ApacheErrorParser {
             return read;
         }
         // What a script wrote to its standard error stands without a time.
-        let foreign = line.starts_with(b"[") || memchr::memmem::find(line, b"] \"").is_some();
+        let foreign = line.starts_with(b"[") || crate::bytes::find(line, b"] \"").is_some();
         if !foreign {
             return Ok(Line::Continuation);
         }
@@ -100,7 +100,7 @@ fn brackets<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> &'a [u8] {
             break;
         };
         // An IPv6 client stands in brackets of its own.
-        let (value, end) = match memchr::memmem::find(inner, b"] ") {
+        let (value, end) = match crate::bytes::find(inner, b"] ") {
             Some(wide) if inner.starts_with(b"client [") => (&inner[..wide], wide),
             _ => (&inner[..end], end),
         };
@@ -114,7 +114,7 @@ fn group<'a>(value: &'a [u8], entry: &mut Entry<'a>) {
     if let Some(pid) = value.strip_prefix(b"pid ") {
         let digits = pid.split(|b| *b == b':').next().unwrap_or_default();
         entry.pid = number(digits).and_then(|n| u32::try_from(n).ok());
-        entry.thread = memchr::memmem::find(pid, b":tid ").and_then(|at| number(&pid[at + 5..]));
+        entry.thread = crate::bytes::find(pid, b":tid ").and_then(|at| number(&pid[at + 5..]));
     } else if let Some(client) = value
         .strip_prefix(b"client ")
         .or_else(|| value.strip_prefix(b"remote "))
@@ -159,9 +159,9 @@ fn level(word: &[u8]) -> Level {
 
 /// Drops `mod_authz_core.c(820): `, which debug levels write.
 fn source_file(text: &[u8]) -> &[u8] {
-    let end = memchr::memmem::find(text, b"): ").filter(|at| *at < 60);
+    let end = crate::bytes::find(text, b"): ").filter(|at| *at < 60);
     match end {
-        Some(at) if memchr::memmem::find(&text[..at], b".c(").is_some() => &text[at + 3..],
+        Some(at) if crate::bytes::find(&text[..at], b".c(").is_some() => &text[at + 3..],
         _ => text,
     }
 }
@@ -178,14 +178,14 @@ fn status_code(text: &[u8]) -> (Option<u32>, &[u8]) {
         return (None, text);
     };
     let words = &rest[close + 1..];
-    let after = memchr::memmem::find(words, b": ").map_or(words, |at| &words[at + 2..]);
+    let after = crate::bytes::find(words, b": ").map_or(words, |at| &words[at + 2..]);
     (Some(code), after)
 }
 
 /// `AH01102: ` as its number, and the message.
 fn ah_number(text: &[u8]) -> (u32, &[u8]) {
     let found = text.strip_prefix(b"AH").and_then(|rest| {
-        let colon = memchr::memmem::find(rest, b": ").filter(|at| *at <= 6)?;
+        let colon = crate::bytes::find(rest, b": ").filter(|at| *at <= 6)?;
         let ah = number(&rest[..colon]).and_then(|n| u32::try_from(n).ok())?;
         Some((ah, &rest[colon + 2..]))
     });
@@ -216,7 +216,7 @@ fn judge<'a>(ah: u32, code: Option<u32>, message: &'a [u8], entry: &mut Entry<'a
 }
 
 fn has(text: &[u8], part: &str) -> bool {
-    memchr::memmem::find(text, part.as_bytes()).is_some()
+    crate::bytes::find(text, part.as_bytes()).is_some()
 }
 
 /// What a message of the server as a whole says.
@@ -294,11 +294,11 @@ fn upstream(message: &[u8]) -> &[u8] {
         ("disabled connection for (", ")"),
         ("request body failed to ", " "),
     ] {
-        let Some(at) = memchr::memmem::find(message, before.as_bytes()) else {
+        let Some(at) = crate::bytes::find(message, before.as_bytes()) else {
             continue;
         };
         let rest = &message[at + before.len()..];
-        let end = memchr::memmem::find(rest, after.as_bytes()).unwrap_or(rest.len());
+        let end = crate::bytes::find(rest, after.as_bytes()).unwrap_or(rest.len());
         let name = &rest[..end];
         if before == "remote server " && name == b"returned" {
             continue;
@@ -310,10 +310,10 @@ fn upstream(message: &[u8]) -> &[u8] {
 
 /// The path after `returned by `.
 fn returned_by(message: &[u8]) -> &[u8] {
-    let Some(at) = memchr::memmem::find(message, b" returned by ") else {
+    let Some(at) = crate::bytes::find(message, b" returned by ") else {
         return &message[..0];
     };
     let rest = &message[at + " returned by ".len()..];
-    let rest = memchr::memmem::find(rest, b", referer: ").map_or(rest, |end| &rest[..end]);
-    memchr::memmem::rfind(rest, b" (").map_or(rest, |end| &rest[..end])
+    let rest = crate::bytes::find(rest, b", referer: ").map_or(rest, |end| &rest[..end]);
+    crate::bytes::rfind(rest, b" (").map_or(rest, |end| &rest[..end])
 }

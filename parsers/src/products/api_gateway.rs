@@ -12,7 +12,7 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes;
 use crate::engine::id::{self, IdKind};

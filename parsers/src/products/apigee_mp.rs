@@ -17,7 +17,7 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use super::{java_text, jvm};
 use crate::bytes::{self, filled};

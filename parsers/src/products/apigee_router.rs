@@ -7,7 +7,7 @@
 //! told by their shape: a request line, three digits (status to the client, then from the message processor), a message
 //! id (`rrt…` or words joined by dashes that end in two numbers), a host, a fault code (`messaging.adaptors.http.flow.X`).
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use super::apigee_mp;
 use crate::bytes::{filled, number};

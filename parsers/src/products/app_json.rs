@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use super::app_json_keys::{DURATIONS, IDS, KEYS, LEVEL_WORDS, SLOTS, Slot, Unit};
 use crate::bytes;

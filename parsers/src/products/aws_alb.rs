@@ -8,7 +8,7 @@
 //! Source: AWS, "Access logs for your Application Load Balancer", "Troubleshoot your Application Load Balancers".
 //! The URL is taken as it stands: how a quote in it is escaped is not documented.
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes::{filled, number};
 use crate::engine::id::{self, IdKind};

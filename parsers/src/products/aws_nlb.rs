@@ -6,7 +6,7 @@
 //! the latter. `destination` is the listener the client reached, not the target behind it.
 //! Source: AWS, "Access logs for your Network Load Balancer" (units and meaning of the destination).
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes::{filled, number};
 use crate::engine::slot::{Slot, unit};

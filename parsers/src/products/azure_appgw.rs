@@ -9,7 +9,7 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes;
 use crate::engine::json::{Keys, Value};

@@ -9,7 +9,7 @@
 //! `GET` with 0 and 19. That the nearest address is the last is how proxies write the list; the document does not say.
 //! Source: Atlassian, "How to read the Bitbucket Data Center log formats", "How to get summary statistics from access logs".
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes::filled;
 use crate::engine::slot::{self, Slot, unit};

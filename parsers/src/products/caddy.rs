@@ -8,7 +8,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::engine::caddy_encoder::{self, Layout};
 use crate::engine::faults;

@@ -353,7 +353,7 @@ impl LineParser for ClfParser {
 
 /// The unit that stands behind `number`, a word of `rest`, as in morgan's `:response-time ms`; seconds if none does.
 fn unit_behind(number: &[u8], rest: &[u8]) -> u32 {
-    let at = memchr::memmem::find(rest, number).map_or(rest.len(), |at| at + number.len() + 1);
+    let at = crate::bytes::find(rest, number).map_or(rest.len(), |at| at + number.len() + 1);
     match word(rest.get(at..).unwrap_or_default()).0 {
         b"ms" => unit::MS,
         b"us" => unit::US,
@@ -429,7 +429,7 @@ pub(super) fn addresses<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
 
 /// `text` without ` ident user` at its end, whichever of the two there is.
 fn without_user(text: &[u8]) -> &[u8] {
-    if let Some(at) = memchr::memmem::find(text, b" - ") {
+    if let Some(at) = crate::bytes::find(text, b" - ") {
         return &text[..at];
     }
     if let Some(rest) = text.strip_suffix(b" -") {

@@ -12,7 +12,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes::{filled, number};
 use crate::engine::json::{Keys, Value};

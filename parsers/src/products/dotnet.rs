@@ -14,7 +14,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes::{decimal_scaled, number};
 use crate::engine::faults;

@@ -8,7 +8,7 @@
 //! `microgateway-core` (status, no time). Beside these there are `stats` records and console lines.
 //! Source: microgateway-core, `lib/logging.js` and `lib/plugins-middleware.js`; lines observed on version 3.3.7.
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes;
 use crate::engine::faults;

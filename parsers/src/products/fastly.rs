@@ -11,7 +11,7 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::engine::id::{self, IdKind};
 use crate::engine::json::{Keys, Value};

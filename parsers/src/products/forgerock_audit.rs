@@ -11,7 +11,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use super::openig;
 use crate::engine::json::{self, Keys, Value};

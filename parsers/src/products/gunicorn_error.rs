@@ -4,7 +4,7 @@
 //! The bracketed pid wrote the line; a pid in the text is the worker it is about. Tracebacks follow on lines of their own.
 //! Source: gunicorn `glogging.py` and `arbiter.py`.
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes;
 use crate::engine::memory::{self, Memory};

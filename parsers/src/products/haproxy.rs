@@ -114,7 +114,7 @@ impl HaproxyParser {
 
     /// `127.0.0.1:56059 [03/Dec/2012:17:35:10.380] frt/f1: Connection error during SSL handshake`
     fn client_error<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> bool {
-        let Some(open) = memchr::memmem::find(line, b" [") else {
+        let Some(open) = crate::bytes::find(line, b" [") else {
             return false;
         };
         let Some((stamp, used)) = time::clf_prefix(&line[open + 2..], &mut self.day) else {
@@ -124,7 +124,7 @@ impl HaproxyParser {
         let Some(rest) = after.strip_prefix(b"] ") else {
             return false;
         };
-        let Some(colon) = memchr::memmem::find(rest, b": ") else {
+        let Some(colon) = crate::bytes::find(rest, b": ") else {
             return false;
         };
         if memchr::memchr(b' ', &rest[..colon]).is_some() || !Slot::ClientAndPort.write(&line[..open], entry)
@@ -178,7 +178,7 @@ fn without_tag(line: &[u8]) -> &[u8] {
     if !line.starts_with(b"haproxy[") {
         return line;
     }
-    memchr::memmem::find(line, b"]: ").map_or(line, |at| &line[at + 3..])
+    crate::bytes::find(line, b"]: ").map_or(line, |at| &line[at + 3..])
 }
 
 /// Lines about servers and proxies. They carry no time: the wrapper's is theirs.
@@ -187,7 +187,7 @@ fn event<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     if !text.first().is_some_and(u8::is_ascii_alphabetic) {
         return false;
     }
-    let has = |part: &str| memchr::memmem::find(text, part.as_bytes()).is_some();
+    let has = |part: &str| crate::bytes::find(text, part.as_bytes()).is_some();
     let starts = |part: &str| text.starts_with(part.as_bytes());
     let second = text.split(|b| *b == b' ').nth(1).unwrap_or_default();
     let (level, fault) = if starts("Connect from ") {
@@ -228,7 +228,7 @@ fn event<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
 fn without_console_prefix(line: &[u8]) -> &[u8] {
     for level in [b"[NOTICE]".as_slice(), b"[WARNING]", b"[ALERT]"] {
         if line.starts_with(level)
-            && let Some(at) = memchr::memmem::find(line, b") : ")
+            && let Some(at) = crate::bytes::find(line, b") : ")
         {
             return &line[at + 4..];
         }
@@ -238,13 +238,13 @@ fn without_console_prefix(line: &[u8]) -> &[u8] {
 
 /// `Server be/s1 is DOWN, reason: Layer4 connection problem, …`
 fn server_state<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> (Level, Option<Fault>) {
-    let name_at = memchr::memmem::find(text, b"Server ").map_or(0, |at| at + 7);
+    let name_at = crate::bytes::find(text, b"Server ").map_or(0, |at| at + 7);
     let name = text[name_at..].split(|b| *b == b' ').next().unwrap_or_default();
     if let Some(slash) = memchr::memchr(b'/', name) {
         entry.upstream.group = &name[..slash];
         entry.upstream.addr = &name[slash + 1..];
     }
-    let has = |part: &str| memchr::memmem::find(text, part.as_bytes()).is_some();
+    let has = |part: &str| crate::bytes::find(text, part.as_bytes()).is_some();
     if has(" is DOWN") || has(" is going DOWN") || has("for maintenance") || has(" is stopping") {
         (Level::Critical, Some(Fault::ServerDown))
     } else if has(" is UP") || has(" is READY") || has(" is going UP") {

@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::engine::id::IdKind;
 use crate::engine::json_fields::{JsonFields, Meaning};

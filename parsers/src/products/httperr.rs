@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::engine::w3c::{Column, Columns, Row, Rows, date_of};
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes;
 use crate::engine::w3c::{self, Column, Columns, Row, Rows};

@@ -102,7 +102,7 @@ fn columns(line: &[u8]) -> Result<[&[u8]; COLUMNS], LineError> {
     let mut columns = [&line[..0]; COLUMNS];
     let mut rest = line;
     for column in &mut columns[..COLUMNS - 1] {
-        let at = memchr::memmem::find(rest, b", ")
+        let at = crate::bytes::find(rest, b", ")
             .ok_or(LineError::new(line.len() - rest.len(), "further column"))?;
         *column = &rest[..at];
         rest = &rest[at + 2..];

@@ -16,7 +16,7 @@
 
 use std::sync::Arc;
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use super::jvm;
 use crate::bytes;

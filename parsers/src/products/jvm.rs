@@ -1,6 +1,6 @@
 //! What records of programs on the JVM have in common: stack traces below the line that tells of an exception.
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes::lines;
 use crate::engine::faults::{self, Found};

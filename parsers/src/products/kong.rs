@@ -10,7 +10,7 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::engine::id::IdKind;
 use crate::engine::json::{self, Keys, Value};

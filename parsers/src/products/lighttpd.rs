@@ -7,7 +7,7 @@
 //! An upstream that closes before it answers is status 500 and, for a FIN, no line here at all.
 //! Source: lighttpd documentation, `mod_accesslog`; lines observed on version 1.4.69.
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes::filled;
 use crate::engine::slot::{looks_like_host, split_origin};

@@ -14,7 +14,7 @@
 
 use std::sync::Arc;
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes;
 use crate::entry::{Entry, Fault, Kind, Level, Phase, Signal};

@@ -6,7 +6,7 @@
 //! claimed only beside server lines or where the surroundings name LiteSpeed.
 //! Source: OpenLiteSpeed's `extconn.cpp` and `extworker.cpp` for the texts about upstreams.
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes::number;
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};

@@ -64,11 +64,11 @@ impl NginxParser {
         let rest = line.strip_prefix(b"[")?;
         let (stamp, used) = time::clf_prefix(rest, &mut self.day)?;
         let rest = rest[used..].strip_prefix(b"] ")?;
-        let client = memchr::memmem::find(rest, b"\" [Client ")?;
+        let client = crate::bytes::find(rest, b"\" [Client ")?;
         let quote = memchr::memchr(b'"', &rest[..client])?;
         let before = &rest[..quote];
         // The dash before the method is the last one that stands alone.
-        let dash = memchr::memmem::rfind(before, b" - ")?;
+        let dash = crate::bytes::rfind(before, b" - ")?;
         let mut statuses = before[..dash].rsplit(|b| *b == b' ');
         Slot::Status.write(statuses.next()?, entry).then_some(())?;
         entry.upstream.status = crate::bytes::filled(statuses.next().unwrap_or_default());

@@ -90,7 +90,7 @@ impl NginxErrorParser {
 
 /// Whether the context of a message begins in `line`.
 fn has_client(line: &[u8]) -> bool {
-    memchr::memmem::find(line, b", client: ").is_some()
+    crate::bytes::find(line, b", client: ").is_some()
 }
 
 /// A line of a trace of Lua or PHP.
@@ -121,8 +121,8 @@ pub(crate) fn read<'a>(
         Err(error) => return Some(Err(error)),
     };
     let rest = &line[message_at..];
-    let end = memchr::memmem::find(rest, b", client: ")
-        .or_else(|| memchr::memmem::find(rest, b", server: "))
+    let end = crate::bytes::find(rest, b", client: ")
+        .or_else(|| crate::bytes::find(rest, b", server: "))
         .unwrap_or(rest.len());
     let message = &rest[..end];
     entry.error = message;
@@ -178,7 +178,7 @@ fn looks_foreign(line: &[u8]) -> bool {
 /// `client: a, server: b, request: "c", upstream: "d", host: "e"`.
 fn fields<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
     let mut rest = text;
-    while let Some(colon) = memchr::memmem::find(rest, b": ") {
+    while let Some(colon) = crate::bytes::find(rest, b": ") {
         let key = &rest[..colon];
         let after = &rest[colon + 2..];
         let (value, used) = match after.strip_prefix(b"\"") {
@@ -188,7 +188,7 @@ fn fields<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
             }
             // An empty value stands right before the comma: `server: , `.
             None => {
-                let len = memchr::memmem::find(after, b", ").unwrap_or(after.len());
+                let len = crate::bytes::find(after, b", ").unwrap_or(after.len());
                 (&after[..len], len + 2)
             }
         };
@@ -248,7 +248,7 @@ fn judge(message: &[u8], of_request: bool, entry: &mut Entry<'_>) {
 }
 
 fn has(text: &[u8], part: &str) -> bool {
-    memchr::memmem::find(text, part.as_bytes()).is_some()
+    crate::bytes::find(text, part.as_bytes()).is_some()
 }
 
 /// What a message of the server as a whole says.
@@ -283,7 +283,7 @@ fn process_signal(message: &[u8]) -> Option<Signal> {
 
 /// What nginx was doing: the words after the last ` while `.
 fn phase(message: &[u8]) -> Phase {
-    let Some(at) = memchr::memmem::rfind(message, b" while ") else {
+    let Some(at) = crate::bytes::rfind(message, b" while ") else {
         return Phase::Unknown;
     };
     let doing = &message[at + 7..];

@@ -18,7 +18,7 @@
 
 use std::sync::Arc;
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use super::java_text::{self, Reader};
 use super::jvm;

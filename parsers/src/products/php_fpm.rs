@@ -7,7 +7,7 @@
 //! `[20-Nov-2026 16:23:16]  [pool www] pid 155`, then `script_filename = …` and the frames, which belong to it.
 //! Observed on PHP 8.2. Source: php-src `sapi/fpm/fpm/fpm_request.c`, `fpm_children.c`, `fpm_process_ctl.c`, `fpm_php_trace.c`.
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes::{self, decimal_scaled};
 use crate::engine::memory::{self, Memory};

@@ -10,7 +10,7 @@
 //! of it carries a time; the wrapper around the line has to.
 //! Source: observed on Node 20.20.2.
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;

@@ -5,7 +5,7 @@
 //! Ruby's `Logger`: local time, the process that wrote it).
 //! Source: Puma `lib/puma/cluster.rb`; Unicorn `lib/unicorn/http_server.rb`; Ruby `Logger::Formatter`.
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes;
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};

@@ -8,7 +8,7 @@
 //! the end. `000` is the status of a request that got no answer. `cache.log` is in local time.
 //! Source: Squid documentation, `logformat` and "Squid result codes"; lines observed on version 5.7.
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes::{filled, number};
 use crate::engine::id;

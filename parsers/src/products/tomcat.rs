@@ -229,7 +229,7 @@ fn named<'a>(name: &[u8], value: &'a [u8], entry: &mut Entry<'a>) {
 /// `http-nio-8080-exec-1`, `https-jsse-nio-8443-exec-2`, `ajp-nio-127.0.0.1-8009-exec-3`.
 fn is_thread(text: &[u8]) -> bool {
     let starts: [&[u8]; 3] = [b"http-", b"https-", b"ajp-"];
-    starts.iter().any(|start| text.starts_with(start)) && memchr::memmem::find(text, b"-exec-").is_some()
+    starts.iter().any(|start| text.starts_with(start)) && crate::bytes::find(text, b"-exec-").is_some()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes::{filled, number};
 use crate::engine::faults;

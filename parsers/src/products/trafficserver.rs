@@ -10,7 +10,7 @@
 //! `20261120.19h39m03s CONNECT: attempt fail [CONNECTION_ERROR] to 10.0.0.1:8080 …` is in local time.
 //! Source: Traffic Server documentation, "Log fields"; lines observed on version 9.2.9.
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes::{filled, number};
 use crate::engine::errno;

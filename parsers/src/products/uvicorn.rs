@@ -44,7 +44,7 @@ impl LineParser for UvicornParser {
         }
         at += 1;
         at += line[at..].len() - line[at..].trim_ascii_start().len();
-        let dash = memchr::memmem::find(&line[at..], b" - ").ok_or(LineError::new(at, "client"))?;
+        let dash = crate::bytes::find(&line[at..], b" - ").ok_or(LineError::new(at, "client"))?;
         if !Slot::ClientAndPort.write(&line[at..at + dash], entry) {
             return Err(LineError::new(at, "client"));
         }

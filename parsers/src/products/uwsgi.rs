@@ -11,7 +11,7 @@
 //!
 //! Observed on uWSGI 2.0.21. Source: uWSGI `core/logging.c` (`ctime_r` of `start_of_request_in_sec`), `core/master_checks.c`, `core/master_utils.c`.
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes::{self, number};
 use crate::engine::memory::{self, Memory};

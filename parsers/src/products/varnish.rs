@@ -9,7 +9,7 @@
 //! sent, the first word is the backend's address. A failed fetch is 503; why is in varnishlog
 //! (see [`super::varnishlog`]) or in `%{VSL:FetchError}x`. Source: varnishncsa(1); lines observed on version 7.1.1.
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes::number;
 use crate::engine::fetch_error::{fetch_error, finish};

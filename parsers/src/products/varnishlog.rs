@@ -20,7 +20,7 @@
 //! from the start of the server; they are kept as ids only where a request carries none of its own.
 //! Source: vsl(7) and varnishlog(1); lines observed on version 7.1.1.
 
-use memchr::memmem;
+use crate::bytes::memmem;
 
 use crate::bytes::{decimal_scaled, filled, number};
 use crate::engine::fetch_error::fetch_error;
