@@ -64,12 +64,25 @@ pub fn rfind(text: &[u8], needle: &[u8]) -> Option<usize> {
     None
 }
 
-/// The place of the byte of `needle` that is met least in logs.
+/// The place of a byte of `needle` that is seldom met in logs.
 #[inline]
 fn rarest(needle: &[u8]) -> Option<usize> {
-    let looked_at = &needle[..needle.len().min(16)];
-    (0..looked_at.len()).min_by_key(|&at| OFTEN[usize::from(looked_at[at])])
+    let mut best = 0;
+    let mut least = OFTEN[usize::from(*needle.first()?)];
+    for (at, byte) in needle.iter().enumerate().take(6).skip(1) {
+        if least <= SELDOM {
+            break;
+        }
+        let rank = OFTEN[usize::from(*byte)];
+        if rank < least {
+            (best, least) = (at, rank);
+        }
+    }
+    Some(best)
 }
+
+/// Bytes of this rank are seldom enough.
+const SELDOM: u8 = 60;
 
 /// How often bytes are met in logs, compared with each other.
 static OFTEN: [u8; 256] = {

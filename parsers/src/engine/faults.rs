@@ -1,10 +1,10 @@
 //! What the error texts of common runtimes mean: Go's `net/http`, Node, the JVM, Python, .NET.
 //!
-//! Only ever asked about lines that tell of an error, so a list of substrings is fast enough.
 //! The first entry that matches wins; specific ones stand before general ones.
 
 use crate::bytes::memmem;
 
+use crate::engine::needles::Needles;
 use crate::entry::{Fault, Phase, Signal};
 
 /// What an error text says.
@@ -18,24 +18,12 @@ pub struct Found<'a> {
     pub local: &'a [u8],
 }
 
-type Table = &'static [(&'static str, Signal)];
-
 const fn signal(phase: Phase, fault: Fault) -> Signal {
     Signal::new(phase, fault)
 }
 
-fn look_up(table: Table, text: &[u8]) -> Option<Signal> {
-    if text.is_empty() {
-        return None;
-    }
-    table
-        .iter()
-        .find(|(needle, _)| memmem::find(text, needle.as_bytes()).is_some())
-        .map(|(_, signal)| *signal)
-}
-
 /// Go, after `dial …: `: the connection was never made.
-const GO_DIAL: Table = &[
+static GO_DIAL: Needles<Signal> = Needles::new(&[
     ("no such host", signal(Phase::Resolve, Fault::NameNotFound)),
     ("lookup ", signal(Phase::Resolve, Fault::TimedOut)),
     ("connection refused", signal(Phase::Connect, Fault::Refused)),
@@ -67,10 +55,10 @@ const GO_DIAL: Table = &[
     ),
     ("canceled", signal(Phase::Client, Fault::ClientGone)),
     ("", signal(Phase::Connect, Fault::Other)),
-];
+]);
 
 /// Go, on a connection that was made or about to be.
-const GO: Table = &[
+static GO: Needles<Signal> = Needles::new(&[
     ("TLS handshake timeout", signal(Phase::Tls, Fault::TimedOut)),
     ("x509:", signal(Phase::Tls, Fault::CertificateRejected)),
     (
@@ -137,14 +125,14 @@ const GO: Table = &[
     ("server sent GOAWAY", signal(Phase::Header, Fault::Closed)),
     ("write: ", signal(Phase::Send, Fault::Other)),
     ("i/o timeout", signal(Phase::Header, Fault::TimedOut)),
-];
+]);
 
 /// What an error text of a Go program says: `dial tcp 10.0.0.1:80: connect: connection refused`, `EOF`.
 pub fn go(text: &[u8]) -> Option<Found<'_>> {
     let dial = memmem::find(text, b"dial ").map(|at| &text[at + 5..]);
     let signal = match dial {
-        Some(rest) => look_up(GO_DIAL, rest),
-        None => look_up(GO, text).or_else(|| {
+        Some(rest) => GO_DIAL.first_in(rest),
+        None => GO.first_in(text).or_else(|| {
             let ended = text == b"EOF" || text.ends_with(b": EOF");
             ended.then_some(signal(Phase::Header, Fault::Closed))
         }),
@@ -184,7 +172,7 @@ fn go_peers(text: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Node error codes that mean the same whatever the message.
-const NODE_CODES: Table = &[
+static NODE_CODES: Needles<Signal> = Needles::new(&[
     ("ECONNREFUSED", signal(Phase::Connect, Fault::Refused)),
     ("EHOSTUNREACH", signal(Phase::Connect, Fault::Unreachable)),
     ("ENETUNREACH", signal(Phase::Connect, Fault::Unreachable)),
@@ -238,7 +226,7 @@ const NODE_CODES: Table = &[
         "ERR_WORKER_OUT_OF_MEMORY",
         signal(Phase::Process, Fault::OutOfMemory),
     ),
-];
+]);
 
 /// What a Node error says: its `code`, which may be empty, and its message.
 ///
@@ -272,7 +260,7 @@ pub fn node(code: &[u8], message: &[u8]) -> Option<Signal> {
         b"ENOENT" if has("connect ") => Some(signal(Phase::Connect, Fault::Refused)),
         b"" if message == b"socket hang up" => Some(signal(Phase::Header, Fault::Closed)),
         b"" => None,
-        code => look_up(NODE_CODES, code),
+        code => NODE_CODES.first_in(code),
     }
 }
 
@@ -283,14 +271,14 @@ pub fn code_in(message: &[u8]) -> &[u8] {
         let by_message = [b"ECONNRESET".as_slice(), b"ETIMEDOUT", b"ECONNABORTED", b"EPROTO"];
         word.len() >= 5
             && starts.iter().any(|start| word.starts_with(start))
-            && (by_message.contains(word) || look_up(NODE_CODES, word).is_some())
+            && (by_message.contains(word) || NODE_CODES.first_in(word).is_some())
     };
     let mut words = message.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
     words.find(is_code).unwrap_or_default()
 }
 
 /// Names and sentences of exceptions: the JVM, Python, .NET, and what kills a process anywhere.
-const EXCEPTIONS: Table = &[
+static EXCEPTIONS: Needles<Signal> = Needles::new(&[
     ("OutOfMemory", signal(Phase::Process, Fault::OutOfMemory)),
     ("heap out of memory", signal(Phase::Process, Fault::OutOfMemory)),
     ("MemoryError", signal(Phase::Process, Fault::OutOfMemory)),
@@ -397,7 +385,7 @@ const EXCEPTIONS: Table = &[
     ("uncaughtException", signal(Phase::Process, Fault::WorkerCrashed)),
     ("Uncaught exception", signal(Phase::Process, Fault::WorkerCrashed)),
     ("uncaught exception", signal(Phase::Process, Fault::WorkerCrashed)),
-];
+]);
 
 /// What an error says that some application logged: an error code, an exception's name, a message, in any runtime.
 pub fn application<'a>(code: &'a [u8], class: &'a [u8], message: &'a [u8]) -> Option<Found<'a>> {
@@ -407,10 +395,10 @@ pub fn application<'a>(code: &'a [u8], class: &'a [u8], message: &'a [u8]) -> Op
         local: &message[..0],
     };
     node(code, message)
-        .or_else(|| look_up(EXCEPTIONS, class))
+        .or_else(|| EXCEPTIONS.first_in(class))
         .map(bare)
         .or_else(|| go(message))
-        .or_else(|| look_up(EXCEPTIONS, message).map(bare))
+        .or_else(|| EXCEPTIONS.first_in(message).map(bare))
 }
 
 #[cfg(test)]

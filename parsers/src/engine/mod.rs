@@ -13,6 +13,7 @@ mod json_keys;
 pub mod json_record;
 pub(crate) mod json_strings;
 pub mod memory;
+pub(crate) mod needles;
 pub mod paste_apache;
 pub mod paste_caddy;
 pub mod paste_envoy;
