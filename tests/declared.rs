@@ -23,8 +23,21 @@ const LOGS: &[(&str, &str, &str, usize, usize, usize)] = &[
         7,
         6,
     ),
+    ("lighttpd", "access.log", "lighttpd accesslog", 6, 6, 6),
     ("nginx", "kv.log", "nginx kv", 9, 9, 0),
     ("nginx", "requests.json.log", "nginx j", 3, 3, 3),
+    ("php-fpm", "www.access.log", "php-fpm www", 3, 3, 3),
+    ("squid", "access.log", "squid timed", 6, 6, 6),
+    (
+        "tomcat",
+        "localhost_access_log.2026-11-20.txt",
+        "tomcat AccessLogValve",
+        9,
+        9,
+        9,
+    ),
+    ("trafficserver", "timed.log", "trafficserver timed", 6, 6, 6),
+    ("varnish", "varnishncsa.log", "varnish varnishncsa", 5, 5, 5),
 ];
 
 /// The records that `why502 parse` writes of `path`, by the end of the file's name.

@@ -164,6 +164,13 @@ pub fn looks_like_configuration(shown: &str, head: &[u8]) -> bool {
     if DOCUMENTS.iter().any(|ending| name.ends_with(ending)) {
         return false;
     }
+    // Traffic Server's `logging.yaml` is no log.
+    if [".yaml", ".yml", ".toml"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
+    {
+        return true;
+    }
     let ends_in_digit = name.ends_with(|c: char| c.is_ascii_digit());
     if !ends_in_digit && !LOG_NAMES.iter().any(|part| name.contains(part)) {
         return true;

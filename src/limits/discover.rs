@@ -11,7 +11,7 @@ use super::include::{FILE_CAP_BYTES, Reading, canonical, entries, problem};
 use super::merge::merge;
 use super::readers::{Head, Read as ReadConfig, claimant};
 use super::text::DEPTH_CAP;
-use super::{ServerConfig, apache, app, caddy, edgemicro, haproxy, nginx};
+use super::{ServerConfig, apache, app, caddy, edgemicro, haproxy, logs, nginx};
 use crate::model::finding::Problem;
 
 /// Bytes of a file that decide what it is.
@@ -130,7 +130,10 @@ fn one(file: &Path, shown: &str, reading: &mut Reading) -> Result<ServerConfig, 
         ));
     };
     match reader(file, &head) {
-        Some((_, read)) => read(file, shown, reading),
+        Some((_, read)) => read(file, shown, reading).map(|mut config| {
+            logs::add(&mut config, file);
+            config
+        }),
         None => {
             let hint = "the list of those that are known is in the README; give the values with --limit or in a why502.toml";
             Err(problem(

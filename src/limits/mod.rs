@@ -22,6 +22,7 @@ mod istio;
 mod java;
 mod kong;
 mod lighttpd;
+mod logs;
 mod lookup;
 mod merge;
 mod nginx;

@@ -9,8 +9,8 @@ use why502_parsers::Product;
 
 use super::include::Reading;
 use super::{
-    ServerConfig, apigee, aws, caddy, dotnet, envoy, iis, istio, java, kong, lighttpd, openig, pools, squid,
-    tomcat, traefik, varnish,
+    ServerConfig, apigee, aws, caddy, dotnet, envoy, iis, istio, java, kong, lighttpd, logs, openig, pools,
+    squid, tomcat, traefik, varnish,
 };
 use crate::model::finding::Problem;
 
@@ -101,6 +101,26 @@ pub(super) const READERS: &[Reader] = &[
         Product::Varnish,
         |h| super::discover::calls(h.lines, "varnishd"),
         varnish::read_command,
+    ),
+    reader(
+        Product::Varnish,
+        |h| super::discover::calls(h.lines, "varnishncsa"),
+        logs::read_varnish,
+    ),
+    reader(
+        Product::TrafficServer,
+        |h| h.any(&["logging:", "formats:"]) && h.text.contains("%<"),
+        logs::read_trafficserver,
+    ),
+    reader(
+        Product::LiteSpeed,
+        |h| h.any(&["accesslog "]) && h.text.contains("logFormat"),
+        logs::read_litespeed,
+    ),
+    reader(
+        Product::Nginx,
+        |h| h.text.contains("log-format-upstream:"),
+        logs::read_ingress,
     ),
     reader(Product::Squid, is_squid, squid::read),
     reader(Product::Lighttpd, is_lighttpd, lighttpd::read),

@@ -215,7 +215,7 @@ fn nginx_log_formats_are_joined_and_found_by_their_logs() {
         logs,
         [
             ("logs/access.log", "main", "$remote_addr \"$request\" $status", 6),
-            ("", "json", "{\"t\":\"$msec\"}", 8)
+            ("", "json", "escape=json {\"t\":\"$msec\"}", 8)
         ]
     );
     assert_eq!(

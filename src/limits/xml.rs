@@ -29,13 +29,7 @@ pub(super) fn read<T>(
 ) -> Result<T, Problem> {
     let text = reading.main(file, shown)?;
     let doc = Doc::new(shown);
-    let options = ParsingOptions {
-        // A document type may be declared; what it would load from elsewhere never is.
-        allow_dtd: true,
-        nodes_limit: NODES_CAP,
-        ..ParsingOptions::default()
-    };
-    let parsed = Document::parse_with_options(&text, options).map_err(|error| {
+    let parsed = Document::parse_with_options(&text, options()).map_err(|error| {
         let fault = (error.pos().row, error.to_string());
         doc.broken(fault, "its limits are not known until that is mended")
     })?;
@@ -45,6 +39,28 @@ pub(super) fn read<T>(
             node: parsed.root_element(),
         },
     ))
+}
+
+/// Hands the root of `text` to `look`; nothing comes of a text that is no XML.
+pub(super) fn parsed<T: Default>(text: &str, look: impl FnOnce(Element<'_>) -> T) -> T {
+    let parsed = Document::parse_with_options(text, options());
+    parsed.map_or_else(
+        |_| T::default(),
+        |parsed| {
+            look(Element {
+                node: parsed.root_element(),
+            })
+        },
+    )
+}
+
+fn options<'i>() -> ParsingOptions<'i> {
+    ParsingOptions {
+        // A document type may be declared; what it would load from elsewhere never is.
+        allow_dtd: true,
+        nodes_limit: NODES_CAP,
+        ..ParsingOptions::default()
+    }
 }
 
 impl<'a> Element<'a> {
