@@ -56,6 +56,11 @@ const WRITTEN_BY: &[(&str, &str)] = &[
     ("data/tomcat-access.log", "tomcat"),
     ("data/tomcat-catalina.log", "catalina"),
     ("data/uwsgi.log", "uwsgi"),
+    ("data/lighttpd-access.log", "lighttpd"),
+    ("data/lighttpd-error.log", "lighttpd"),
+    ("data/trafficserver-error.log", "trafficserver"),
+    ("data/trafficserver-extended2.log", "trafficserver"),
+    ("data/varnishlog.log", "varnishlog"),
 ];
 
 /// Formats of which no log can be captured here and none may be shipped: their lines come from what their vendors
@@ -63,11 +68,8 @@ const WRITTEN_BY: &[(&str, &str)] = &[
 const UNTRIED: &[&str] = &[
     "openig-audit",
     "apigee-router",
-    "varnishlog",
     "yarp",
     "dotnet",
-    "lighttpd",
-    "trafficserver",
     "ruby-workers",
     "java-json",
     "jetty",

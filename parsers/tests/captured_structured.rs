@@ -1,5 +1,6 @@
 //! Logs captured from real programs, one fault at a time: Caddy 2.6.2, microgateway-core 3.3.7, gunicorn 27.0.1,
-//! nginx 1.22.1 with JSON log formats, and Node 20.20.2 with pino-http, bunyan and winston. Only paths and the machine's name were changed, and
+//! nginx 1.22.1 with JSON log formats, lighttpd 1.4.69, Traffic Server 9.2.5, Varnish 7.1, and Node 20.20.2 with pino-http,
+//! bunyan and winston. Only paths and the machine's name were changed, and
 //! Caddy's header maps emptied.
 
 #![allow(clippy::unwrap_used)] // Helpers of tests.
@@ -365,4 +366,102 @@ fn what_was_done_to_real_servers_is_found_in_their_logs() {
             "{file}: {seen:?}"
         );
     }
+}
+
+/// lighttpd 1.4.69 as a proxy of an upstream that failed on purpose, one way a path.
+#[test]
+fn lighttpd_tells_how_its_upstream_failed_only_in_its_error_log() {
+    let bytes = load("lighttpd-access.log");
+    let statuses: Vec<_> = read(&bytes, "lighttpd")
+        .iter()
+        .map(|entry| (entry.path, entry.status))
+        .collect();
+    assert_eq!(
+        statuses[1..4],
+        [
+            (&b"/reset"[..], Some(500)),
+            (&b"/close"[..], Some(500)),
+            (&b"/garbage"[..], Some(502))
+        ]
+    );
+    let bytes = load("lighttpd-error.log");
+    let entries = read(&bytes, "lighttpd");
+    let told: Vec<_> = entries.iter().map(|entry| entry.signal).collect();
+    assert_eq!(
+        told,
+        [
+            is(Phase::Process, Fault::Started),
+            is(Phase::Unknown, Fault::Reset),
+            is(Phase::Header, Fault::ResetOrClosed),
+            is(Phase::Connect, Fault::Refused),
+            is(Phase::Queue, Fault::NoLiveUpstream),
+            is(Phase::Connect, Fault::ServerUp),
+            is(Phase::Header, Fault::TimedOut),
+            is(Phase::Process, Fault::Stopping)
+        ]
+    );
+}
+
+/// Traffic Server 9.2.5 likewise; a connection that was refused and one that ended early look the same in its access log.
+#[test]
+fn traffic_server_s_error_log_tells_refused_connections_from_lost_ones() {
+    let bytes = load("trafficserver-extended2.log");
+    let entries = read(&bytes, "trafficserver");
+    let lost = entries
+        .iter()
+        .filter(|entry| entry.termination == b"ERR_CONNECT_FAIL");
+    assert_eq!(lost.count(), 4);
+    let slow = entries.iter().find(|entry| entry.path == b"/slow").unwrap();
+    assert_eq!(
+        (slow.status, slow.signal),
+        (Some(504), is(Phase::Header, Fault::TimedOut))
+    );
+    let bytes = load("trafficserver-error.log");
+    let entries = read(&bytes, "trafficserver");
+    assert!(
+        entries
+            .iter()
+            .all(|entry| entry.signal == is(Phase::Connect, Fault::Refused))
+    );
+    assert_eq!(entries.len(), 2);
+}
+
+/// Varnish 7.1, `varnishlog -b`: each transaction with the backend is one record of many lines.
+#[test]
+fn varnishlog_s_backend_transactions_say_what_went_wrong() {
+    let bytes = load("varnishlog.log");
+    let head = Head {
+        bytes: &bytes,
+        hints: &[],
+        date_hint: None,
+    };
+    let mut parser = registry::by_name("varnishlog").unwrap().prepare(&head).open(b"");
+    let starts: Vec<usize> = std::iter::once(0)
+        .chain(memchr::memmem::find_iter(&bytes, b"\n*").map(|at| at + 1))
+        .chain([bytes.len()])
+        .collect();
+    let mut told = Vec::new();
+    for bounds in starts.windows(2) {
+        let mut entry = Entry::default();
+        let record = bytes[bounds[0]..bounds[1]].trim_ascii_end();
+        assert_eq!(parser.parse(record, &mut entry), Ok(Line::Entry));
+        told.push((String::from_utf8_lossy(entry.path).into_owned(), entry.signal));
+    }
+    let seen: Vec<_> = told
+        .iter()
+        .map(|(path, signal)| (path.as_str(), *signal))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("/ok", None),
+            ("/reset", is(Phase::Header, Fault::ResetOrClosed)),
+            ("/close", is(Phase::Header, Fault::ResetOrClosed)),
+            ("/garbage", is(Phase::Header, Fault::MalformedHeader)),
+            ("/bad", None),
+            ("/slow", is(Phase::Header, Fault::TimedOut)),
+            ("/ok/2", None),
+            ("/refused", is(Phase::Connect, Fault::Refused))
+        ]
+    );
 }

@@ -25,7 +25,7 @@ use crate::bytes::memmem;
 use crate::bytes::{decimal_scaled, filled, number};
 use crate::engine::fetch_error::fetch_error;
 use crate::engine::id::{self, Header};
-use crate::entry::{Entry, Kind, Marks, Phase, Stamp};
+use crate::entry::{Entry, Fault, Kind, Marks, Phase, Stamp};
 use crate::error::LineError;
 use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
 use crate::time;
@@ -294,6 +294,8 @@ impl<'a> Record<'a> {
                     if !entry.upstream.status.is_empty()
                         && let Some(signal) = &mut entry.signal
                         && signal.phase == Phase::Header
+                        // Varnish logs a status also where it could not read the header.
+                        && signal.fault != Fault::MalformedHeader
                     {
                         signal.phase = Phase::Body;
                     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::entry::{Fault, Signal};
+use crate::entry::Signal;
 use crate::format::Format;
 
 /// A request and its fetch on version 7.1.1, grouped by request; the backend never answered.
