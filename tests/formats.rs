@@ -51,6 +51,7 @@ const WRITTEN_BY: &[(&str, &str)] = &[
     ("data/morgan-short.log", "morgan"),
     ("data/morgan-tiny.log", "morgan"),
     ("data/php-errors.log", "php-fpm"),
+    ("data/php-fpm-access.log", "php-fpm-access"),
     ("data/php-fpm-slow.log", "php-fpm"),
     ("data/php-fpm.log", "php-fpm"),
     ("data/tomcat-access.log", "tomcat"),
@@ -66,6 +67,8 @@ const WRITTEN_BY: &[(&str, &str)] = &[
 /// Formats of which no log can be captured here and none may be shipped: their lines come from what their vendors
 /// document, in the tests of their own modules, and from foreign logs where those are at hand.
 const UNTRIED: &[&str] = &[
+    "api-gateway-csv",
+    "api-gateway-xml",
     "openig-audit",
     "apigee-router",
     "yarp",
