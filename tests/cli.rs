@@ -475,3 +475,53 @@ fn a_closed_pipe_is_no_error_and_other_outputs_are_written() {
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
     assert_eq!(place.json("x.json")["summary"]["failed"], 51);
 }
+
+/// nginx that keeps connections for 75 s in front of something at 10.0.0.3:3000.
+const EDGE: &str = "events {}\nhttp {\n upstream app { server 10.0.0.3:3000; keepalive 8; keepalive_timeout 75s; }\n server { listen 80; location / { proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_connect_timeout 2s; proxy_pass http://app; } }\n}\n";
+
+#[test]
+fn lint_exits_with_one_when_its_level_is_met_and_writes_json() {
+    let place = Place::new();
+    place.write("configs/edge/nginx.conf", EDGE.as_bytes());
+    let limit = "--limit=10.0.0.3:3000.idle=5s";
+    assert_eq!(place.run(&["lint", "configs"]).code, Some(0));
+    assert_eq!(place.run(&["lint", "configs", limit]).code, Some(0));
+    assert_eq!(
+        place.run(&["lint", "configs", limit, "--fail-on", "error"]).code,
+        Some(1)
+    );
+    assert_eq!(
+        place
+            .run(&["lint", "configs", limit, "--fail-on", "error:2"])
+            .code,
+        Some(0)
+    );
+    let ran = place.run(&["lint", "configs", limit, "--format", "json"]);
+    let json: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(json["schema"], "why502.lint.v1");
+    assert_eq!(json["findings"][0]["rule"], "idle_order");
+    assert_eq!(
+        json["findings"][0]["values"][0]["origin"],
+        "configs/edge/nginx.conf:3"
+    );
+    let schema: Value = serde_json::from_str(&place.run(&["formats", "schema", "lint"]).out).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    assert!(validator.is_valid(&json));
+}
+
+#[test]
+fn lint_says_what_is_wrong_with_its_input() {
+    let place = Place::new();
+    place.write("empty/x.txt", b"nothing\n");
+    place.write("bad/why502.toml", b"[[hop]]\nname = \"a\"\nzone = \"Nowhere\"\n");
+    for (args, said) in [
+        (&["lint", "missing"][..], "cannot read missing"),
+        (&["lint", "empty"], "no configuration of a known server in empty"),
+        (&["lint", "bad"], "bad/why502.toml:3: "),
+        (&["lint", "empty", "--limit", "a.b"], "--limit: 'a.b'"),
+        (&["lint", "empty", "--fail-on", "bad"], "unknown level 'bad'"),
+        (&["access.log", "--limit", "edge.idel=5s"], "unknown limit 'idel'"),
+    ] {
+        assert_error(&place.run(args), args, said);
+    }
+}

@@ -11,7 +11,7 @@ use crate::model::{Hop, HopId};
 
 /// Gives each configuration to its hop: the one it is named like; else the only one of its product; else the
 /// one reached under an address it listens on; else all of its product, marked as a guess.
-/// A configuration of a product that no hop has is dropped.
+/// A configuration of a product that no hop has is left to [`unclaimed`].
 pub fn assign(configs: Vec<ServerConfig>, hops: &[Hop]) -> BTreeMap<HopId, Vec<ServerConfig>> {
     let mut assigned: BTreeMap<HopId, Vec<ServerConfig>> = BTreeMap::new();
     for config in configs {
@@ -31,6 +31,12 @@ pub fn assign(configs: Vec<ServerConfig>, hops: &[Hop]) -> BTreeMap<HopId, Vec<S
         }
     }
     assigned
+}
+
+/// The configurations of servers that left no log: no hop is of their product.
+pub fn unclaimed(configs: &[ServerConfig], hops: &[Hop]) -> Vec<ServerConfig> {
+    let is_nobodys = |config: &&ServerConfig| owners(config, hops).1.is_empty();
+    configs.iter().filter(is_nobodys).cloned().collect()
 }
 
 fn owners(config: &ServerConfig, hops: &[Hop]) -> (Assigned, Vec<HopId>) {
@@ -66,8 +72,30 @@ fn owners(config: &ServerConfig, hops: &[Hop]) -> (Assigned, Vec<HopId>) {
 /// Whether a configuration of `config` can be that of a hop seen as `hop`: an application's own log lines do
 /// not say which server it runs under.
 fn is_of(config: Product, hop: Product) -> bool {
-    let under_a_server = matches!(config, Product::Gunicorn | Product::Uvicorn);
-    config == hop || hop == Product::Unknown || (under_a_server && hop == Product::Application)
+    let under_a_server = matches!(
+        config,
+        Product::Gunicorn
+            | Product::Uvicorn
+            | Product::Uwsgi
+            | Product::PhpFpm
+            | Product::Ruby
+            | Product::Tomcat
+            | Product::Jetty
+            | Product::Undertow
+            | Product::Java
+            | Product::DotNet
+    );
+    // Spring's properties do not say which server runs inside; its lines may.
+    let is_java = |product| {
+        matches!(
+            product,
+            Product::Tomcat | Product::Jetty | Product::Undertow | Product::Java
+        )
+    };
+    config == hop
+        || hop == Product::Unknown
+        || (under_a_server && hop == Product::Application)
+        || (is_java(config) && is_java(hop))
 }
 
 /// Whether a directory of the path, or the file itself without its ending, is called `name`.
@@ -93,6 +121,8 @@ fn listens_on(listens: &[String], address: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limits;
+    use crate::model::LimitKind;
 
     fn hop(name: &str, product: Product, addresses: &[&str]) -> Hop {
         let addresses = addresses.iter().map(|text| (*text).to_owned()).collect();
@@ -152,6 +182,26 @@ mod tests {
             [(1, Assigned::Only)]
         );
         assert_eq!(outcome(config("nginx.conf", ":80"), &hops[..1]), []);
+    }
+
+    #[test]
+    fn a_configuration_without_a_hop_is_known_by_its_address() {
+        let hops = [hop("edge", Product::Haproxy, &[])];
+        let configs = [
+            config("app/nginx.conf", ":3000"),
+            ServerConfig::new(Product::Haproxy, "h.cfg"),
+        ];
+        let left = unclaimed(&configs, &hops);
+        assert_eq!(left.len(), 1);
+        let mut limits = Limits::default();
+        limits.know_behind(left);
+        let idle = |address| {
+            limits
+                .behind(address, LimitKind::ClientIdle)
+                .and_then(|limit| limit.value_us)
+        };
+        assert_eq!(idle("10.0.0.7:3000"), Some(75_000_000));
+        assert_eq!(idle("10.0.0.7:3001"), None);
     }
 
     #[test]

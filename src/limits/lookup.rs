@@ -13,6 +13,9 @@ use crate::plan::GivenHop;
 /// A pattern may come from a hostile file; a larger automaton than this is not built.
 const REGEX_CAP_BYTES: usize = 1 << 20;
 
+/// The limits of a server that those in front of it feel.
+const BEHIND: [LimitKind; 2] = [LimitKind::ClientIdle, LimitKind::WorkerKill];
+
 /// How well a route fits a request; the larger the better.
 type Fit = (u32, u32, bool, bool);
 
@@ -185,9 +188,37 @@ impl Limits {
         }
     }
 
-    /// The limit of a server that has no logs, by the address under which it is reached.
+    /// Takes the configurations of servers of which there are no logs: they are known by what they listen on.
+    pub fn know_behind(&mut self, configs: Vec<ServerConfig>) {
+        for config in configs {
+            let server = Self::new(
+                BTreeMap::from([(HopId(0), config.product)]),
+                BTreeMap::from([(HopId(0), vec![config.clone()])]),
+            );
+            for (listen, kind) in config
+                .listens
+                .iter()
+                .flat_map(|listen| BEHIND.map(|kind| (listen, kind)))
+            {
+                let everywhere = matches!(host_of(listen), "" | "*" | "0.0.0.0" | "::");
+                let address = match port_of(listen).filter(|_| everywhere) {
+                    Some(port) => format!(":{port}"),
+                    None => listen.clone(),
+                };
+                // What the user says is there already, and stays.
+                if let Some(limit) = server.front(HopId(0), kind) {
+                    self.behind.entry((address, kind)).or_insert(limit);
+                }
+            }
+        }
+    }
+
+    /// The limit of a server that has no logs, by the address under which it is reached: its own, else that of a
+    /// server that listens on the port on every address.
     pub fn behind(&self, address: &str, kind: LimitKind) -> Option<Limit> {
-        self.behind.get(&(address.to_owned(), kind)).cloned()
+        let everywhere = || Some((format!(":{}", port_of(address)?), kind));
+        let exact = self.behind.get(&(address.to_owned(), kind));
+        exact.or_else(|| self.behind.get(&everywhere()?)).cloned()
     }
 
     /// Notes a limit that the logs themselves showed. [`Limits::get`] returns it only where nothing is

@@ -49,7 +49,7 @@ use why502_parsers::Product;
 
 use crate::model::{HopId, Limit, LimitKind, Origin};
 
-pub use assign::assign;
+pub use assign::{assign, unclaimed};
 pub use defaults::idle_slack_us;
 pub use discover::{discover, read_all, sniff};
 pub use setting::setting;

@@ -896,13 +896,19 @@ const READERS: [Reader; 7] = [
     app::read_uvicorn,
 ];
 
+/// Those, and every one that recognises its files by a mark.
+fn all_readers() -> impl Iterator<Item = Reader> {
+    let marked = readers::READERS.iter().map(|reader| reader.read);
+    READERS.into_iter().chain(marked)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn no_text_makes_a_reader_fail_or_run_without_end(text in hostile(), path in ".{0,12}") {
         let dir = dir(&[("main", &text)]);
-        for reader in READERS {
+        for reader in all_readers() {
             let mut reading = include::Reading::default();
             let config = reader(&dir.path().join("main"), "main", &mut reading);
             prop_assert!(reading.problems.len() <= 20);
@@ -931,7 +937,7 @@ fn deep_nesting_and_fan_out_end() {
     fan.push_str(":80 {\n import s12\n}\n");
     let dir = dir(&[("deep", &deep), ("sections", &sections), ("fan", &fan)]);
     for name in ["deep", "sections", "fan"] {
-        for reader in READERS {
+        for reader in all_readers() {
             let mut reading = include::Reading::default();
             let _ = reader(&dir.path().join(name), name, &mut reading);
             assert!(reading.problems.len() <= 20);

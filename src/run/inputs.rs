@@ -369,6 +369,7 @@ impl Sources {
                 None => limits.give_behind(given),
             }
         }
+        limits.know_behind(limits::unclaimed(&self.configs, &hops));
         limits
     }
 

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use why502::limits;
 
 /// Names that speak for a product.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 16] = [
     "nginx.conf",
     "haproxy.cfg",
     "httpd.conf",
@@ -18,6 +18,14 @@ const NAMES: [&str; 8] = [
     "gunicorn.conf.py",
     "config.yaml",
     "settings.json",
+    "envoy.yaml",
+    "traefik.toml",
+    "squid.conf",
+    "default.vcl",
+    "application.properties",
+    "server.xml",
+    "lighttpd.conf",
+    "puma.rb",
 ];
 
 thread_local! {
