@@ -49,6 +49,8 @@ pub(crate) struct Survey<'a> {
     service: BTreeMap<HopId, Vec<(i64, i64, usize)>>,
     /// Which hop is reached under which address, as far as addresses and joins tell.
     names: BTreeMap<String, HopId>,
+    /// The addresses to which each hop's failed exchanges went.
+    sent_to: BTreeMap<HopId, BTreeSet<String>>,
     fields: BTreeMap<HopId, Fields>,
     /// What each hop was seen to do at its best.
     peaks: BTreeMap<HopId, Peak>,
@@ -71,8 +73,12 @@ impl<'a> Survey<'a> {
         let mut by_upstream: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let mut by_trace: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
         let mut by_hop: BTreeMap<HopId, Vec<usize>> = BTreeMap::new();
+        let mut sent_to: BTreeMap<HopId, BTreeSet<String>> = BTreeMap::new();
         for (n, x) in exchanges.iter().enumerate() {
             by_hop.entry(x.hop).or_default().push(n);
+            if is_address(x.upstream) && !sent_to.get(&x.hop).is_some_and(|all| all.contains(x.upstream)) {
+                sent_to.entry(x.hop).or_default().insert(x.upstream.to_owned());
+            }
             by_trace.entry((x.trace, x.link)).or_default().push(n);
             if !x.upstream.is_empty() {
                 by_upstream.entry(upstream_key(x)).or_default().push(n);
@@ -92,6 +98,7 @@ impl<'a> Survey<'a> {
             orphans: orphans(world),
             service: service(world),
             names: names(world),
+            sent_to,
             fields,
             habits: BTreeMap::new(),
             peaks: load::peaks(world.stats),
@@ -195,9 +202,10 @@ impl<'a> Survey<'a> {
         }
         let own = self.world.hops.get(x.hop.0 as usize)?;
         if let [only] = own.upstreams.as_slice() {
-            // Unless it is known under another address.
-            let elsewhere = x.upstream.contains(':') && self.names.values().any(|h| h == only);
-            if !elsewhere {
+            // Unless it is known under another address, or may be: the hop sends to several.
+            let several = self.sent_to.get(&x.hop).is_some_and(|all| all.len() > 1);
+            let elsewhere = several || self.names.values().any(|h| h == only);
+            if !(is_address(x.upstream) && elsewhere) {
                 return Some(*only);
             }
         }
@@ -420,6 +428,11 @@ fn is_proxy(world: &World<'_>, hop: HopId) -> bool {
         .is_some_and(|h| h.product.is_proxy())
 }
 
+/// Whether an upstream is told by an address, not by a name that a configuration gave it.
+fn is_address(upstream: &str) -> bool {
+    upstream.contains(':') || upstream.parse::<std::net::IpAddr>().is_ok()
+}
+
 /// The one address that a link's records name: its outcome's, else that of its error lines (Go names it there).
 fn only_address(link: &Link) -> Option<&str> {
     let listed = link.outcome.as_ref().filter(|r| !r.attempts.is_empty());
@@ -428,7 +441,7 @@ fn only_address(link: &Link) -> Option<&str> {
         None => link.details.as_slice(),
     };
     let mut addresses = records.iter().flat_map(|r| &r.attempts).map(|a| &*a.addr);
-    let first = addresses.next().filter(|a| a.contains(':'))?;
+    let first = addresses.next().filter(|a| is_address(a))?;
     addresses.all(|a| a == first).then_some(first)
 }
 

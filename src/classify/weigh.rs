@@ -268,7 +268,8 @@ fn upstream_record(case: &Case<'_, '_>, sum: &mut Balance) {
         // Of an attempt before the last, the record may merely not have been found.
         let recorded = case.upstream_hop.filter(|_| case.x.last);
         let recorded = recorded.and_then(|hop| case.survey.records_cuts(hop));
-        let (worth, more) = match recorded {
+        // What a process had in hand when it died it never logged.
+        let (worth, more) = match recorded.filter(|_| !may_have_died(case)) {
             Some(Join::Sure) => (3, ", requests that were cut off among them"),
             Some(_) => (2, ", requests that were cut off among them"),
             None => (1, ""),
@@ -279,6 +280,18 @@ fn upstream_record(case: &Case<'_, '_>, sum: &mut Balance) {
             sum.add(2, 0, case.notes(Weight::Strong, fact));
         }
     }
+}
+
+/// Whether the upstream's process may have died of what ended `case`: it refused connections afterwards, or requests
+/// of different ages ended together.
+fn may_have_died(case: &Case<'_, '_>) -> bool {
+    let lived_on = |hop| burst::lived_on(case.survey, hop, case.x) == Some(true);
+    if case.upstream_hop.is_some_and(lived_on) {
+        return false;
+    }
+    let burst = burst::burst(case.survey, case.x);
+    let together = burst.others.len() >= 2 && burst.ages_differ && !burst.stalled;
+    together || burst::refused_after(case.survey, case.x).is_some()
 }
 
 /// Whether anything died at all.
