@@ -4,6 +4,7 @@ use crate::bytes::memmem;
 
 use crate::bytes::lines;
 use crate::engine::faults::{self, Found};
+use crate::engine::needles::Needles;
 use crate::entry::{Fault, Level, Phase, Signal};
 
 /// Longest record that is searched for exceptions, in bytes; a trace is longer only where it repeats itself.
@@ -74,34 +75,33 @@ const fn bare(phase: Phase, fault: Fault, text: &[u8]) -> Found<'_> {
 }
 
 /// Exceptions whose names mean more on the JVM than the general table knows.
-const NAMED: [(&str, Phase, Fault); 9] = [
-    ("ConnectionClosedException", Phase::Header, Fault::Closed),
+static NAMED: Needles<(Phase, Fault)> = Needles::new(&[
+    ("ConnectionClosedException", (Phase::Header, Fault::Closed)),
     (
         "ConnectionRequestTimeoutException",
-        Phase::Queue,
-        Fault::QueueTimedOut,
+        (Phase::Queue, Fault::QueueTimedOut),
     ),
-    ("ClosedChannelException", Phase::Header, Fault::ResetOrClosed),
-    ("eof unexpected", Phase::Header, Fault::Closed),
-    ("onnection reset by peer", Phase::Header, Fault::Reset),
-    ("TruncatedChunkException", Phase::Body, Fault::Closed),
-    ("Remotely closed", Phase::Header, Fault::Closed),
-    ("ReadTimeoutException", Phase::Header, Fault::TimedOut),
-    ("SSLException", Phase::Tls, Fault::TlsRejected),
-];
+    ("ClosedChannelException", (Phase::Header, Fault::ResetOrClosed)),
+    ("eof unexpected", (Phase::Header, Fault::Closed)),
+    ("onnection reset by peer", (Phase::Header, Fault::Reset)),
+    ("TruncatedChunkException", (Phase::Body, Fault::Closed)),
+    ("Remotely closed", (Phase::Header, Fault::Closed)),
+    ("ReadTimeoutException", (Phase::Header, Fault::TimedOut)),
+]);
+
+/// What only says that TLS was spoken.
+const TLS: (&str, (Phase, Fault)) = ("SSLException", (Phase::Tls, Fault::TlsRejected));
 
 /// What a line that tells of an exception says.
 pub(crate) fn message(text: &[u8]) -> Option<Found<'_>> {
-    let named = |last: bool| {
-        let (last_at, all) = (NAMED.len() - 1, NAMED.iter().enumerate());
-        all.filter(move |(at, _)| (*at == last_at) == last)
-            .find(|(_, (name, ..))| memmem::find(text, name.as_bytes()).is_some())
-            .map(|(_, &(_, phase, fault))| bare(phase, fault, text))
-    };
+    let found = |(phase, fault)| bare(phase, fault, text);
+    let of_tls = || memmem::find(text, TLS.0.as_bytes()).map(|_| found(TLS.1));
     // That TLS was spoken says less than any other word of the message.
-    named(false)
+    NAMED
+        .first_in(text)
+        .map(found)
         .or_else(|| faults::application(b"", b"", text))
-        .or_else(|| named(true))
+        .or_else(of_tls)
 }
 
 /// The level that `word` names, as the loggers of the JVM write them.

@@ -37,7 +37,7 @@ impl Plain for TrafficServer {
 
     fn claim(&self, head: &Head<'_>) -> Sniff {
         let is_own = |line: &[u8]| {
-            is_unpadded(line)
+            unpadded(line).is_some()
                 || extended(line).is_some()
                 || own_time(line).is_some()
                 || diagnostic(line).is_some() && memmem::find(line, b"traffic_server").is_some()
@@ -73,6 +73,12 @@ impl LineParser for Parser {
         if line.is_empty() {
             return Ok(Line::Directive);
         }
+        if let Some(native) = unpadded(line) {
+            native.fill(entry, Marks::Start)?;
+            entry.upstream.addr = server(native.url, native.peer);
+            judge(native.result, native.choice, entry);
+            return Ok(Line::Entry);
+        }
         if let Some((stamp, used)) = own_time(line) {
             message(&line[used..], stamp, entry);
             return Ok(Line::Entry);
@@ -86,29 +92,21 @@ impl LineParser for Parser {
             extended.fill(entry);
             return Ok(Line::Entry);
         }
-        if !is_unpadded(line) {
-            self.clf.parse(line, entry)?;
-            split_origin(entry);
-            return Ok(Line::Entry);
-        }
-        let native = Native::cut(line)?;
-        native.fill(entry, Marks::Start)?;
-        entry.upstream.addr = server(native.url, native.peer);
-        judge(native.result, native.choice, entry);
+        self.clf.parse(line, entry)?;
+        split_origin(entry);
         Ok(Line::Entry)
     }
 }
 
-/// Whether `line` is native and its second word is a number right after one space, not padded to six places.
-fn is_unpadded(line: &[u8]) -> bool {
-    let Some(space) = memchr::memchr(b' ', line) else {
-        return false;
-    };
+/// The words of a native line whose second word is a number right after one space, not padded to six places.
+fn unpadded(line: &[u8]) -> Option<Native<'_>> {
+    let space = memchr::memchr(b' ', line)?;
     let digits = line[space + 1..]
         .iter()
         .take_while(|byte| byte.is_ascii_digit())
         .count();
-    (1..6).contains(&digits) && Native::cut(line).is_ok()
+    let native = (1..6).contains(&digits).then(|| Native::cut(line).ok());
+    native.flatten()
 }
 
 /// `host:port` of the URL if it is of the server that was asked, else the server's name as logged.
