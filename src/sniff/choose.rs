@@ -7,7 +7,7 @@ use std::sync::Arc;
 use why502_parsers::bytes::lines;
 use why502_parsers::format::{Format, Head, Line, Prepared, Product, RecordKind, Score, Sniff};
 use why502_parsers::products::linux::Messages;
-use why502_parsers::wrap::{Layers, Peeled, Peeler, Wrapper};
+use why502_parsers::wrap::{Layers, Outer, Peeled, Peeler, Wrapper};
 use why502_parsers::{Entry, registry, wrap};
 
 use super::fallback::WithFallback;
@@ -317,6 +317,24 @@ pub(super) fn best<'a>(
 fn messages<'a>(raw: &[u8]) -> Option<(Sample, Choice<'a>)> {
     let layers = wrappings(raw).pop()?;
     let naming = layers.iter().find(|wrapper| wrapper.names_programs())?;
+    // A table of words parted by bars is no output of a composition: that has stamps, or replicas with numbers.
+    let is_sure = |outer: &Outer<'_>| {
+        let replica = outer
+            .program
+            .rsplit(|byte| matches!(byte, b'-' | b'_'))
+            .next()
+            .unwrap_or_default();
+        outer.time.is_some() || replica.len() < outer.program.len() && replica.iter().all(u8::is_ascii_digit)
+    };
+    if said_around(raw, layers, is_sure)
+        .iter()
+        .filter(|sure| **sure)
+        .count()
+        * 2
+        < lines(raw).take(Head::LINES).count()
+    {
+        return None;
+    }
     let programs: Vec<String> = programs(raw, layers);
     let is_server = |name: &String| Product::by_tag(name).is_some_and(|product| product != Product::Linux);
     if programs.is_empty() || programs.iter().filter(|name| is_server(name)).count() * 2 > programs.len() {
@@ -356,20 +374,26 @@ pub(super) fn tagged(raw: &[u8]) -> Vec<Product> {
 
 /// The programs that the wrappers of the first lines name, line by line, lower case, the number of a replica left out.
 fn programs(raw: &[u8], layers: Layers) -> Vec<String> {
+    let name = |outer: &Outer<'_>| {
+        let name = String::from_utf8_lossy(outer.program).to_ascii_lowercase();
+        name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '_'))
+            .to_owned()
+    };
+    let mut programs = said_around(raw, layers, name);
+    programs.retain(|name| !name.is_empty());
+    programs
+}
+
+/// What `of` makes of what is said around each of the first lines that is wrapped.
+fn said_around<T>(raw: &[u8], layers: Layers, of: impl Fn(&Outer<'_>) -> T) -> Vec<T> {
     let mut peeler = Peeler::new(layers);
-    let mut programs = Vec::new();
+    let mut said = Vec::new();
     for line in lines(raw).take(Head::LINES) {
-        if let Peeled::Whole { outer, .. } = peeler.peel(line, ())
-            && !outer.program.is_empty()
-        {
-            let name = String::from_utf8_lossy(outer.program).to_ascii_lowercase();
-            programs.push(
-                name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '_'))
-                    .to_owned(),
-            );
+        if let Peeled::Whole { outer, .. } = peeler.peel(line, ()) {
+            said.push(of(&outer));
         }
     }
-    programs
+    said
 }
 
 /// The wrappers around the first lines: none, the outermost, that and the next, and so on.

@@ -257,11 +257,17 @@ fn the_tag_of_its_lines_tells_whose_a_shared_shape_is() {
 fn messages_of_the_system_are_read_but_not_those_of_a_server_whose_format_is_unknown() {
     let cron = "Nov 20 10:00:05 web1 CRON[7]: (root) CMD (run-parts)\n";
     let odd = "Nov 20 10:00:05 web1 haproxy[7]: something of its own\n";
-    let tree = Tree::new(&[("a.log", &cron.repeat(3)), ("b.log", &odd.repeat(3))]);
+    let table = "name   | value\n-------+------\nalpha  | 1\nbeta   | 2\n";
+    let tree = Tree::new(&[
+        ("a.log", &cron.repeat(3)),
+        ("b.log", &odd.repeat(3)),
+        ("c.txt", table),
+    ]);
     assert_eq!(
         tree.plain(),
         [
             "a.log: linux/messages in syslog (rfc 3164)",
+            "c.txt: passed over",
             "no known log format in b.log, inside syslog (rfc 3164)"
         ]
     );
