@@ -107,6 +107,19 @@ pub(crate) fn lived_on(survey: &Survey<'_>, hop: HopId, x: &Exchange<'_>) -> Opt
     survey.world.stats.lived_on(hop, x.end_us?, slack)
 }
 
+/// Whether an event at `at_us` of a hop that nobody knows the address of rather explains what happened at another
+/// upstream: connections to that one were cut clearly nearer to it.
+pub(crate) fn is_of_another(survey: &Survey<'_>, x: &Exchange<'_>, at_us: i64) -> bool {
+    let Some(end) = x.end_us else { return false };
+    let own = (end - at_us).abs();
+    let slack = JUST_BEFORE_US + x.resolution_us;
+    survey
+        .failures_of(x.hop, at_us - own, at_us + own)
+        .filter(|o| o.upstream != x.upstream && !o.upstream.is_empty() && o.is_cut_without_a_byte())
+        .filter_map(|o| o.end_us)
+        .any(|other| (other - at_us).abs() + slack < own)
+}
+
 /// What a host event means for the requests in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Upset {

@@ -111,7 +111,7 @@ pub(crate) fn learn(survey: &Survey<'_>) -> Learnt {
 fn names_no_timer(x: &Exchange<'_>) -> bool {
     x.product == Product::Apache
         && x.signal()
-            .is_some_and(|s| s.phase == Phase::Tls && s.fault == Fault::TlsRejected)
+            .is_some_and(|s| s.phase == Phase::Tls && matches!(s.fault, Fault::TlsRejected | Fault::Other))
 }
 
 /// Hop and upstream of `x`.

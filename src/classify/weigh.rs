@@ -399,6 +399,9 @@ fn aftermath(case: &Case<'_, '_>, sum: &mut Balance) {
         Upset::Down => "it was taken out of rotation",
     };
     let at = event.end_us.or(event.start_us).unwrap_or(end);
+    if case.upstream_hop.is_none() && burst::is_of_another(case.survey, case.x, at) {
+        return;
+    }
     let near = (at - end).abs() <= 5_000_000;
     let when = if at < end { "before" } else { "after" };
     let fact = format!("{what} {} {when} the failure", span((at - end).unsigned_abs()));

@@ -75,6 +75,10 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     pub format: Option<String>,
 
+    /// Mask client addresses, values in queries, and names of users
+    #[arg(long, help_heading = "Output", action = ArgAction::SetTrue)]
+    pub redact: bool,
+
     /// How much is said, and how it looks.
     #[command(flatten)]
     pub look: LookArgs,
@@ -292,6 +296,7 @@ impl ExplainArgs {
         self.look.put(&mut plan)?;
         plan.window = self.window.spec(plan.zone_shown)?;
         plan.no_skew = self.no_skew;
+        plan.redact = self.redact;
         self.source.put(&mut plan)?;
         plan.outputs = text_or_json("explain", &self.output, self.format.as_deref())?;
         plan.threads = threads(self.threads.as_deref())?;
@@ -364,8 +369,11 @@ pub fn perform(job: &Job, now_us: i64) -> Result<u8, Error> {
             let plan = &run::settle(plan)?;
             warn_of_formats(plan);
             let progress = progress(plan);
-            let report = run::diagnose(plan, now_us, &progress)?;
+            let mut report = run::diagnose(plan, now_us, &progress)?;
             progress.phase("writing");
+            if plan.redact {
+                report::redact::report(&mut report);
+            }
             progress.finish();
             let code = deliver(plan, &report)?;
             // The last stage is what the report itself took.
@@ -405,8 +413,11 @@ fn warn_of_formats(plan: &Plan) {
 fn explain(plan: &Plan, request: &str, now_us: i64) -> Result<u8, Error> {
     warn_of_formats(plan);
     let progress = progress(plan);
-    let explanation = run::explain(plan, request, now_us, &progress)?;
+    let mut explanation = run::explain(plan, request, now_us, &progress)?;
     progress.finish();
+    if plan.redact {
+        report::redact::explanation(&mut explanation);
+    }
     for output in &plan.outputs {
         deliver::to(plan, output, &mut |style, out| {
             if output.format == "json" {

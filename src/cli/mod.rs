@@ -113,10 +113,15 @@ pub struct Diagnose {
     #[arg(env = "WHY502_OUTPUT", hide_env = true)]
     pub output: Vec<PathBuf>,
 
-    /// text or json, where no extension says [default: text]
+    /// text, json, ndjson, csv, markdown or html, where no extension says [default: text]
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     #[arg(env = "WHY502_FORMAT", hide_env = true)]
     pub format: Option<String>,
+
+    /// Mask client addresses, values in queries, and names of users, in every output
+    #[arg(long, help_heading = "Output", value_parser = flag())]
+    #[arg(action = ArgAction::SetTrue, env = "WHY502_REDACT", hide_env = true)]
+    pub redact: bool,
 
     /// How much is said, and how it looks.
     #[command(flatten)]
@@ -183,6 +188,7 @@ impl Diagnose {
         self.look.put(&mut plan)?;
         plan.window = self.window.spec(plan.zone_shown)?;
         plan.no_skew = self.no_skew;
+        plan.redact = self.redact;
         plan.statuses = statuses(&self.status)?;
         plan.causes = list(&self.cause)
             .map(|name| cause("--cause", name))

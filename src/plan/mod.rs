@@ -64,6 +64,8 @@ pub struct Plan {
     pub seek: Seek,
     /// When to colour, the environment taken into account.
     pub color: Color,
+    /// Whether client addresses, values in queries and names of users are masked.
+    pub redact: bool,
     /// Whether only the report and errors are written.
     pub quiet: bool,
     /// How much is said beyond the report: 0, 1 or more.
@@ -100,6 +102,7 @@ impl Default for Plan {
             block_bytes: Self::BLOCK_BYTES,
             seek: Seek::default(),
             color: Color::Auto,
+            redact: false,
             quiet: false,
             verbose: 0,
             progress: false,

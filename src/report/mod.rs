@@ -3,13 +3,18 @@
 //! A renderer sees findings and nothing of how they came about. What logs contain is hostile, so every
 //! renderer neutralises it for its medium: [`escape`] for terminals.
 
+pub mod csv;
 pub mod detect;
 pub mod entries;
 pub mod escape;
 pub mod explain;
+mod groups;
+pub mod html;
 pub mod json;
 pub mod lint;
+pub mod markdown;
 pub mod progress;
+pub mod redact;
 pub mod style;
 pub mod summary;
 pub mod text;
@@ -45,7 +50,14 @@ pub trait Renderer: Sync {
 }
 
 /// All output formats; the first is the default.
-pub const RENDERERS: &[&dyn Renderer] = &[&text::Text, &json::Json, &json::NdJson];
+pub const RENDERERS: &[&dyn Renderer] = &[
+    &text::Text,
+    &json::Json,
+    &json::NdJson,
+    &csv::Csv,
+    &markdown::Markdown,
+    &html::Html,
+];
 
 /// The renderer called `name`.
 pub fn by_name(name: &str) -> Option<&'static dyn Renderer> {

@@ -38,6 +38,8 @@ pub(crate) struct Score {
     pub(crate) proven_but_wrong: Vec<String>,
     /// Requests of the truth without a finding, in words.
     pub(crate) missed: Vec<String>,
+    /// For each finding that was judged: its score, and whether cause and subtype were right.
+    pub(crate) scores: Vec<(f64, bool, bool)>,
     /// How often which truth was taken for what.
     pub(crate) confusion: BTreeMap<(String, String), u32>,
 }
@@ -168,6 +170,10 @@ impl Score {
         fault.right_cause += u32::from(row.accepts_cause(&found.cause, &found.subtype));
         let right = row.accepts(&found.cause, &found.subtype);
         fault.right_subtype += u32::from(right);
+        if let Some(score) = found.score {
+            let cause = row.accepts_cause(&found.cause, &found.subtype);
+            self.scores.push((score, cause, right));
+        }
         let said = if right {
             row.label()
         } else {
@@ -292,6 +298,7 @@ struct Found {
     cause: String,
     subtype: String,
     certainty: String,
+    score: Option<f64>,
     method: String,
     path: String,
     client: String,
@@ -308,6 +315,7 @@ impl Found {
             cause: text(value, "cause"),
             subtype: text(value, "subtype"),
             certainty: text(value, "certainty"),
+            score: value["score"].as_f64(),
             method: text(request, "method"),
             path: text(request, "path"),
             client: text(request, "client"),

@@ -124,7 +124,7 @@ pub(super) fn slow_handshake(case: &Case<'_, '_>) -> bool {
     let vague = case
         .x
         .signal()
-        .is_some_and(|s| s.phase == Phase::Tls && s.fault == Fault::TlsRejected);
+        .is_some_and(|s| s.phase == Phase::Tls && matches!(s.fault, Fault::TlsRejected | Fault::Other));
     vague && case.x.product == Product::Apache && case.x.lasted_us.is_some_and(|us| us >= SLOW_US)
 }
 

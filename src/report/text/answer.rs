@@ -6,7 +6,7 @@ use std::io;
 use super::coverage::in_trouble;
 use super::page::{Page, Role};
 use super::words::{counted, grouped, percent};
-use super::{Entry, View, read_span};
+use super::{Group, View, read_span};
 use crate::model::finding::{CauseCount, Change, Finding, NearMiss, WhatIf};
 use crate::model::{Certainty, Micros};
 
@@ -18,7 +18,7 @@ pub(super) fn write(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
         Some(span) => failed(page, view, &view.clock.span(span))?,
         None => nothing(page, view)?,
     }
-    for entry in view.entries() {
+    for entry in view.groups() {
         page.blank()?;
         self::entry(page, view, entry)?;
     }
@@ -111,7 +111,7 @@ fn window(view: &View<'_>) -> String {
     }
 }
 
-fn entry(page: &mut Page<'_>, view: &View<'_>, entry: &Entry<'_>) -> io::Result<()> {
+fn entry(page: &mut Page<'_>, view: &View<'_>, entry: &Group<'_>) -> io::Result<()> {
     let cause = &entry.count;
     let total = view.report.summary.failed;
     let label = format!(
@@ -124,7 +124,7 @@ fn entry(page: &mut Page<'_>, view: &View<'_>, entry: &Entry<'_>) -> io::Result<
     page.block(
         0,
         (Role::Title, &label),
-        &[(Role::Name, &name), (Role::Plain, &what(entry))],
+        &[(Role::Name, &name), (Role::Plain, &entry.what())],
     )?;
     page.block(hang, (Role::Plain, ""), &[(Role::Title, &entry.pair())])?;
     let (role, sure) = certainty(cause, &entry.findings);
@@ -146,21 +146,8 @@ fn entry(page: &mut Page<'_>, view: &View<'_>, entry: &Entry<'_>) -> io::Result<
     }
 }
 
-/// What happened, with its counts where it is several things in one.
-fn what(entry: &Entry<'_>) -> String {
-    let labels = entry.labels();
-    if labels.len() < 2 {
-        return entry.count.subtype.plain().to_owned();
-    }
-    let parts: Vec<String> = labels
-        .iter()
-        .map(|(_, subtype, count)| format!("{} ({})", subtype.plain(), grouped(*count)))
-        .collect();
-    parts.join(", then ")
-}
-
 /// `since 10:00:05, last 10:14:29, 3 times,`.
-fn when(view: &View<'_>, entry: &Entry<'_>) -> String {
+fn when(view: &View<'_>, entry: &Group<'_>) -> String {
     let (first, last) = (entry.count.first, entry.count.last);
     let times = match entry.incidents.len() {
         0 | 1 => String::new(),
@@ -177,7 +164,7 @@ fn when(view: &View<'_>, entry: &Entry<'_>) -> String {
 }
 
 /// What happened at the same time, the most telling lines only.
-fn coincided(page: &mut Page<'_>, view: &View<'_>, entry: &Entry<'_>, indent: usize) -> io::Result<()> {
+fn coincided(page: &mut Page<'_>, view: &View<'_>, entry: &Group<'_>, indent: usize) -> io::Result<()> {
     let mut all: Vec<(String, Micros, u64)> = Vec::new();
     for one in entry.incidents.iter().flat_map(|incident| &incident.coincided) {
         match all.iter_mut().find(|known| known.0 == one.what) {
@@ -297,7 +284,7 @@ pub(super) const fn role_of(certainty: Certainty) -> Role {
 
 /// Names what is left out of the list of causes.
 fn more(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
-    let hidden = &view.entries[view.entries().len()..];
+    let hidden = &view.groups[view.groups().len()..];
     if hidden.is_empty() {
         return Ok(());
     }

@@ -5,7 +5,7 @@ use std::io;
 use super::answer::role_of;
 use super::page::{Page, Role, Table};
 use super::words::{duration, grouped};
-use super::{Entry, View};
+use super::{Group, View};
 use crate::model::finding::{Evidence, Finding, HopRecord, Weight};
 use crate::model::{Certainty, JoinedBy};
 use crate::report::escape::{terminal, truncate};
@@ -21,7 +21,7 @@ const CLIP: usize = 160;
 pub(super) const LABEL: usize = 11;
 
 pub(super) fn write(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
-    for entry in view.entries() {
+    for entry in view.groups() {
         let shown = if view.verbose {
             entry.findings.clone()
         } else {
@@ -53,7 +53,7 @@ fn examples<'a>(group: &[&'a Finding]) -> Vec<&'a Finding> {
     std::iter::once(best).chain(second).collect()
 }
 
-fn heading(page: &mut Page<'_>, entry: &Entry<'_>, examples: &[&Finding]) -> io::Result<()> {
+fn heading(page: &mut Page<'_>, entry: &Group<'_>, examples: &[&Finding]) -> io::Result<()> {
     let cause = &entry.count;
     // Of subtypes that are counted as one, that of the example.
     let subtype = examples.first().map_or(cause.subtype, |finding| finding.subtype);

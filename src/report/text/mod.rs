@@ -10,18 +10,16 @@ pub(super) mod lint;
 mod page;
 mod words;
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::summary::{Key, key_of, ranked};
+use super::groups::{self, Group};
 use super::{Renderer, Style};
-use crate::model::finding::{CauseCount, Finding, Incident};
-use crate::model::{Cause, Micros, Report, Subtype};
+use crate::model::{Micros, Report};
 use page::Page;
 use words::Clock;
 
-/// Entries listed unless `-v` is given.
-const ENTRIES_SHOWN: usize = 8;
+/// Groups listed unless `-v` is given.
+const GROUPS_SHOWN: usize = 8;
 
 /// The report for the terminal.
 pub struct Text;
@@ -56,131 +54,7 @@ struct View<'a> {
     /// First and last finding.
     span: Option<(Micros, Micros)>,
     /// What is shown as one, the most frequent first.
-    entries: Vec<Entry<'a>>,
-}
-
-/// What a reader need not tell apart: how a lost race ended is chance, and the fix is the same.
-const fn shown_as(subtype: Subtype) -> Subtype {
-    match subtype {
-        Subtype::RstOnReuse => Subtype::FinBeforeRequest,
-        other => other,
-    }
-}
-
-/// What is shown as one: the incidents of one trouble between two hops, or findings that are of no incident.
-struct Entry<'a> {
-    /// The leading label with its counts, of all its findings.
-    count: CauseCount,
-    /// Its findings, in the order of the report.
-    findings: Vec<&'a Finding>,
-    /// Its incidents, by onset.
-    incidents: Vec<&'a Incident>,
-}
-
-/// The entries of `report`, the most frequent first.
-fn entries(report: &Report) -> Vec<Entry<'_>> {
-    let incident_of: BTreeMap<&str, &Incident> = report
-        .incidents
-        .iter()
-        .flat_map(|incident| incident.findings.iter().map(move |id| (id.as_str(), incident)))
-        .collect();
-    let mut groups: BTreeMap<Key<'_>, (Vec<&Finding>, Vec<&Incident>)> = BTreeMap::new();
-    for finding in &report.findings {
-        let incident = incident_of.get(finding.id.as_str()).copied();
-        let (cause, subtype, issuer, upstream) = key_of(finding);
-        let key = match incident {
-            Some(one) => (one.cause, shown_as(one.subtype), issuer, upstream),
-            None => (cause, shown_as(subtype), issuer, upstream),
-        };
-        let (findings, incidents) = groups.entry(key).or_default();
-        findings.push(finding);
-        if let Some(one) = incident
-            && !incidents.iter().any(|known| known.id == one.id)
-        {
-            incidents.push(one);
-        }
-    }
-    let mut all: Vec<Entry<'_>> = groups
-        .into_iter()
-        .filter_map(|(key, (findings, incidents))| entry(key, findings, incidents))
-        .collect();
-    all.sort_by_key(|entry| std::cmp::Reverse(entry.count.count));
-    all
-}
-
-fn entry<'a>(
-    (cause, subtype, issuer, upstream): Key<'_>,
-    findings: Vec<&'a Finding>,
-    incidents: Vec<&'a Incident>,
-) -> Option<Entry<'a>> {
-    let leads = |finding: &&Finding| finding.cause == cause && shown_as(finding.subtype) == subtype;
-    let leading: Vec<&Finding> = findings.iter().copied().filter(leads).collect();
-    let fixes = |group: &[&Finding]| ranked(group).into_iter().find_map(|finding| finding.fix.clone());
-    Some(Entry {
-        count: CauseCount {
-            cause,
-            subtype,
-            count: findings.len() as u64,
-            issuer: issuer.to_owned(),
-            upstream: upstream.to_owned(),
-            first: findings.iter().map(|f| f.time).min()?,
-            last: findings.iter().map(|f| f.time).max()?,
-            certainty: findings.iter().map(|f| f.certainty).min()?,
-            fix: fixes(&leading).or_else(|| fixes(&findings)),
-        },
-        findings,
-        incidents,
-    })
-}
-
-impl Entry<'_> {
-    /// Its labels with their counts, the leading one first, if there are several.
-    fn labels(&self) -> Vec<(Cause, Subtype, u64)> {
-        let mut counts: BTreeMap<(Cause, Subtype), u64> = BTreeMap::new();
-        for finding in &self.findings {
-            *counts
-                .entry((finding.cause, shown_as(finding.subtype)))
-                .or_default() += 1;
-        }
-        let lead = (self.count.cause, self.count.subtype);
-        let mut all: Vec<(Cause, Subtype, u64)> = counts.into_iter().map(|((c, s), n)| (c, s, n)).collect();
-        all.sort_by_key(|&(cause, subtype, n)| ((cause, subtype) != lead, std::cmp::Reverse(n)));
-        all
-    }
-
-    /// The findings with the leading label.
-    fn leading(&self) -> Vec<&Finding> {
-        let leads = |finding: &&&Finding| {
-            (finding.cause, shown_as(finding.subtype)) == (self.count.cause, self.count.subtype)
-        };
-        self.findings.iter().filter(leads).copied().collect()
-    }
-
-    /// `edge-nginx -> orders-app`.
-    fn hops(&self) -> String {
-        let issuer = match self.count.issuer.as_str() {
-            "" => "unknown hop",
-            issuer => issuer,
-        };
-        match self.count.upstream.as_str() {
-            "" => issuer.to_owned(),
-            upstream => format!("{issuer} -> {upstream}"),
-        }
-    }
-
-    /// `edge-nginx -> orders-app (10.0.0.3:8080)`.
-    fn pair(&self) -> String {
-        let mut addresses: Vec<&str> = self.findings.iter().map(|f| f.issuer.upstream.as_str()).collect();
-        addresses.retain(|address| !address.is_empty() && *address != self.count.upstream);
-        addresses.sort_unstable();
-        addresses.dedup();
-        let hops = self.hops();
-        match addresses.as_slice() {
-            [] => hops,
-            [one] => format!("{hops} ({one})"),
-            [one, rest @ ..] => format!("{hops} ({one} and {} more)", rest.len()),
-        }
-    }
+    groups: Vec<Group<'a>>,
 }
 
 impl<'a> View<'a> {
@@ -192,16 +66,16 @@ impl<'a> View<'a> {
             verbose: style.verbose > 0,
             clock: Clock::new(style.zone, span.or_else(|| read_span(report))),
             span,
-            entries: entries(report),
+            groups: groups::of(report),
         }
     }
 
-    /// The entries to list.
-    fn entries(&self) -> &[Entry<'a>] {
+    /// The groups to list.
+    fn groups(&self) -> &[Group<'a>] {
         if self.verbose {
-            return &self.entries;
+            return &self.groups;
         }
-        &self.entries[..self.entries.len().min(ENTRIES_SHOWN)]
+        &self.groups[..self.groups.len().min(GROUPS_SHOWN)]
     }
 }
 
@@ -250,7 +124,7 @@ mod tests {
     fn logs_that_could_not_be_read_are_not_taken_for_logs_without_failures() {
         let mut report = sample::nothing_found();
         report.inputs.retain(|input| input.format.is_none());
-        report.summary = crate::report::summarise(&[], &[], &BTreeMap::new(), 0);
+        report.summary = crate::report::summarise(&[], &[], &std::collections::BTreeMap::new(), 0);
         let text = rendered(&report, &wide(80));
         assert!(
             text.starts_with("No request was searched: no log entry could be read\n"),
