@@ -92,19 +92,23 @@ pub fn visits(mut records: Vec<Record>, copies: &[SourceId]) -> Vec<Visit> {
         .partition(|r| r.kind == Kind::Request);
     let mut visits = merge_copies(merge_duplicates(outcomes), copies);
     let index = Index::of(&visits);
-    let (mut alike, mut orphans) = (Vec::new(), Vec::new());
+    // Each log of the hop may tell of a failure.
+    let mut alike: BTreeMap<SourceId, Vec<Vec<Record>>> = BTreeMap::new();
+    let mut orphans = Vec::new();
     for cluster in clusters(rest) {
         match index.best(&visits, &cluster) {
             Some((rank, at)) if rank < ALIKE => visits[at].details.extend(cluster),
-            Some(_) => alike.push(cluster),
+            Some(_) => alike.entry(cluster[0].place.source).or_default().push(cluster),
             None => orphans.push(cluster),
         }
     }
-    let owners = index.owners(&visits, &alike);
-    for (at, cluster) in alike.into_iter().enumerate() {
-        match owners.get(&at) {
-            Some(given) => visits[given.column].details.extend(cluster),
-            None => orphans.push(cluster),
+    for (source, clusters) in alike {
+        let owners = index.owners(&visits, source, &clusters);
+        for (at, cluster) in clusters.into_iter().enumerate() {
+            match owners.get(&at) {
+                Some(given) => visits[given.column].details.extend(cluster),
+                None => orphans.push(cluster),
+            }
         }
     }
     visits.extend(orphans.into_iter().map(|details| Visit {
@@ -402,7 +406,7 @@ impl Index {
 
     /// The visits of clusters that share nothing but method, path and time with them, cheapest over all of them. What
     /// the lines say of the upstream decides, then their order: both logs are written as requests end.
-    fn owners(&self, visits: &[Visit], clusters: &[Vec<Record>]) -> BTreeMap<usize, Given> {
+    fn owners(&self, visits: &[Visit], source: SourceId, clusters: &[Vec<Record>]) -> BTreeMap<usize, Given> {
         let mut edges = Vec::new();
         let mut lines = Places::default();
         let mut outcomes = Places::default();
@@ -426,7 +430,8 @@ impl Index {
         let edges = edges.iter().filter_map(cost).collect();
         let places = |column: usize| {
             let visit: &Visit = &visits[column];
-            let had = visit.details.iter().filter(|d| d.kind == Kind::Failure).count();
+            let is_failure = |line: &&Record| line.kind == Kind::Failure && line.place.source == source;
+            let had = visit.details.iter().filter(is_failure).count();
             visit.outcome.as_ref().map_or(1, failures).saturating_sub(had)
         };
         assignment::assign(edges, &places, ALONE)
@@ -498,8 +503,20 @@ fn odd(outcome: &Record, line: &Record) -> i64 {
             _ => false,
         }
     };
+    // A line that says how long the exchange took says it of the one attempt there was.
+    let lasted = match outcome.attempts.as_slice() {
+        [only] => only.response_us.or(outcome.duration_us),
+        [] => outcome.duration_us,
+        _ => None,
+    };
+    let differ = lasted.zip(line.duration_us.or(line.response_us));
+    let differ = differ.map_or(0, |(a, b)| {
+        i64::try_from(a.abs_diff(b))
+            .unwrap_or(i64::MAX)
+            .min(SAYS_OTHERWISE)
+    });
     let mut any = attempts.peekable();
-    i64::from(any.peek().is_some() && any.all(contradicts)) * SAYS_OTHERWISE
+    differ + i64::from(any.peek().is_some() && any.all(contradicts)) * SAYS_OTHERWISE
 }
 
 /// How many error lines a request is good for: one per failed attempt.
@@ -570,8 +587,7 @@ fn belongs(outcome: &Record, detail: &Record) -> Option<(u8, i64)> {
         // Apache's lines may name the client only; they are written as the request fails.
         let failed = outcome.status.is_some_and(|status| status >= 500);
         let same_client = !detail.client.is_empty() && detail.client == outcome.client;
-        let at_end = distance <= AROUND_US + i64::from(outcome.resolution_us.max(detail.resolution_us));
-        return (failed && same_client && at_end).then_some((5, distance));
+        return (failed && same_client && distance <= AROUND_US).then_some((5, distance));
     }
     // Without any serial or port the path must be there to speak for them.
     (!outcome.path.is_empty()).then(|| {
@@ -585,13 +601,14 @@ fn belongs(outcome: &Record, detail: &Record) -> Option<(u8, i64)> {
     })
 }
 
-/// How far `detail` lies outside `outcome`, or from its end if inside; `None` if too far.
+/// How far `detail` is from the end of `outcome`, beyond what the stamps leave open; `None` if it is not within it.
 fn distance(outcome: &Record, detail: &Record) -> Option<i64> {
     let (start, end) = outcome.interval()?;
     let at = detail.end_us.or(detail.start_us)?;
-    let slack = AROUND_US + i64::from(outcome.resolution_us.max(detail.resolution_us));
+    let resolution = (i64::from(outcome.resolution_us), i64::from(detail.resolution_us));
+    let slack = AROUND_US + resolution.0.max(resolution.1);
     let inside = at >= start - slack && at <= end + slack;
-    inside.then_some((end - at).abs())
+    inside.then_some((at - end - resolution.0).max(end - at - resolution.1).max(0))
 }
 
 #[cfg(test)]
@@ -709,6 +726,37 @@ mod tests {
         refused.status = Some(503);
         let found = faults(vec![own, refused, apache]);
         assert_eq!(found, BTreeMap::from([(1, vec![]), (2, vec![Fault::Refused])]));
+    }
+
+    #[test]
+    fn two_failures_of_one_path_keep_their_error_lines_by_duration() {
+        let lasted = |n: u64, us: u64| Record {
+            duration_us: Some(us),
+            start_us: Some(1_000_000_000_000 - us as i64),
+            ..outcome(n, Vec::new())
+        };
+        let mut first = line(1, Fault::Closed, "");
+        let mut second = line(2, Fault::Reset, "");
+        (first.attempts, second.attempts) = (Vec::new(), Vec::new());
+        (first.duration_us, second.duration_us) = (Some(35_400), Some(279_000));
+        let found = faults(vec![lasted(1, 278_857), lasted(2, 35_375), first, second]);
+        assert_eq!(
+            found,
+            BTreeMap::from([(1, vec![Fault::Reset]), (2, vec![Fault::Closed])])
+        );
+    }
+
+    #[test]
+    fn every_log_of_the_hop_may_tell_of_the_same_failure() {
+        let addr = "10.0.0.7:3000";
+        let mut second = line(1, Fault::Closed, addr);
+        second.place.source = SourceId(7);
+        let found = faults(vec![
+            outcome(1, vec![attempt(addr, None)]),
+            line(1, Fault::Closed, addr),
+            second,
+        ]);
+        assert_eq!(found, BTreeMap::from([(1, vec![Fault::Closed, Fault::Closed])]));
     }
 
     #[test]

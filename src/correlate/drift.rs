@@ -142,6 +142,12 @@ const CHANCE_US: i64 = 10_000_000;
 
 /// Whether at no time another offset is allowed by far more pairs than that of `shift`.
 pub(super) fn is_steady(pairs: &[Allowed], shift: Shift, by_id: bool) -> bool {
+    // Requests that are not told apart by ids agree on other offsets by chance.
+    let (enough, share) = if by_id {
+        (2 * PART_FEWEST, 2)
+    } else {
+        (6 * PART_FEWEST, 6)
+    };
     let Some((first, last)) = span(pairs) else {
         return true;
     };
@@ -155,7 +161,7 @@ pub(super) fn is_steady(pairs: &[Allowed], shift: Shift, by_id: bool) -> bool {
             .iter()
             .filter(|pair| pair.contains(shift.without_fold(pair.at_us)))
             .count() as u32;
-        deepest(part).is_none_or(|best| best.pairs < 2 * PART_FEWEST || agree * 2 >= best.pairs)
+        deepest(part).is_none_or(|best| best.pairs < enough || agree * share >= best.pairs)
     })
 }
 

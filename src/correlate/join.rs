@@ -501,7 +501,8 @@ const LENGTH_CAP_US: i64 = 400_000;
 
 fn length_cost(outer: &Visit, inner: &Visit, ending: Ending) -> i64 {
     let (Some(a), Some(b)) = (&outer.outcome, &inner.outcome) else {
-        return 0;
+        // A request that is logged is a better partner than an error line of one that is not.
+        return LENGTH_CAP_US / 2;
     };
     let waited = a.queue_us.unwrap_or(0) + a.connect_us.filter(|_| a.queue_us.is_some()).unwrap_or(0);
     let whole = a.duration_us.map(|us| us.saturating_sub(waited));

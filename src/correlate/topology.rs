@@ -302,14 +302,15 @@ fn settle_clocks(
         .filter_map(|node| Some((node.hop, Shift::of(node.given_us?))));
     let mut settled: BTreeMap<HopId, Shift> = given.collect();
     let mut clocks = BTreeMap::new();
-    grow(order, fits, &mut settled, &mut clocks);
+    let tree = tree(order, fits);
+    grow(&tree, &mut settled, &mut clocks);
     for &root in order {
         if settled.contains_key(&root) {
             continue;
         }
         let mut own = BTreeMap::from([(root, Shift::default())]);
         let mut learnt = BTreeMap::new();
-        grow(order, fits, &mut own, &mut learnt);
+        grow(&tree, &mut own, &mut learnt);
         let known = |hop: &HopId| nodes.iter().any(|node| node.hop == *hop && !node.zone_unknown);
         // The outermost hop's clock is taken for right, but not its zone if its stamps do not say it.
         let reference = order.iter().find(|hop| known(hop) && learnt.contains_key(hop));
@@ -328,50 +329,51 @@ fn settle_clocks(
     clocks
 }
 
-/// Settles every hop that is connected to a settled one.
-fn grow(
-    order: &[HopId],
-    fits: &BTreeMap<(HopId, HopId), Fit>,
-    settled: &mut BTreeMap<HopId, Shift>,
-    clocks: &mut BTreeMap<HopId, (Shift, Fit)>,
-) {
-    if settled.is_empty() {
-        return;
+/// The pairs by which the hops' clocks hang together: no two ways between two hops, the best pairs before others.
+fn tree(order: &[HopId], fits: &BTreeMap<(HopId, HopId), Fit>) -> Vec<(HopId, HopId, Fit)> {
+    let mut pairs: Vec<(HopId, HopId, Fit)> = Vec::new();
+    for (at, &outer) in order.iter().enumerate() {
+        let inner = order[at + 1..].iter();
+        pairs.extend(inner.filter_map(|&inner| Some((outer, inner, *fits.get(&(outer, inner))?))));
     }
-    while let Some((hop, correction, fit)) = best_next(order, fits, settled) {
-        settled.insert(hop, correction);
-        clocks.insert(hop, (correction, fit));
-    }
+    pairs.retain(|(_, _, fit)| fit.steady);
+    pairs.sort_by_key(|(_, _, fit)| std::cmp::Reverse((fit.pairs >= ENOUGH && !fit.coarse, fit.pairs)));
+    let mut part_of: BTreeMap<HopId, HopId> = order.iter().map(|&hop| (hop, hop)).collect();
+    pairs.retain(|(outer, inner, _)| {
+        let (a, b) = (part_of[outer], part_of[inner]);
+        part_of
+            .values_mut()
+            .filter(|part| **part == b)
+            .for_each(|part| *part = a);
+        a != b
+    });
+    pairs
 }
 
 /// Pairs that are enough to prefer fine stamps to more pairs.
 const ENOUGH: u32 = 20;
 
-/// The hop without a correction that has the most pairs with one that has (enough of fine stamps before any number of
-/// coarse ones), and its correction.
-fn best_next(
-    order: &[HopId],
-    fits: &BTreeMap<(HopId, HopId), Fit>,
-    settled: &BTreeMap<HopId, Shift>,
-) -> Option<(HopId, Shift, Fit)> {
-    let mut best: Option<(HopId, Shift, Fit)> = None;
-    for (at, &outer) in order.iter().enumerate() {
-        for &inner in &order[at + 1..] {
-            let Some(&fit) = fits.get(&(outer, inner)).filter(|fit| fit.steady) else {
-                continue;
-            };
-            let candidate = match (settled.get(&outer), settled.get(&inner)) {
-                (Some(&known), None) => (inner, fit.shift.then(known), fit),
-                (None, Some(&known)) => (outer, fit.shift.inverse().then(known), fit),
-                _ => continue,
-            };
-            let rank = |fit: Fit| (fit.pairs >= ENOUGH && !fit.coarse, fit.pairs);
-            if best.is_none_or(|(_, _, so_far)| rank(fit) > rank(so_far)) {
-                best = Some(candidate);
-            }
-        }
+/// Settles every hop that is connected to a settled one.
+fn grow(
+    tree: &[(HopId, HopId, Fit)],
+    settled: &mut BTreeMap<HopId, Shift>,
+    clocks: &mut BTreeMap<HopId, (Shift, Fit)>,
+) {
+    loop {
+        let next =
+            tree.iter().find_map(
+                |&(outer, inner, fit)| match (settled.get(&outer), settled.get(&inner)) {
+                    (Some(&known), None) => Some((inner, fit.shift.then(known), fit)),
+                    (None, Some(&known)) => Some((outer, fit.shift.inverse().then(known), fit)),
+                    _ => None,
+                },
+            );
+        let Some((hop, correction, fit)) = next else {
+            return;
+        };
+        settled.insert(hop, correction);
+        clocks.insert(hop, (correction, fit));
     }
-    best
 }
 
 #[cfg(test)]
