@@ -318,6 +318,10 @@ impl<'s, 'a> Case<'s, 'a> {
         hops.extend(self.beyond.map(|l| l.hop));
         if hops.is_empty() {
             hops = self.survey.unclaimed_behind(self.x);
+            // What one of several happened to is not what happened to an address that may be another's.
+            if !self.x.upstream.is_empty() && (hops.len() > 1 || self.survey.has_other_unknown(self.x)) {
+                hops.clear();
+            }
         }
         hops
     }

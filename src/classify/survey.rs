@@ -243,6 +243,21 @@ impl<'a> Survey<'a> {
             .collect()
     }
 
+    /// Whether failures of `x`'s hop name another address besides `x`'s of which it is not known whose it is.
+    pub(crate) fn has_other_unknown(&self, x: &Exchange<'_>) -> bool {
+        let of_hop = self
+            .by_hop
+            .get(&x.hop)
+            .into_iter()
+            .flatten()
+            .map(|&n| &self.exchanges[n]);
+        let is_unknown = |addr: &str| !addr.is_empty() && !self.names.contains_key(addr);
+        is_unknown(x.upstream)
+            && of_hop
+                .into_iter()
+                .any(|o| o.upstream != x.upstream && is_unknown(o.upstream))
+    }
+
     /// Whether `hop` can be the one behind `x`'s upstream address: the address is not known to be another's.
     pub(crate) fn leads_to(&self, x: &Exchange<'_>, hop: HopId) -> bool {
         self.names.get(x.upstream).is_none_or(|&known| known == hop)

@@ -142,9 +142,34 @@ fn direction(a: &Node<'_>, b: &Node<'_>, fits: &BTreeMap<(HopId, HopId), Fit>) -
     })
 }
 
+/// An address as every spelling of it comes out: without scheme and path, in lower case, IPv4 in IPv6 as IPv4, and
+/// this machine by one name.
+pub fn canonical(address: &str) -> String {
+    let bare = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let bare = bare.split('/').next().unwrap_or_default().to_ascii_lowercase();
+    let (host, port) = match bare.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !host.ends_with(':') => {
+            (host, Some(port))
+        }
+        _ => (bare.as_str(), None),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let host = match host.strip_prefix("::ffff:").unwrap_or(host) {
+        "localhost" | "::1" | "ip6-localhost" => "127.0.0.1",
+        host => host,
+    };
+    let host = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    };
+    port.map_or(host.clone(), |port| format!("{host}:{port}"))
+}
+
 /// Whether a configured upstream address and a listen address mean the same socket. A listener on all
 /// addresses (`:8080`, `*:8080`, `0.0.0.0:8080`) is recognised by its port.
 pub fn same_address(route: &str, address: &str) -> bool {
+    let (route, address) = (canonical(route), canonical(address));
     if route == address {
         return true;
     }
@@ -152,7 +177,7 @@ pub fn same_address(route: &str, address: &str) -> bool {
     else {
         return false;
     };
-    port == listen_port && matches!(host, "" | "*" | "0.0.0.0" | "[::]")
+    port == listen_port && matches!(host, "" | "*" | "0.0.0.0" | "[::]" | "::")
 }
 
 /// Hops with everything that sends to them first; ties by the given order, then proxies, then the order of the list.
@@ -464,6 +489,21 @@ mod tests {
         let topology = work_out(&[node(0, &edge), one, node(2, &other)], &|_, _| None);
         assert_eq!(topology.edges[&HopId(0)], BTreeSet::from([HopId(1), HopId(2)]));
         assert_eq!(topology.addresses, BTreeMap::new());
+    }
+
+    #[test]
+    fn an_address_is_the_same_however_it_is_spelt() {
+        for spelt in [
+            "localhost:3000",
+            "[::1]:3000",
+            "http://127.0.0.1:3000/x",
+            "[::ffff:127.0.0.1]:3000",
+        ] {
+            assert_eq!(canonical(spelt), "127.0.0.1:3000", "{spelt}");
+        }
+        assert_eq!(canonical("[2001:DB8::7]:80"), "[2001:db8::7]:80");
+        assert_eq!(canonical("shop.example.com:80"), "shop.example.com:80");
+        assert!(same_address("localhost:3000", "127.0.0.1:3000"));
     }
 
     #[test]

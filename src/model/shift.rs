@@ -59,11 +59,17 @@ impl Shift {
 
     /// `self`, and then `next` on what it gives. Folds are left out.
     pub fn then(self, next: Self) -> Self {
-        let at_pivot = self.pivot_us.saturating_add(self.us);
+        // Where only `next` drifts, its pivot is the one that means something.
+        let pivot_us = if self.drift_ppb == 0 {
+            next.pivot_us.saturating_sub(self.us)
+        } else {
+            self.pivot_us
+        };
+        let own = self.without_fold(pivot_us);
         Self {
-            us: self.us.saturating_add(next.without_fold(at_pivot)),
+            us: own.saturating_add(next.without_fold(pivot_us.saturating_add(own))),
             drift_ppb: self.drift_ppb.saturating_add(next.drift_ppb),
-            pivot_us: self.pivot_us,
+            pivot_us,
             fold: None,
         }
     }
@@ -113,6 +119,7 @@ mod tests {
             fold: None,
         };
         let back = shift.then(shift.inverse());
+        assert_eq!(Shift::of(7).then(shift).pivot_us, shift.pivot_us - 7);
         for raw_us in [0, 1_000_000_000, 90_000_000_000] {
             assert!(back.without_fold(raw_us).abs() <= 1, "{back:?}");
         }

@@ -19,7 +19,7 @@ pub(super) struct Named<'a> {
 const GENERIC: [&str; 6] = ["logs", "log", "var", "LogFiles", "inetpub", "."];
 
 /// Words of a file name that say what is in it, not who wrote it.
-const CONTENT_WORDS: [&str; 16] = [
+const CONTENT_WORDS: [&str; 21] = [
     "access",
     "error",
     "errors",
@@ -36,6 +36,11 @@ const CONTENT_WORDS: [&str; 16] = [
     "requests",
     "other_vhosts_access",
     "host",
+    "stderr",
+    "stdout",
+    "err",
+    "out",
+    "console",
 ];
 
 /// A name per input, in the order given; inputs with the same name are of the same hop.
@@ -46,7 +51,8 @@ pub(super) fn names(inputs: &[Named<'_>]) -> Vec<String> {
     let mut programs: BTreeMap<String, BTreeSet<Product>> = BTreeMap::new();
     for input in inputs.iter().filter(|input| input.given.is_none()) {
         let products = programs.entry(directory(input.relative)).or_default();
-        products.extend(Some(family(input.product)).filter(|&family| family != Product::Unknown));
+        let is_program = |family: &Product| *family != Product::Unknown && !is_output(input);
+        products.extend(Some(family(input.product)).filter(is_program));
     }
     let programs_beside = |input: &Named<'_>| programs.get(&directory(input.relative));
     let writers: Vec<Product> = inputs
@@ -109,6 +115,11 @@ fn writer(product: Product, beside: Option<&BTreeSet<Product>>) -> Product {
 /// Whether the program writes its access log and its error log apart, and the former in a format of its user's.
 const fn is_web_server(product: Product) -> bool {
     matches!(product, Product::Nginx | Product::Apache)
+}
+
+/// Whether it is what a program wrote to its error output, which says nothing of which program that is.
+fn is_output(input: &Named<'_>) -> bool {
+    input.product == Product::Application && telling(input.relative).is_none()
 }
 
 /// Programs that make up one server.
@@ -219,6 +230,20 @@ mod tests {
             named("error.log", Product::Nginx),
         ];
         assert_eq!(names(&all), ["edge", "gw", "nginx"]);
+    }
+
+    #[test]
+    fn what_a_server_writes_to_its_error_output_is_no_hop_of_its_own() {
+        let all = [
+            named("shop-app/access.log", Product::Gunicorn),
+            named("shop-app/stderr.log", Product::Application),
+        ];
+        assert_eq!(names(&all), ["shop-app", "shop-app"]);
+        let all = [
+            named("orders.log", Product::Node),
+            named("orders-stderr.log", Product::Application),
+        ];
+        assert_eq!(names(&all), ["orders", "orders"]);
     }
 
     #[test]

@@ -407,6 +407,7 @@ impl Map {
             .collect();
         sources.renumber(&rank);
         let mut hops = sources.hops(&topology, &rank);
+        add_spellings(&mut hops, survey);
         let hop_of = sources.hop_of();
         for copy in copies.keys() {
             hops[hop_of[copy].0 as usize].copies.push(*copy);
@@ -732,6 +733,27 @@ impl Map {
             }
         }
         all
+    }
+}
+
+/// Adds to each hop's addresses the other spellings of them that failures name.
+fn add_spellings(hops: &mut [Hop], survey: &Survey) {
+    let records = survey.inputs.values().flat_map(|input| &input.kept);
+    let attempts = records.flat_map(|record| &record.attempts);
+    let spelt: BTreeSet<&str> = attempts
+        .map(|attempt| &*attempt.addr)
+        .filter(|addr| !addr.is_empty())
+        .collect();
+    for hop in hops {
+        let known: BTreeSet<String> = hop.addresses.iter().map(|own| topology::canonical(own)).collect();
+        let others = spelt
+            .iter()
+            .filter(|addr| known.contains(&topology::canonical(addr)));
+        let others: Vec<String> = others
+            .map(|addr| (*addr).to_owned())
+            .filter(|addr| !hop.addresses.contains(addr))
+            .collect();
+        hop.addresses.extend(others);
     }
 }
 
