@@ -1,4 +1,8 @@
 //! The two passes over the inputs: spans in parallel, one buffer per thread, partial results merged in any order.
+//!
+//! The spans wait in one list; each thread takes the next when it is done with one, reads it by positioned reads into
+//! its own buffer and adds what it finds to its own sum. The sums of all threads are merged at the end, so that nothing
+//! is shared while lines are read, and memory does not grow with the number of spans.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -2,6 +2,20 @@
 //!
 //! A map over blocks. Two passes with the same scanner: [`survey`] counts everything and keeps failures;
 //! [`gather`] keeps what belongs to those failures. All partial results merge in any order.
+//!
+//! What a line costs:
+//!
+//! 1. [`scan`] finds its end and takes off what stands around it.
+//! 2. In the first pass its parser is asked for a [`why502_parsers::Glance`]: the stamp, the duration, the status, the
+//!    ids, the path and the upstream, all of a request that went well. With that it is counted (seconds are summed up
+//!    until the second changes), offered to the [`sketch`] (which turns down all but the lowest keys) and noted as the
+//!    latest use of its upstream ([`recent`]). Nothing is allocated.
+//! 3. A line that is not of that plain kind, or whose status is asked for, is parsed in full; so is every line of a
+//!    format that gives no glances. A failure becomes a record of its own.
+//! 4. In the second pass, where all hops write the same ids, a line is looked at where ids stand in its kind of line
+//!    ([`locus`]), and left if that id is not wanted; at the end of a line even what is around it stays where it is.
+//!    Otherwise a glance tells whether the line is near a failure of the same method and path, or shows when its hop
+//!    had served a request.
 
 pub mod gather;
 pub mod locus;
