@@ -176,8 +176,8 @@ Records are written by file, then by line. 'why502 formats fields' explains ever
 Stamps are written as the logs have them, in UTC: clock errors are corrected only by --offset, and stamps that do
 not say their zone are taken to be UTC unless --tz says otherwise (their time_zone is 'local').
 With a window, a record lies in it if its end does (its start where no end is known).
-What clients sent is hostile: control characters are escaped in NDJSON; CSV keeps cells as they are, so let a
-spreadsheet import its columns as text, or a cell that begins with = is taken for a formula.";
+What clients sent is hostile: control characters are escaped in NDJSON and written out in CSV (\\x1b). A cell may
+begin with =, so let a spreadsheet import the columns as text, or it takes the cell for a formula.";
 
 /// Options of `formats`.
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use std::path::Path;
 use why502_parsers::Entry;
 use why502_parsers::fields::{AttemptPart, FIELDS, Value, write_rfc3339};
 
-use super::json;
+use super::{escape, json};
 
 /// The fields that say where a record stands; they go before [`FIELDS`].
 pub const PLACE_FIELDS: &[(&str, &str, &str)] = &[
@@ -28,7 +28,8 @@ pub const PLACE_FIELDS: &[(&str, &str, &str)] = &[
 pub enum EntryFormat {
     /// One object a line; fields of which a record says nothing are left out.
     NdJson,
-    /// One row a record under a row of names (RFC 4180); lists are parted by spaces.
+    /// One row a record under a row of names (RFC 4180); lists are parted by spaces. Control characters are written out, so
+    /// that a row is a line.
     Csv,
 }
 
@@ -243,12 +244,10 @@ fn csv_value(value: &Value<'_>, entry: &Entry<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// Text as a cell: in quotes where it holds what parts cells.
+/// Text as a cell: in quotes where it holds what parts cells; what would act on a terminal or begin a line is written out.
 fn cell(text: &str, out: &mut Vec<u8>) {
-    if !text
-        .bytes()
-        .any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n'))
-    {
+    let text = escape::terminal(text);
+    if !text.bytes().any(|byte| matches!(byte, b',' | b'"')) {
         out.extend_from_slice(text.as_bytes());
         return;
     }
@@ -309,7 +308,8 @@ mod tests {
         let mut head = Vec::new();
         EntryFormat::Csv.begin(&mut head);
         let names = String::from_utf8(head).unwrap();
-        let row = written(EntryFormat::Csv).replace("\"/a,\"\"b\u{1b}\"", "path");
+        let row = written(EntryFormat::Csv).replace("\"/a,\"\"b\\x1b\"", "path");
+        assert!(row.contains("path") && !row.trim_end().chars().any(char::is_control));
         assert_eq!(row.matches(',').count(), names.matches(',').count());
         assert!(row.contains(",10.0.0.3:80 10.0.0.4:80,,- 1000,"), "{row}");
     }
