@@ -1,6 +1,6 @@
 //! Records of several lines, and lines that are understood by what stood before them, are read the same whatever parts a
 //! file is cut into.
-#![allow(clippy::unwrap_used)] // Helpers of tests stand outside test functions.
+#![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests stand outside test functions.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -113,7 +113,7 @@ impl<'a> Reading<'a> {
     fn begins(&self) -> Option<impl Fn(&[u8]) -> bool + use<>> {
         let parser = self.detected.prepared.open(&[]);
         let joins = self.detected.wrapper.is_empty() && parser.begins(&[]).is_some();
-        joins.then(|| move |line: &[u8]| parser.begins(line) == Some(true))
+        joins.then_some(move |line: &[u8]| parser.begins(line) == Some(true))
     }
 
     /// The parts of its `part`, of about `block_bytes` each, that begin where a line and a record do.
