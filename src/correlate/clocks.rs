@@ -313,6 +313,29 @@ mod tests {
     }
 
     #[test]
+    fn logs_that_begin_hours_apart_are_compared_where_both_have_requests() {
+        let (mut outer, mut inner) = (Sketch::default(), Sketch::default());
+        for n in 0..4_000u64 {
+            let start = 1_000_000_000_000 + n as i64 * 7_337_111; // Eight hours.
+            let length = 4_000 + (mix(n) % 900_000) as i64;
+            let whole = |start_us: i64, end_us: i64| Sample {
+                start_us,
+                end_us,
+                resolution_us: 1_000,
+                whole: true,
+                upstream: 0,
+            };
+            outer.offer_request(mix(n % 3), Some(whole(start, start + length)), TOLD);
+            if n >= 1_600 {
+                let (from, to) = (start + 400 - 640_000, start + length - 400 - 640_000);
+                inner.offer_request(mix(n % 3), Some(whole(from, to)), TOLD);
+            }
+        }
+        let found = fit(&outer, &inner).unwrap();
+        assert!((found.shift.us - 640_000).abs() < 5_000, "{found:?}");
+    }
+
+    #[test]
     fn two_servers_with_the_same_kind_of_traffic_do_not_talk_to_each_other() {
         let (mut one, mut other) = (Sketch::default(), Sketch::default());
         for n in 0..600u64 {
