@@ -363,3 +363,30 @@ fn a_client_that_left_in_the_middle_of_an_answer_broke_nothing_off() {
     let outcome = scene.run();
     assert_eq!((outcome.findings.len(), outcome.truncated.len()), (0, 0));
 }
+
+#[test]
+fn apaches_own_words_for_a_lost_handshake_are_a_timer_only_if_it_took_that_long() {
+    let verdict = |lasted: i64| {
+        let line = record(EDGE, Product::Apache).status(500).ended(T0, lasted);
+        let error = error_line(EDGE, Phase::Tls, Fault::Other).with(|r| r.product = Product::Apache);
+        let scene = Scene::alone(Product::Apache).trace(vec![first(line, vec![error])]);
+        scene.verdict()
+    };
+    assert_eq!(
+        verdict(3_016 * MS),
+        (ProxyTimeout, Subtype::TlsHandshakeTimeout, Certainty::Possible)
+    );
+    assert_eq!(verdict(4 * MS).1, Subtype::TlsRejected);
+}
+
+#[test]
+fn a_death_at_a_hop_of_unknown_address_is_of_the_upstream_that_was_cut_next_to_it() {
+    let mut scene = Scene::of(Product::Nginx, Product::Gunicorn)
+        .event(event(APP, Fault::WorkerCrashed, T0 + 2_600 * MS))
+        .trace(cut("GET", "/a", "10.0.0.9:7000", T0, 350 * MS));
+    scene.hops[APP as usize].addresses.clear();
+    scene.hops[EDGE as usize].upstreams.clear();
+    assert_eq!(scene.verdict().1, Subtype::WorkerCrash);
+    let scene = scene.trace(cut("GET", "/b", ADDR, T0 + 2_500 * MS, 900 * MS));
+    assert_eq!(scene.verdict().1, Subtype::PrematureClose);
+}
