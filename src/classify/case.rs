@@ -75,6 +75,12 @@ impl<'s, 'a> Case<'s, 'a> {
         })
     }
 
+    /// Whether the failing hop sends requests on to another whose log is here.
+    pub(crate) fn sends_on(&self) -> bool {
+        let own = self.survey.world.hops.get(self.x.hop.0 as usize);
+        own.is_some_and(|hop| !hop.upstreams.is_empty())
+    }
+
     /// Race against crash, weighed once for all rules that ask.
     pub(crate) fn balance(&self) -> &Balance {
         self.balance.get_or_init(|| weigh::balance(self))

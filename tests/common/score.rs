@@ -378,9 +378,7 @@ fn pair(rows: &[&Row], found: &[Found], with_status: bool) -> BTreeMap<usize, us
 fn fit(row: &Row, one: &Found, with_status: bool) -> Option<Fit> {
     let apart_us = (row.end_us - one.time_us).abs();
     let same_id = row.ids.iter().any(|id| one.ids.contains(id));
-    if (row.method.as_str(), row.path.as_str()) != (one.method.as_str(), one.path.as_str())
-        || apart_us > NEAR_US
-    {
+    if row.method != one.method || !same_path(&row.path, &one.path) || apart_us > NEAR_US {
         return None;
     }
     // Where only an inner hop has a record, the client it saw is the hop before it.
@@ -389,6 +387,12 @@ fn fit(row: &Row, one: &Found, with_status: bool) -> Option<Fit> {
         return None;
     }
     Some((!same_id, row.client != one.client, apart_us))
+}
+
+/// Whether a log means this path: some strip the query string, and may leave its mark.
+fn same_path(path: &str, logged: &str) -> bool {
+    let bare = path.split('?').next().unwrap_or_default();
+    path == logged || bare == logged.strip_suffix('?').unwrap_or(logged)
 }
 
 /// `client` without its port.

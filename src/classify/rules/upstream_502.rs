@@ -42,6 +42,17 @@ impl Rule for Passed {
                     .lacking(format!("the error log of {}", case.name()))
                     .fires()
             }
+            // What sends on may have made the status of a failure of which the line was not found.
+            How::Answered(true) if case.sends_on() => {
+                let fact = format!(
+                    "{} answered {status}, and no failure of its own was found for it; it also sends requests on",
+                    case.name()
+                );
+                new(0.6)
+                    .with(case.says(Weight::Strong, outcome, fact))
+                    .lacking("an id of the request in each of its logs".to_owned())
+                    .fires()
+            }
             How::Answered(true) => {
                 let fact = format!("{} answered {status} itself", case.name());
                 new(0.95)

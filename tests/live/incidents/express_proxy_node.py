@@ -132,5 +132,6 @@ def check(lab, rows):
             moment = timegm(strptime(match.group(1), "%d/%b/%Y:%H:%M:%S"))
             logged.append((match.group(2), match.group(3), status, moment * 1_000_000))
     errors_agree(expected(rows), logged)
+    lab.rotate_at_end(EXPRESS, "access.log", "app.log")
     for hop in ("shop-app", "orders-app"):
         lab.rotate_at_end(hop, "app.log")

@@ -204,5 +204,6 @@ def check(lab, rows):
             logged.append((words[5], path, status, int(float(words[0]) * 1e6)))
     errors_agree([(method, path.split("?")[0], status, end) for method, path, status, end
                   in expected(rows)], logged)
+    lab.rotate_at_end(SQUID, "access.log")
     for hop in ("shop-app", "orders-app"):
         lab.rotate_at_end(hop, "app.log")

@@ -260,6 +260,7 @@ def take_the_connection(lab):
 def check(lab, rows):
     """Every failure of the truth is one line of nginx's access log, and the other way round."""
     errors_agree(expected(rows), logged_by_nginx(lab.log_lines(NGINX, "access.log")))
+    lab.rotate_at_end(NGINX, "access.log")
     for hop in ("shop-app", "orders-app"):
         lab.rotate_at_end(hop, "app.log")
-    lab.rotate_at_end(VARNISH, "backend.log", "fetch-errors.log")
+    lab.rotate_at_end(VARNISH, "access.log", "backend.log", "fetch-errors.log")
