@@ -95,8 +95,7 @@ static OFTEN: [u8; 256] = {
     let often = ranked(often, b"mpulcd", 100);
     let often = ranked(often, b"0123456789./", 120);
     let often = ranked(often, b"aeinorst", 140);
-    let often = ranked(often, b" ", 200);
-    often
+    ranked(often, b" ", 200)
 };
 
 const fn ranked(mut often: [u8; 256], bytes: &[u8], rank: u8) -> [u8; 256] {

@@ -159,7 +159,7 @@ fn json_value(value: &Value<'_>, entry: &Entry<'_>, out: &mut Vec<u8>) {
         Value::Text(text) => json::write_text(&entry.escape.decode(text), out),
         Value::Word(word) => json::write_text(word, out),
         Value::Number(n) => number(n, out),
-        Value::One(n) => list(std::iter::once(n), out, |n, out| number(n, out)),
+        Value::One(n) => list(std::iter::once(n), out, number),
         Value::Flag(flag) => number(flag, out),
         Value::Time(us) => {
             out.push(b'"');

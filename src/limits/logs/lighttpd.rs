@@ -6,9 +6,12 @@
 use super::super::LogDeclaration;
 use super::{lines, log};
 
+/// What a block says: the file, and the format with its line.
+type Block = (Option<String>, Option<(String, u32)>);
+
 pub(super) fn logs(text: &str) -> Vec<LogDeclaration> {
     // What each open block says: the first is the top level.
-    let mut open: Vec<(Option<String>, Option<(String, u32)>)> = vec![(None, None)];
+    let mut open: Vec<Block> = vec![(None, None)];
     let (mut done, mut top_format) = (Vec::new(), None);
     for (number, line) in lines(text) {
         let line = line.trim();
