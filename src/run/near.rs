@@ -11,7 +11,7 @@ use crate::select::Needles;
 use crate::select::scan::{Scanned, interval};
 
 /// What happened within this time of a request bears on it: limits are learnt from it, and other failures.
-const AROUND_US: i64 = 1_800_000_000;
+const AROUND_US: i64 = 300_000_000;
 
 /// An id that is seen over a longer time than this is no request's.
 const LONGEST_US: i64 = 21_600_000_000;

@@ -5,23 +5,17 @@
 //! [`Needles::spellings`].
 
 use memchr::memmem::Finder;
-use regex::bytes::{Regex, RegexBuilder};
 
 use crate::model::ids;
 
 /// More bytes than this make no id.
 const LONGEST: usize = 1_024;
 
-/// Up to eight byte strings that are looked for all at once.
+/// Up to eight byte strings. Each is searched for by itself: an id of hexadecimal digits among others of that kind makes
+/// a search for several at once ten times as slow.
 pub struct Needles {
     spellings: Vec<String>,
-    search: Search,
-}
-
-enum Search {
-    One(Finder<'static>),
-    /// An alternation of literals, which is searched as such and not as an expression.
-    Several(Regex),
+    finders: Vec<Finder<'static>>,
 }
 
 impl Needles {
@@ -59,20 +53,11 @@ impl Needles {
             !all.iter()
                 .any(|other| other != one && one.contains(other.as_str()))
         });
-        Self::new(spellings)
-    }
-
-    fn new(spellings: Vec<String>) -> Option<Self> {
-        let search = match spellings.as_slice() {
-            [] => return None,
-            [one] => Search::One(Finder::new(one).into_owned()),
-            several => {
-                let literals: Vec<String> = several.iter().map(|one| regex::escape(one)).collect();
-                let built = RegexBuilder::new(&literals.join("|")).unicode(false).build();
-                Search::Several(built.ok()?)
-            }
-        };
-        Some(Self { spellings, search })
+        let finders = spellings
+            .iter()
+            .map(|one| Finder::new(one).into_owned())
+            .collect();
+        Some(Self { spellings, finders })
     }
 
     /// What is looked for.
@@ -83,19 +68,17 @@ impl Needles {
     /// Gives every line of `lines` that has one of the spellings, without its line end, and its place in `lines`. Lines
     /// without cost a search at memory speed and nothing else.
     pub fn find(&self, lines: &[u8], mut visit: impl FnMut(usize, &[u8])) {
+        let mut hits: Vec<usize> = self.finders.iter().flat_map(|one| one.find_iter(lines)).collect();
+        hits.sort_unstable();
         let mut from = 0;
-        while let Some(at) = self.next(&lines[from..]).map(|at| from + at) {
+        for at in hits {
+            if at < from {
+                continue; // In the line before.
+            }
             let start = memchr::memrchr(b'\n', &lines[..at]).map_or(0, |end| end + 1);
             let end = memchr::memchr(b'\n', &lines[at..]).map_or(lines.len(), |end| at + end);
             visit(start, why502_parsers::bytes::trim_cr(&lines[start..end]));
-            from = (end + 1).min(lines.len());
-        }
-    }
-
-    fn next(&self, bytes: &[u8]) -> Option<usize> {
-        match &self.search {
-            Search::One(finder) => finder.find(bytes),
-            Search::Several(regex) => regex.find(bytes).map(|found| found.start()),
+            from = end;
         }
     }
 }
