@@ -103,6 +103,20 @@ fn squids_own_formats_and_a_directive_are_read() {
 }
 
 #[test]
+fn the_detail_of_squids_error_decides_what_its_code_means() {
+    let spec = "squid:%ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %[un %Sh/%<a %mt %err_code/%err_detail rid=%{X-Request-ID}>h";
+    let line = "1795212593.134   1373 127.18.100.6 TCP_MISS/504 3766 POST http://shop.example.com/partner/price - HIER_NONE/- text/html ERR_SECURE_CONNECT_FAIL/TLS_CONNECT_TIMEOUT rid=95ce8fd6-6a5d-58d5-b00b-40834e7b177b";
+    with(spec, line, |entry| {
+        assert_eq!(entry.signal, Some(Signal::new(Phase::Tls, Fault::TimedOut)));
+        assert_eq!(entry.ids.as_slice().len(), 1);
+    });
+    let line = "1795193733.126     20 127.0.0.1 TCP_MISS/503 3472 GET http://shop.example.com/gone - HIER_DIRECT/127.0.0.1 text/html ERR_CONNECT_FAIL/errno=111 rid=-";
+    with(spec, line, |entry| {
+        assert_eq!(entry.signal, Some(Signal::new(Phase::Connect, Fault::Refused)));
+    });
+}
+
+#[test]
 fn varnishs_extended_variables_are_read() {
     let spec = r#"varnish:%h %t "%r" %s %b %D %{Varnish:time_firstbyte}x %{Varnish:handling}x "%{VSL:FetchError}x" %{X-Request-Id}i"#;
     let line = r#"127.0.0.1 [20/Nov/2026:16:36:54 +0000] "GET http://shop.example.com/ok/slow HTTP/1.1" 503 282 3001863 3.001429 pass "first byte timeout" 7f6c72832c0d116cb6a6e800a7783a4f"#;

@@ -61,6 +61,8 @@ pub fn template(text: &str) -> Result<Template, FormatError> {
         .iter()
         .fold(text.to_owned(), |text, pair| text.replace(pair, "%{}tsms"));
     let text = text.replace("%<a:%<p", "%{}peer").replace("%>a:%>p", "%{}client");
+    // The error number stands in the detail, and what the code means may rest on it.
+    let text = text.replace("%err_code/%err_detail", "%{}failure");
     let mut builder = Builder::new("squid", Escape::None);
     // `%tg` is Greenwich time and does not say so.
     let is_utc = text.contains("tg") && !text.contains("tl");
@@ -291,7 +293,7 @@ impl Code<'_> {
             "rm" | ">rm" => Slot::Method,
             "ru" | ">ru" | "rp" | ">rp" => Slot::Path,
             "rd" | ">rd" => Slot::ServerName,
-            "err_code" => Slot::Error,
+            "err_code" | "failure" => Slot::Error,
             "ssl::>sni" => Slot::ServerName,
             ">h" | "<h" | "note" => {
                 match id::header(self.argument.split(':').next().unwrap_or_default().as_bytes()) {
