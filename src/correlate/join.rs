@@ -439,8 +439,8 @@ fn cost(outer: &Visit, inner: &Visit) -> Option<i64> {
 fn share_counter(outer: &Visit, inner: &Visit) -> bool {
     let ids = |visit: &'_ Visit| -> BTreeSet<Box<str>> {
         let all = visit.records().flat_map(|record| record.ids.iter());
-        let digits = |id: &&Box<str>| id.len() > 1 && id.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
-        all.filter(digits).cloned().collect()
+        let is_count = |id: &str| id.len() > 1 && id.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
+        all.filter(|id| is_count(id)).cloned().collect()
     };
     let outer = ids(outer);
     !outer.is_empty() && !outer.is_disjoint(&ids(inner))

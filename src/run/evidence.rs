@@ -22,7 +22,7 @@ pub(super) fn fill(
     incidents: &mut [Incident],
     problems: &mut Vec<Problem>,
 ) {
-    fn coincided<'a>(incidents: &'a mut [Incident]) -> impl Iterator<Item = &'a mut Coincidence> {
+    fn coincided(incidents: &mut [Incident]) -> impl Iterator<Item = &mut Coincidence> {
         incidents.iter_mut().flat_map(|incident| &mut incident.coincided)
     }
     let places = findings

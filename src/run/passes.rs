@@ -407,7 +407,7 @@ impl Sought {
             return false;
         };
         let same = |id: &&[u8]| **id == *text.as_bytes() || key.is_some() && ids::key(id) == *key;
-        entry.ids.as_slice().iter().any(|id| same(id))
+        entry.ids.as_slice().iter().any(same)
     }
 }
 
@@ -479,10 +479,8 @@ pub(super) fn find(
         let mut above = None;
         let mut scanner = reading.scanner(task.span.offset);
         let mut take = |scanned: Scanned<'_, '_>, at: LineRef, _: &[u8]| match (&sought, scanned) {
-            (Sought::Id { .. }, Scanned::Entry(entry)) => {
-                if sought.has_id(entry) {
-                    found.push(own::record(entry, at, &whence));
-                }
+            (Sought::Id { .. }, Scanned::Entry(entry)) if sought.has_id(entry) => {
+                found.push(own::record(entry, at, &whence));
             }
             (Sought::Line { line, .. }, scanned) => {
                 let number = whence.lines_before + at.index + 1;

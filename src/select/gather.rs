@@ -217,6 +217,9 @@ impl Wanted {
     }
 }
 
+/// A record of the same method and path as a failure, by its distance in time.
+type Alike = (i64, Arc<Record>);
+
 /// What the second pass found.
 #[derive(Debug, Default)]
 pub struct Gathered {
@@ -225,7 +228,7 @@ pub struct Gathered {
     /// The records found by id.
     records: FxHashMap<Place, Record>,
     /// Per failure and hop, the nearest few records of the same method and path. A busy path's failures share theirs.
-    by_time: FxHashMap<(Place, HopId), Vec<(i64, Arc<Record>)>>,
+    by_time: FxHashMap<(Place, HopId), Vec<Alike>>,
     /// Per hop and start of a failure: the latest few ends of requests it served since the failure before, descending.
     /// With each end, how many requests its connection had carried (zero where that is not logged).
     served: FxHashMap<(HopId, i64), Vec<(i64, u32)>>,
@@ -324,7 +327,7 @@ fn latest(ends: &mut Vec<(i64, u32)>) {
 
 /// Adds a record if it is among the nearest few; the place decides between equals, so that the order of arrival does
 /// not matter.
-fn add_near(records: &mut Vec<(i64, Arc<Record>)>, distance: i64, record: &Arc<Record>) {
+fn add_near(records: &mut Vec<Alike>, distance: i64, record: &Arc<Record>) {
     let wanted = (distance, record.place);
     let at = records.partition_point(|(distance, known)| (*distance, known.place) < wanted);
     let is_there = records

@@ -5,7 +5,6 @@ use why502_parsers::entry::{Fault, Phase};
 
 use super::testing::*;
 use crate::model::Cause::{DroppedConnection, InvalidResponse, KeepAliveRace, ProxyTimeout, QueueingDelay};
-use crate::model::stats::Lives;
 use crate::model::{Certainty, HopId, LimitKind, Link, Record, Subtype};
 
 fn closed_line(at: i64) -> Record {
@@ -32,11 +31,7 @@ fn burst() -> Scene {
 
 /// The process of the application served from `from` to `to` seconds around `T0`.
 fn served_by(mut scene: Scene, pid: u32, from: i64, to: i64) -> Scene {
-    let mut lives = scene
-        .stats
-        .lives
-        .remove(&HopId(APP))
-        .unwrap_or_else(Lives::default);
+    let mut lives = scene.stats.lives.remove(&HopId(APP)).unwrap_or_default();
     lives.widen(pid, (T0 + from * S, T0 + to * S));
     scene.stats.lives.insert(HopId(APP), lives);
     scene
