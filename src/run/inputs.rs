@@ -169,7 +169,11 @@ impl Sources {
             .iter()
             .filter(|input| self.detected.contains_key(&input.id))
             .collect();
-        let relative: Vec<String> = known.iter().map(|input| relative(&input.stream, plan)).collect();
+        let common = common(&plan.paths);
+        let relative: Vec<String> = known
+            .iter()
+            .map(|input| relative(&input.stream, &common))
+            .collect();
         let named: Vec<Named<'_>> = known
             .iter()
             .zip(&relative)
@@ -589,23 +593,46 @@ fn unparsed_line(line: Unparsed) -> UnparsedLine {
     }
 }
 
-/// The path of `stream` below the directory that the user gave for it.
-fn relative(stream: &str, plan: &Plan) -> String {
-    let below = |path: &PathBuf| {
-        let root = discover::shown(path);
-        let is_outside = stream.starts_with('/') || stream.starts_with("../");
-        let rest = match root.as_str() {
-            "" | "." => (!is_outside).then_some(stream)?,
-            root => {
-                let rest = stream.strip_prefix(root)?;
-                (rest.starts_with('/') || root.ends_with('/')).then_some(rest)?
-            }
-        };
-        // What stands below a file is a member of an archive.
-        (path.is_dir() || rest.starts_with('/')).then(|| rest.trim_start_matches('/').to_owned())
+/// The parts of a path as shown; an absolute one begins with `/`.
+fn parts(path: &str) -> impl Iterator<Item = &str> {
+    let root = path.starts_with('/').then_some("/");
+    let names = path.split('/').filter(|part| !part.is_empty() && *part != ".");
+    root.into_iter().chain(names)
+}
+
+/// What the paths that the user gave have in common: a path, or where several are given the way to all of them, so that
+/// `logs/edge logs/app` are two hops.
+fn common(paths: &[PathBuf]) -> Vec<String> {
+    let given = paths.iter().filter(|path| path.as_os_str() != "-");
+    let fixed = given.map(|path| {
+        let shown = discover::shown(path);
+        let fixed = parts(&shown).take_while(|part| !part.contains(['*', '?', '[', '{']));
+        fixed.map(str::to_owned).collect::<Vec<_>>()
+    });
+    let shared = |left: Vec<String>, right: Vec<String>| {
+        let both = left.into_iter().zip(right);
+        both.take_while(|(left, right)| left == right)
+            .map(|(part, _)| part)
+            .collect()
     };
-    let shortest = plan.paths.iter().filter_map(below).min_by_key(String::len);
-    shortest.unwrap_or_else(|| stream.rsplit('/').next().unwrap_or(stream).to_owned())
+    fixed.reduce(shared).unwrap_or_default()
+}
+
+/// The path of `stream` below what all paths have in common; of a single file, its name.
+fn relative(stream: &str, common: &[String]) -> String {
+    let all: Vec<&str> = parts(stream).collect();
+    let is_below = all.len() > common.len() && all.iter().zip(common).all(|(left, right)| left == right);
+    let below = match (is_below, all.last()) {
+        (true, _) => &all[common.len()..],
+        (false, Some(_)) if common.len() >= all.len() => &all[all.len() - 1..],
+        _ => &all[..],
+    };
+    let names: Vec<&str> = below
+        .iter()
+        .copied()
+        .filter(|part| !matches!(*part, "/" | ".."))
+        .collect();
+    names.join("/")
 }
 
 /// The program of a hop of which several programs' files were found: the one that serves requests.
@@ -613,5 +640,47 @@ const fn main_product(known: Product, new: Product) -> Product {
     match (known, new) {
         (Product::Unknown, new) | (Product::HttpSys | Product::Application, new) => new,
         (known, _) => known,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(paths: &[&str], stream: &str) -> String {
+        let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
+        relative(stream, &common(&paths))
+    }
+
+    #[test]
+    fn below_one_directory_its_own_name_says_nothing() {
+        assert_eq!(of(&["logs"], "logs/edge/access.log"), "edge/access.log");
+        assert_eq!(of(&["./logs/"], "logs/edge/access.log"), "edge/access.log");
+        assert_eq!(of(&["."], "edge/access.log"), "edge/access.log");
+        assert_eq!(of(&["../x"], "../x/edge/access.log"), "edge/access.log");
+        assert_eq!(of(&["x.tar"], "x.tar/edge/access.log"), "edge/access.log");
+    }
+
+    #[test]
+    fn of_several_paths_the_parts_in_which_they_differ_are_kept() {
+        let directories = ["/srv/logs/edge", "/srv/logs/app"];
+        assert_eq!(of(&directories, "/srv/logs/edge/access.log"), "edge/access.log");
+        let files = ["logs/edge/access.log", "logs/app/app.log"];
+        assert_eq!(of(&files, "logs/app/app.log"), "app/app.log");
+        let apart = ["/var/log/nginx/access.log", "app.log"];
+        assert_eq!(
+            of(&apart, "/var/log/nginx/access.log"),
+            "var/log/nginx/access.log"
+        );
+        assert_eq!(of(&["logs/edge", "-"], "-"), "-");
+    }
+
+    #[test]
+    fn a_single_file_has_only_its_name_and_a_pattern_the_way_to_its_first_sign() {
+        assert_eq!(
+            of(&["logs/edge/access.log"], "logs/edge/access.log"),
+            "access.log"
+        );
+        assert_eq!(of(&["logs/*/*.log"], "logs/edge/access.log"), "edge/access.log");
     }
 }
