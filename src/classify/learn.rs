@@ -124,6 +124,16 @@ fn sharp(x: &Exchange<'_>) -> bool {
     x.resolution_us <= 100_000
 }
 
+/// The value that people write into configuration files at which a wait of `us` ended, if it ended within a few
+/// milliseconds after one. By chance one wait in a hundred does.
+pub(crate) fn written_value(us: u64) -> Option<u64> {
+    const LATE_US: u64 = 5_000;
+    let values = HUMAN_MS.iter().map(|ms| ms * 1_000);
+    values
+        .filter(|&value| us >= value && us - value <= LATE_US)
+        .next_back()
+}
+
 fn pile_ups(all: BTreeMap<Target, Vec<u64>>) -> BTreeMap<Target, Value> {
     all.into_iter()
         .filter_map(|(target, durations)| Some((target, pile_up(durations)?)))

@@ -23,6 +23,8 @@ import verify  # noqa: E402  pylint: disable=wrong-import-position
 MISSING = 77
 # Access logs without upstream fields: shown, but nothing is required of it.
 STOCK = "stock"
+# How the names of the hops begin that clients speak to.
+OUTERMOST = ("edge", "lb")
 # What must be reached, with all hops and with one hop missing.
 CAUSE, SUBTYPE, PARTIAL, RACE = 0.97, 0.93, 0.90, 0.95
 # Offsets: how far off they may be, in ms, where so many pairs exist.
@@ -178,7 +180,9 @@ def show(results, args):
     variants_table(results)
     proven = [(one, verdict) for one in whole + partial for verdict in one.judged.verdicts
               if verdict.certainty == "proven" and not verdict.subtype_right]
-    extra = [(one, words) for one in whole + partial for words in one.judged.extra]
+    # What an inner hop answered and the missing outermost one repeated with success did fail there.
+    judged = whole + [one for one in partial if not one.variant.removed.startswith(OUTERMOST)]
+    extra = [(one, words) for one in judged for words in one.judged.extra]
     calibration(whole)
     races = race_table(whole)
     clocks = clock_table(whole + partial)

@@ -10,6 +10,7 @@ use why502_parsers::entry::{Fault, Phase};
 
 use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
 use crate::classify::case::{hits, origin};
+use crate::classify::learn::written_value;
 use crate::classify::load;
 use crate::classify::wait::{Wait, stuck_with};
 use crate::classify::words::{count, span};
@@ -501,26 +502,40 @@ impl Rule for Disguised {
         };
         let known = case.limit(LimitKind::Read).and_then(|l| l.value_us);
         let learnt = case.learnt(&case.survey.learnt.cuts).map(|v| v.us);
-        let Some(limit) = known.or(learnt).filter(|&us| us > 0 && hits(lasted, us)) else {
+        let working = matches!(case.wait(), Wait::Worked { .. } | Wait::Queued { .. });
+        let measured = known.or(learnt).filter(|&us| us > 0 && hits(lasted, us));
+        // Too few for a pile-up: an upstream that was at it until a round value had passed did not close by itself.
+        let written = || written_value(lasted).filter(|_| working);
+        let Some(limit) = measured.or_else(written) else {
             return Verdict::near(
                 2,
                 format!("{} is no value at which failures pile up", span(lasted)),
             );
         };
-        let working = matches!(case.wait(), Wait::Worked { .. } | Wait::Queued { .. });
         let mut found = Candidate::new(
             Cause::ProxyTimeout,
             Subtype::ResponseHeaderTimeout,
-            if working { 0.8 } else { 0.6 },
+            if working && measured.is_some() { 0.8 } else { 0.6 },
         )
         .with(case.says(
-            Weight::Strong,
+            if measured.is_some() {
+                Weight::Strong
+            } else {
+                Weight::Weak
+            },
             case.x.record(),
-            format!(
-                "it failed after {}, where failures pile up at {}",
-                span(lasted),
-                span(limit)
-            ),
+            match measured {
+                Some(_) => format!(
+                    "it failed after {}, where failures pile up at {}",
+                    span(lasted),
+                    span(limit)
+                ),
+                None => format!(
+                    "it failed after {}, just past {}, which is a value that people set",
+                    span(lasted),
+                    span(limit)
+                ),
+            },
         ))
         .over(
             Cause::DroppedConnection,

@@ -181,6 +181,28 @@ fn http_proxys_socket_hang_up_at_its_own_timer_is_a_timeout() {
 }
 
 #[test]
+fn a_single_hang_up_just_past_a_round_value_is_possibly_a_timeout_if_the_upstream_was_still_at_it() {
+    let after = |lasted_us: i64| {
+        let line = record(EDGE, Product::Node)
+            .status(502)
+            .ended(T0, lasted_us)
+            .says(Phase::Header, Fault::Closed);
+        let scene = Scene::of(Product::Node, Product::Node).trace(vec![
+            first(line, vec![]),
+            behind(0, served(200, T0 + 2 * S, 5 * S)),
+        ]);
+        scene.finding()
+    };
+    let finding = after(3_001 * MS);
+    assert_eq!(
+        (finding.cause, finding.certainty),
+        (ProxyTimeout, Certainty::Possible)
+    );
+    assert_ne!(after(2_700 * MS).cause, ProxyTimeout);
+    assert_ne!(after(2_999 * MS).cause, ProxyTimeout);
+}
+
+#[test]
 fn statuses_without_reasons_that_pile_up_at_a_round_time_are_a_learnt_timeout() {
     let line = |n: i64| {
         record(EDGE, Product::Unknown)
