@@ -128,10 +128,8 @@ fn sharp(x: &Exchange<'_>) -> bool {
 /// milliseconds after one. By chance one wait in a hundred does.
 pub(crate) fn written_value(us: u64) -> Option<u64> {
     const LATE_US: u64 = 5_000;
-    let values = HUMAN_MS.iter().map(|ms| ms * 1_000);
-    values
-        .filter(|&value| us >= value && us - value <= LATE_US)
-        .next_back()
+    let mut values = HUMAN_MS.iter().map(|ms| ms * 1_000);
+    values.rfind(|&value| us >= value && us - value <= LATE_US)
 }
 
 fn pile_ups(all: BTreeMap<Target, Vec<u64>>) -> BTreeMap<Target, Value> {

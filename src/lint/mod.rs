@@ -1,7 +1,7 @@
 //! Holds the timers of servers that follow each other against one another: no failure is needed, and no log.
 //!
-//! [`chain`] finds out which server sends to which; each rule looks at one such pair. A new rule is one file and one line
-//! in [`RULES`].
+//! `chain` finds out which server sends to which; each rule looks at one such pair. A new rule is one file and one line
+//! in `RULES`.
 
 mod chain;
 mod connect;

@@ -1,6 +1,6 @@
 //! Format strings in the words of the server that writes the log, compiled to templates.
 //!
-//! A new language is a file of its own and a line in [`LANGUAGES`].
+//! A new language is a file of its own and a line in `LANGUAGES`.
 
 mod any_of;
 pub mod unknown;

@@ -1,7 +1,7 @@
 //! IIS: the columns of each site's log in `applicationHost.config`, for files that lost their `#Fields:` line.
 //!
 //! Columns stand in IIS's own order, whatever the order of the flags; custom fields follow.
-//! Source: Microsoft, "Log Files for a Web Site <logFile>".
+//! Source: Microsoft, "Log Files for a Web Site `<logFile>`".
 
 use super::super::LogDeclaration;
 use super::super::xml::{self, Element};
