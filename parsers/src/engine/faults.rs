@@ -4,7 +4,7 @@
 
 use crate::bytes::memmem;
 
-use crate::engine::needles::Needles;
+use crate::engine::needles::{Gate, Needles};
 use crate::entry::{Fault, Phase, Signal};
 
 /// What an error text says.
@@ -264,11 +264,14 @@ pub fn node(code: &[u8], message: &[u8]) -> Option<Signal> {
     }
 }
 
+/// Codes of which the rest of the message tells what they mean.
+const CODES_BY_MESSAGE: [&str; 4] = ["ECONNRESET", "ETIMEDOUT", "ECONNABORTED", "EPROTO"];
+
 /// The first word of `message` that looks like an error code: `connect ECONNREFUSED 127.0.0.1:80`.
 pub fn code_in(message: &[u8]) -> &[u8] {
     let is_code = |word: &&[u8]| {
         let starts = [b"E".as_slice(), b"HPE_", b"CERT_", b"UND_ERR_"];
-        let by_message = [b"ECONNRESET".as_slice(), b"ETIMEDOUT", b"ECONNABORTED", b"EPROTO"];
+        let by_message = CODES_BY_MESSAGE.map(str::as_bytes);
         word.len() >= 5
             && starts.iter().any(|start| word.starts_with(start))
             && (by_message.contains(word) || NODE_CODES.first_in(word).is_some())
@@ -387,6 +390,22 @@ static EXCEPTIONS: Needles<Signal> = Needles::new(&[
     ("uncaught exception", signal(Phase::Process, Fault::WorkerCrashed)),
 ]);
 
+/// Messages without one of [`words`] say nothing that [`application`] knows.
+static WORDS: Gate = Gate::new(words);
+
+/// The words of which a message has one if [`application`] knows what it says.
+pub(crate) fn words() -> Vec<&'static str> {
+    let by_message = [
+        "dial ",
+        "EOF",
+        "socket hang up",
+        "before secure TLS connection was established",
+    ];
+    let codes = NODE_CODES.texts().chain(CODES_BY_MESSAGE);
+    let sentences = GO.texts().chain(EXCEPTIONS.texts());
+    sentences.chain(codes).chain(by_message).collect()
+}
+
 /// What an error says that some application logged: an error code, an exception's name, a message, in any runtime.
 pub fn application<'a>(code: &'a [u8], class: &'a [u8], message: &'a [u8]) -> Option<Found<'a>> {
     let bare = |signal| Found {
@@ -394,6 +413,10 @@ pub fn application<'a>(code: &'a [u8], class: &'a [u8], message: &'a [u8]) -> Op
         upstream: &message[..0],
         local: &message[..0],
     };
+    // Most messages say nothing of a failure, and one look tells.
+    if !code.first().is_some_and(u8::is_ascii_uppercase) && !WORDS.lets(message) {
+        return EXCEPTIONS.first_in(class).map(bare);
+    }
     node(code, message)
         .or_else(|| EXCEPTIONS.first_in(class))
         .map(bare)

@@ -43,23 +43,64 @@ impl<T: Copy> Needles<T> {
         place.map(|at| self.list[at].1).or_else(any)
     }
 
+    /// The texts, without an empty one at the end.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &'static str> + use<T> {
+        let texts = self.list.iter().map(|(needle, _)| *needle);
+        texts.take_while(|needle| !needle.is_empty())
+    }
+
     fn index(&self) -> Option<AhoCorasick> {
         // Empty ones are last, so places in the automaton are places in the list.
-        let needles = self
-            .list
-            .iter()
-            .map(|(needle, _)| needle)
-            .take_while(|needle| !needle.is_empty());
         AhoCorasick::builder()
             .kind(Some(AhoCorasickKind::DFA))
-            .build(needles)
+            .build(self.texts())
             .ok()
+    }
+}
+
+/// Whether a text has one of many words: one look that spares all tables where it has none.
+pub(crate) struct Gate {
+    words: fn() -> Vec<&'static str>,
+    /// Made when the first text is looked at; `None` inside if it could not be made.
+    index: OnceLock<Option<AhoCorasick>>,
+}
+
+impl Gate {
+    /// A gate for texts with one of `words`.
+    pub(crate) const fn new(words: fn() -> Vec<&'static str>) -> Self {
+        Self {
+            words,
+            index: OnceLock::new(),
+        }
+    }
+
+    /// Whether one of the words may stand in `text`.
+    pub(crate) fn lets(&self, text: &[u8]) -> bool {
+        let make = || {
+            AhoCorasick::builder()
+                .kind(Some(AhoCorasickKind::DFA))
+                .build((self.words)())
+                .ok()
+        };
+        self.index
+            .get_or_init(make)
+            .as_ref()
+            .is_none_or(|index| index.is_match(text))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gate_lets_texts_with_one_of_its_words() {
+        let gate = Gate::new(|| vec!["refused", "reset by peer"]);
+        assert!(gate.lets(b"connect: connection refused"));
+        assert!(gate.lets(b"read: connection reset by peer"));
+        assert!(!gate.lets(b"Failed to scan a jar"));
+        assert!(!gate.lets(b""));
+    }
 
     #[test]
     fn the_first_in_the_list_counts_wherever_it_stands() {

@@ -4,7 +4,7 @@ use crate::bytes::memmem;
 
 use crate::bytes::lines;
 use crate::engine::faults::{self, Found};
-use crate::engine::needles::Needles;
+use crate::engine::needles::{Gate, Needles};
 use crate::entry::{Fault, Level, Phase, Signal};
 
 /// Longest record that is searched for exceptions, in bytes; a trace is longer only where it repeats itself.
@@ -92,8 +92,17 @@ static NAMED: Needles<(Phase, Fault)> = Needles::new(&[
 /// What only says that TLS was spoken.
 const TLS: (&str, (Phase, Fault)) = ("SSLException", (Phase::Tls, Fault::TlsRejected));
 
+/// Texts without one of these say nothing of a failure.
+static WORDS: Gate = Gate::new(|| {
+    let others = faults::words().into_iter().chain([TLS.0]);
+    NAMED.texts().chain(others).collect()
+});
+
 /// What a line that tells of an exception says.
 pub(crate) fn message(text: &[u8]) -> Option<Found<'_>> {
+    if !WORDS.lets(text) {
+        return None;
+    }
     let found = |(phase, fault)| bare(phase, fault, text);
     let of_tls = || memmem::find(text, TLS.0.as_bytes()).map(|_| found(TLS.1));
     // That TLS was spoken says less than any other word of the message.
