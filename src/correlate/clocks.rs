@@ -28,8 +28,8 @@ pub struct Fit {
     pub coarse: bool,
     /// Whether the pairs agree with it all the time; otherwise a clock was set in between.
     pub steady: bool,
-    /// Of the requests (or kinds of request) that both logged, how many took longer in the outer log, less how many
-    /// took longer in the inner one.
+    /// Over the requests that both logged, by how many microseconds they took longer in the outer log, each a few
+    /// milliseconds at most; over kinds of requests, how many took longer there, less how many in the inner one.
     pub longer: i32,
 }
 
@@ -61,7 +61,7 @@ pub fn fit(outer: &Sketch, inner: &Sketch) -> Option<Fit> {
     let by_id = best(intervals(outer.ids(), inner.ids(), &|_, _| true), true);
     if let Some(fit) = by_id {
         return Some(Fit {
-            longer: longer(outer.ids(), inner.ids()),
+            longer: longer(outer.ids(), inner.ids(), MOST_ADDED_US),
             coarse: is_coarse(outer.ids()) || is_coarse(inner.ids()),
             ..fit
         });
@@ -71,7 +71,7 @@ pub fn fit(outer: &Sketch, inner: &Sketch) -> Option<Fit> {
     let any = || best(intervals(outer.requests(), inner.requests(), &|_, _| true), false);
     let fit = best(told_apart, false).or_else(any)?;
     Some(Fit {
-        longer: longer(outer.requests(), inner.requests()),
+        longer: longer(outer.requests(), inner.requests(), 1),
         coarse: is_coarse(outer.requests()) || is_coarse(inner.requests()),
         ..fit
     })
@@ -87,8 +87,13 @@ fn is_coarse(groups: &BTreeMap<u64, Group>) -> bool {
         > samples().count()
 }
 
-/// For how many keys the outer requests took longer on average, less those for which the inner ones did.
-fn longer(outer: &BTreeMap<u64, Group>, inner: &BTreeMap<u64, Group>) -> i32 {
+/// What one request counts at most when it is asked which hop is the outer one: a proxy adds little.
+const MOST_ADDED_US: i64 = 5_000;
+
+/// By how much the outer requests took longer than the inner ones of the same key, in microseconds over all keys. Each
+/// counts `most_us` at most. The same request by its id is compared by how much, since rounded durations are right on
+/// average; different requests of one kind only by which took longer (`most_us` is 1).
+fn longer(outer: &BTreeMap<u64, Group>, inner: &BTreeMap<u64, Group>, most_us: i64) -> i32 {
     let mean = |group: &Group| {
         let whole: Vec<i64> = group
             .samples()
@@ -101,7 +106,7 @@ fn longer(outer: &BTreeMap<u64, Group>, inner: &BTreeMap<u64, Group>) -> i32 {
     inner
         .iter()
         .filter_map(difference)
-        .map(|us| us.signum() as i32)
+        .map(|us| us.clamp(-most_us, most_us) as i32)
         .sum()
 }
 
@@ -370,5 +375,35 @@ mod tests {
         let (outer, inner) = traffic(500_000, 1);
         assert!(fit(&outer, &inner).unwrap().longer > 200);
         assert!(fit(&inner, &outer).is_none_or(|fit| fit.longer < -200));
+    }
+
+    #[test]
+    fn durations_that_are_rounded_down_now_and_then_do_not_turn_the_hops_round() {
+        let lasting = |us: i64| {
+            let sample = Sample {
+                start_us: 1_000_000_000_000,
+                end_us: 1_000_000_000_000 + us,
+                resolution_us: 1,
+                whole: true,
+                upstream: 0,
+            };
+            let mut group = Sketch::default();
+            group.offer_id(1, Some(sample), TOLD);
+            group.ids().values().next().cloned().unwrap()
+        };
+        // Two of three come out shorter by less than the third comes out longer.
+        let pairs = [(50_000, 50_400), (33_000, 33_300), (32_000, 31_000)];
+        let groups = |inner: bool| -> BTreeMap<u64, Group> {
+            let lengths = pairs
+                .iter()
+                .map(|&(outside, inside)| if inner { inside } else { outside });
+            lengths
+                .enumerate()
+                .map(|(key, us)| (key as u64, lasting(us)))
+                .collect()
+        };
+        let (outer, inner) = (groups(false), groups(true));
+        assert!(longer(&outer, &inner, MOST_ADDED_US) > 0);
+        assert!(longer(&inner, &outer, MOST_ADDED_US) < 0);
     }
 }

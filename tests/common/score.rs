@@ -67,8 +67,9 @@ impl Score {
         found.iter().map(share).sum::<f64>() / found.len() as f64
     }
 
-    /// What falls short of the requirement; empty if nothing does.
-    pub(crate) fn complaints(&self) -> Vec<String> {
+    /// What falls short of the requirement, `wanted` being the share of right causes over the faults; empty if nothing
+    /// does.
+    pub(crate) fn complaints(&self, wanted: f64) -> Vec<String> {
         let mut all: Vec<String> = self.missed.iter().map(|one| format!("missed: {one}")).collect();
         all.extend(self.extra.iter().map(|id| format!("not in the truth: {id}")));
         all.extend(
@@ -77,9 +78,9 @@ impl Score {
                 .map(|one| format!("proven but wrong: {one}")),
         );
         let right = self.macro_right_cause();
-        if right < 0.95 {
+        if right < wanted {
             all.push(format!(
-                "right cause, averaged over the faults: {right:.3}, wanted 0.95"
+                "right cause, averaged over the faults: {right:.3}, wanted {wanted}"
             ));
         }
         all
@@ -453,7 +454,7 @@ mod tests {
             "127.0.0.1",
         );
         let score = judged(&truth(504, "connect_timeout"), &report);
-        assert_eq!(score.complaints(), Vec::<String>::new());
+        assert_eq!(score.complaints(0.95), Vec::<String>::new());
         assert_eq!(score.per_fault["slow"].right_subtype, 1);
     }
 
@@ -478,7 +479,7 @@ mod tests {
             &truth(504, "connect_timeout"),
             &report("queueing_delay", "listen_backlog", at, "127.0.0.1"),
         );
-        assert_eq!(right.complaints(), Vec::<String>::new());
+        assert_eq!(right.complaints(0.95), Vec::<String>::new());
         let wrong = judged(
             &truth(504, "connect_timeout"),
             &report("proxy_timeout", "client_timeout", at, "127.0.0.1"),
