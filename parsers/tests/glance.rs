@@ -83,7 +83,7 @@ fn lines() -> Vec<Vec<u8>> {
                     let syslog = wrap::all()
                         .iter()
                         .filter(|wrapper| wrapper.name().starts_with("syslog"));
-                    let inner = syslog.copied().find_map(|wrapper| wrapper.unwrap(line));
+                    let inner = syslog.copied().find_map(|wrapper| wrapper.inside(line));
                     inner.map_or(line, |inside| inside.text).to_vec()
                 }),
         );

@@ -102,7 +102,7 @@ fn read_in_every_way(line: &[u8]) {
         }
     }
     for wrapper in wrap::all() {
-        let _ = wrapper.unwrap(line);
+        let _ = wrapper.inside(line);
         for inner in wrap::all() {
             let layers = wrap::Layers::default().with(*wrapper);
             if let Some(layers) = layers.and_then(|layers| layers.with(*inner)) {

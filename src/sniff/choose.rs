@@ -425,7 +425,7 @@ fn wrapper_of(raw: &[u8]) -> Option<&'static dyn Wrapper> {
         let (mut looked_at, mut wrapped, mut whole) = (0, 0, 0);
         for line in sample.lines().take(Head::LINES) {
             looked_at += 1;
-            if let Some(inside) = wrapper.unwrap(line) {
+            if let Some(inside) = wrapper.inside(line) {
                 wrapped += 1;
                 // Where no line ever ends, all lines are whole and the wrapper is another one.
                 whole += u32::from(!inside.goes_on);

@@ -16,7 +16,7 @@ impl Wrapper for Cri {
         "kubernetes cri"
     }
 
-    fn unwrap<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
+    fn inside<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
         let (stamp, used) = time::iso_prefix(line, &mut DayCache::default())?;
         let rest = line[used..].strip_prefix(b" std")?;
         let (stream, rest) = match rest {

@@ -17,7 +17,7 @@ impl Wrapper for JsonFile {
         "docker json-file"
     }
 
-    fn unwrap<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
+    fn inside<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
         let (mut log, mut stamp, mut stream) = (None, None, None);
         let mut members = Members::of(line)?;
         for (key, raw) in &mut members {

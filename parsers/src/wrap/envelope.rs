@@ -44,7 +44,7 @@ impl Wrapper for Envelope {
         "json envelope"
     }
 
-    fn unwrap<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
+    fn inside<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
         let mut found = Found::default();
         found.object(line.strip_prefix(b"[").unwrap_or(line), true)?;
         let (_, raw) = found.line?;

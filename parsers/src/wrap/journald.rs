@@ -25,7 +25,7 @@ impl Wrapper for Json {
         "journald json"
     }
 
-    fn unwrap<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
+    fn inside<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
         let mut inside = Inside::default();
         let (mut message, mut written, mut source, mut comm) = (None, None, None, None);
         let mut members = Members::of(line)?;
@@ -63,7 +63,7 @@ impl Wrapper for Short {
         "journald text"
     }
 
-    fn unwrap<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
+    fn inside<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
         let (stamp, rest) = unix_stamp(line).or_else(|| full_stamp(line))?;
         let (mut outer, text) = host_and_tag(rest, true)?;
         outer.time = Some(stamp.marking(Marks::Event));

@@ -95,7 +95,7 @@ pub trait Wrapper: Send + Sync {
     fn name(&self) -> &'static str;
 
     /// The line inside, with what was said around it; `None` if this line is not wrapped so.
-    fn unwrap<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>>;
+    fn inside<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>>;
 
     /// Whether it cuts long lines into several, see [`Inside::goes_on`].
     fn cuts(&self) -> bool {

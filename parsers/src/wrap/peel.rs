@@ -179,7 +179,7 @@ fn descend<'s, P: Copy>(
     let Some(((Some(layer), layers), (level, levels))) = next else {
         return whole.into_peeled();
     };
-    let Some(inside) = layer.unwrap(whole.inner) else {
+    let Some(inside) = layer.inside(whole.inner) else {
         return match is_outermost {
             true => Peeled::Bare,
             false => whole.into_peeled(),

@@ -26,7 +26,7 @@ impl Wrapper for Compose {
         "docker compose"
     }
 
-    fn unwrap<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
+    fn inside<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
         let start = without_colours(line);
         let name_len = start
             .iter()
@@ -59,7 +59,7 @@ impl Wrapper for Kubectl {
         "kubectl prefix"
     }
 
-    fn unwrap<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
+    fn inside<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
         let rest = line.strip_prefix(b"[pod/")?;
         let end = memchr::memchr(b']', rest)?;
         let slash = memchr::memchr(b'/', &rest[..end])?;
@@ -79,7 +79,7 @@ impl Wrapper for Stamped {
         "docker time stamps"
     }
 
-    fn unwrap<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
+    fn inside<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
         let (time, text) = nano_stamp(line)?;
         Some(inside(Some(time), b"", text))
     }
@@ -95,7 +95,7 @@ impl Wrapper for BeforeJson {
         "stamp before json"
     }
 
-    fn unwrap<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
+    fn inside<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
         let (stamp, used) = time::iso_prefix(line, &mut DayCache::default())?;
         if stamp.zone != Zone::Known || line.get(used) != Some(&b' ') || line.last() != Some(&b'}') {
             return None;

@@ -26,7 +26,7 @@ impl Wrapper for Rfc5424 {
         "syslog (rfc 5424)"
     }
 
-    fn unwrap<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
+    fn inside<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
         let rest = without_pri(line)?.strip_prefix(b"1 ")?;
         let mut words = rest.splitn(6, |b| *b == b' ');
         let (stamp, host, program) = (words.next()?, words.next()?, words.next()?);
@@ -62,7 +62,7 @@ impl Wrapper for Rfc3164 {
         true
     }
 
-    fn unwrap<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
+    fn inside<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
         let rest = without_pri(line).unwrap_or(line);
         let (stamp, used) = time::rfc3164_prefix(rest, time::ASSUMED_YEAR)?;
         let rest = rest[used..].strip_prefix(b" ")?;
@@ -85,7 +85,7 @@ impl Wrapper for Iso {
         true
     }
 
-    fn unwrap<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
+    fn inside<'a>(&self, line: &'a [u8]) -> Option<Inside<'a>> {
         let pri = without_pri(line);
         let rest = pri.unwrap_or(line);
         let (stamp, used) = time::iso_prefix(rest, &mut DayCache::default())?;
@@ -210,7 +210,7 @@ mod tests {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let inside = crate::wrap::all()
             .iter()
-            .find_map(|wrapper| wrapper.unwrap(line.as_bytes()))
+            .find_map(|wrapper| wrapper.inside(line.as_bytes()))
             .unwrap_or_else(|| panic!("{line} was not unwrapped"));
         let outer = inside.outer;
         (
@@ -253,7 +253,7 @@ mod tests {
         ] {
             let wrappers: [&dyn Wrapper; 3] = [&Rfc5424, &Rfc3164, &Iso];
             assert!(
-                wrappers.iter().all(|w| w.unwrap(line.as_bytes()).is_none()),
+                wrappers.iter().all(|w| w.inside(line.as_bytes()).is_none()),
                 "{line}"
             );
         }
