@@ -149,6 +149,14 @@ fn implied_status(link: &Link) -> Option<u16> {
             (_, true) => 504,
             _ => 502,
         }),
+        // Fault codes ServiceUnavailable, SslHandshakeFailed, GatewayTimeout, BadGateway and UnexpectedEOFAtTarget.
+        Product::ApigeeMp => Some(match (phase, timed_out) {
+            (Phase::Connect | Phase::Queue, _) | (Phase::Tls, false) => 503,
+            (Phase::Tls, true) => 502,
+            (_, true) => 504,
+            _ => 502,
+        }),
+        Product::OpenIg => Some(502),
         _ => None,
     }
 }
@@ -201,7 +209,7 @@ fn assemble(case: &Case<'_, '_>, mut winner: Candidate, outer: usize, status: u1
     let (fix, knob) = fix::propose(case, winner.label).map_or((None, None), |p| (Some(p.fix), p.knob));
     let finding = Finding {
         id: String::new(),
-        time: Micros(time.unwrap_or_default()),
+        time: time.map(Micros),
         status,
         issuer: issuer_of(case),
         cause: winner.label.cause,
@@ -389,7 +397,7 @@ fn identity(finding: &Finding, record: Option<&Record>) -> u64 {
     for id in record.into_iter().flat_map(|r| &r.ids) {
         hash.text(id);
     }
-    hash.number(record.map_or(finding.time.0, |r| r.raw_us) as u64);
+    hash.number(record.map(|r| r.raw_us).or(finding.time.map(|t| t.0)).unwrap_or_default() as u64);
     hash.number(u64::from(finding.status));
     hash.0
 }
@@ -402,7 +410,7 @@ pub(super) fn identify(mut found: Vec<Found>, in_window: &dyn Fn(i64) -> bool) -
     let mut knobs: Vec<(&mut Finding, Option<Knob>)> = found
         .iter_mut()
         .map(|f| {
-            let knob = f.knob.filter(|_| in_window(f.finding.time.0));
+            let knob = f.knob.filter(|_| f.finding.time.is_none_or(|time| in_window(time.0)));
             (&mut f.finding, knob)
         })
         .collect();

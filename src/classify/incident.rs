@@ -63,23 +63,23 @@ const fn is_down(subtype: Subtype) -> bool {
     )
 }
 
-/// The incidents of `findings` (by time), by onset. `events` are the servers' own, by time.
+/// The incidents of `findings` (by time), by onset; what has no time belongs to none. `events` are the servers' own, by time.
 pub fn incidents(findings: &[Finding], hops: &[Hop], events: &[Record], stats: &Stats) -> Vec<Incident> {
-    let mut groups: Vec<(Trouble, Vec<&Finding>)> = Vec::new();
+    let mut groups: Vec<(Trouble, Vec<(Micros, &Finding)>)> = Vec::new();
     let mut open: BTreeMap<(Trouble, &str, &str), usize> = BTreeMap::new();
-    for finding in findings {
+    for (time, finding) in findings.iter().filter_map(|f| Some((f.time?, f))) {
         let trouble = Trouble::of(finding);
         let key = (trouble, &*finding.issuer.hop, upstream(finding));
         let latest = open.get(&key).copied().filter(|&at| {
-            let last = groups[at].1.last().map_or(finding.time, |f| f.time);
-            finding.time.0 - last.0 <= trouble.pause_us()
+            let last = groups[at].1.last().map_or(time, |&(last, _)| last);
+            time.0 - last.0 <= trouble.pause_us()
         });
         let at = latest.unwrap_or_else(|| {
             groups.push((trouble, Vec::new()));
             groups.len() - 1
         });
         open.insert(key, at);
-        groups[at].1.push(finding);
+        groups[at].1.push((time, finding));
     }
     let around = Around { hops, events, stats };
     let mut all: Vec<Incident> = groups
@@ -103,8 +103,10 @@ struct Around<'a> {
     stats: &'a Stats,
 }
 
-fn incident(trouble: Trouble, group: &[&Finding], around: &Around<'_>) -> Option<Incident> {
-    let (first, last) = (group.first()?, group.last()?);
+fn incident(trouble: Trouble, group: &[(Micros, &Finding)], around: &Around<'_>) -> Option<Incident> {
+    let (&(onset, first), &(end, _)) = (group.first()?, group.last()?);
+    let group: Vec<&Finding> = group.iter().map(|&(_, finding)| finding).collect();
+    let group = group.as_slice();
     let labels = labels(group);
     let lead = lead(trouble, &labels)?;
     Some(Incident {
@@ -113,15 +115,15 @@ fn incident(trouble: Trouble, group: &[&Finding], around: &Around<'_>) -> Option
         subtype: lead.subtype,
         issuer: first.issuer.hop.clone(),
         upstream: upstream(first).to_owned(),
-        onset: first.time,
-        end: last.time,
+        onset,
+        end,
         count: group.len() as u64,
         certainty: group
             .iter()
             .map(|f| f.certainty)
             .min()
             .unwrap_or(Certainty::Unknown),
-        coincided: around.coincided(trouble, group, (first.time.0, last.time.0)),
+        coincided: around.coincided(trouble, group, (onset.0, end.0)),
         fix: fix(group, lead),
         findings: group.iter().map(|f| f.id.clone()).collect(),
         labels,

@@ -193,9 +193,9 @@ pub struct CauseCount {
     /// And its upstream: a hop's name, else an address; empty if unknown.
     pub upstream: String,
     /// First of them.
-    pub first: Micros,
+    pub first: Option<Micros>,
     /// Last of them.
-    pub last: Micros,
+    pub last: Option<Micros>,
     /// The least certain of them.
     pub certainty: Certainty,
     /// What to change, from the most certain of them.
@@ -216,8 +216,8 @@ pub struct StatusCount {
 pub struct Finding {
     /// Stable id: the same for the same logs, whatever the thread count or file order.
     pub id: String,
-    /// When the client was answered, corrected clock.
-    pub time: Micros,
+    /// When the client was answered, corrected clock; none if no line of it carries a time.
+    pub time: Option<Micros>,
     /// The request.
     pub request: RequestInfo,
     /// What the outermost hop with a record answered. Zero if it closed without an answer.

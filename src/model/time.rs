@@ -24,6 +24,14 @@ impl Micros {
     }
 }
 
+/// `time` in RFC 3339, or that nothing tells it.
+pub fn told(time: Option<Micros>) -> String {
+    time.map_or_else(|| NO_TIME.to_owned(), Micros::rfc3339)
+}
+
+/// Stands for an instant that no line tells.
+pub const NO_TIME: &str = "an unknown time";
+
 impl std::fmt::Display for Micros {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.rfc3339())

@@ -88,7 +88,7 @@ fn row(finding: &Finding, incident: &str) -> [String; HEADS.len()] {
         .collect();
     [
         finding.id.clone(),
-        finding.time.to_string(),
+        finding.time.map_or_else(String::new, |time| time.to_string()),
         finding.status.to_string(),
         finding.cause.name().to_owned(),
         finding.subtype.name().to_owned(),

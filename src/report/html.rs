@@ -7,6 +7,7 @@ use super::groups::{self, Group};
 use super::{Renderer, Style, escape};
 use crate::model::Report;
 use crate::model::finding::{Finding, Weight};
+use crate::model::time::told;
 
 /// The whole report as one page.
 pub struct Html;
@@ -61,8 +62,8 @@ fn head(page: &mut String, report: &Report, groups: &[Group<'_>]) {
             count.cause.name(),
             text(&group.what()),
             text(&group.hops()),
-            text(&count.first.to_string()),
-            text(&count.last.to_string()),
+            text(&told(count.first)),
+            text(&told(count.last)),
             count.certainty.name()
         );
     }
@@ -111,7 +112,7 @@ fn one(page: &mut String, finding: &Finding) {
     let _ = writeln!(
         page,
         "<details>\n<summary>{} {} {}{} answered {}, <span class=\"sure\">{}</span> ({:.2}), {}</summary>\n<ul>",
-        text(&finding.time.to_string()),
+        text(&told(finding.time)),
         text(&request.method),
         text(&request.host),
         text(&request.path),

@@ -11,6 +11,7 @@ use super::groups::{self, Group};
 use super::{Renderer, Style, escape};
 use crate::model::Report;
 use crate::model::finding::{Change, Finding, Weight};
+use crate::model::time::told;
 
 /// The whole report as Markdown.
 pub struct Markdown;
@@ -62,8 +63,8 @@ fn answer(text: &mut String, report: &Report, groups: &[Group<'_>]) {
             plain(count.cause.name()),
             plain(&group.what()),
             plain(&group.hops()),
-            plain(&count.first.to_string()),
-            plain(&count.last.to_string()),
+            plain(&told(count.first)),
+            plain(&told(count.last)),
             count.certainty.name()
         );
     }
@@ -117,7 +118,7 @@ fn example(text: &mut String, finding: &Finding) {
         plain(&request.method),
         plain(&request.host),
         plain(&request.path),
-        plain(&finding.time.to_string()),
+        plain(&told(finding.time)),
         finding.status,
         finding.certainty.name(),
         finding.score,

@@ -154,7 +154,7 @@ pub(super) fn hostile() -> Report {
 fn finding(id: String, seconds: f64, cause: Cause, subtype: Subtype, score: f64) -> Finding {
     Finding {
         id,
-        time: at(seconds),
+        time: Some(at(seconds)),
         request: RequestInfo::default(),
         status: 502,
         issuer: Issuer {

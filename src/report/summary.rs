@@ -68,8 +68,8 @@ fn count((cause, subtype, issuer, upstream): Key<'_>, group: &[&Finding]) -> Opt
         count: group.len() as u64,
         issuer: issuer.to_owned(),
         upstream: upstream.to_owned(),
-        first: group.iter().map(|f| f.time).min()?,
-        last: group.iter().map(|f| f.time).max()?,
+        first: group.iter().filter_map(|f| f.time).min(),
+        last: group.iter().filter_map(|f| f.time).max(),
         certainty: group
             .iter()
             .map(|f| f.certainty)

@@ -19,7 +19,7 @@ pub(super) struct Named<'a> {
 const GENERIC: [&str; 6] = ["logs", "log", "var", "LogFiles", "inetpub", "."];
 
 /// Words of a file name that say what is in it, not who wrote it.
-const CONTENT_WORDS: [&str; 21] = [
+const CONTENT_WORDS: [&str; 23] = [
     "access",
     "error",
     "errors",
@@ -41,6 +41,8 @@ const CONTENT_WORDS: [&str; 21] = [
     "err",
     "out",
     "console",
+    "system",
+    "catalina",
 ];
 
 /// A name per input, in the order given; inputs with the same name are of the same hop.

@@ -186,7 +186,7 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
         ..
     } = joint;
     let mut findings = outcome.findings;
-    findings.retain(|finding| window.contains(finding.time.0));
+    findings.retain(|finding| finding.time.is_none_or(|time| window.contains(time.0)));
     let in_window = findings.len();
     findings.retain(|finding| is_shown(plan, finding));
     let filtered = (in_window - findings.len()) as u64;

@@ -16,7 +16,8 @@ const COINCIDED: usize = 3;
 pub(super) fn write(page: &mut Page<'_>, view: &View<'_>) -> io::Result<()> {
     match view.span {
         Some(span) => failed(page, view, &view.clock.span(span))?,
-        None => nothing(page, view)?,
+        None if view.report.findings.is_empty() => nothing(page, view)?,
+        None => failed(page, view, "at a time that no line tells")?,
     }
     for entry in view.groups() {
         page.blank()?;

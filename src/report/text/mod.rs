@@ -59,7 +59,7 @@ struct View<'a> {
 
 impl<'a> View<'a> {
     fn new(report: &'a Report, style: &Style) -> Self {
-        let times = || report.findings.iter().map(|f| f.time);
+        let times = || report.findings.iter().filter_map(|f| f.time);
         let span = times().min().zip(times().max());
         Self {
             report,

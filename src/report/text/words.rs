@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 
 use crate::model::Micros;
+use crate::model::time::NO_TIME;
 use crate::plan::Zone;
 
 /// `1234567` as `1,234,567`.
@@ -67,14 +68,14 @@ impl Clock {
         Self { zone, day }
     }
 
-    /// To the second.
-    pub(super) fn second(&self, time: Micros) -> String {
-        self.written(time, "%T")
+    /// To the second; says so if the time is not known.
+    pub(super) fn second(&self, time: impl Into<Option<Micros>>) -> String {
+        self.written(time.into(), "%T")
     }
 
     /// To the millisecond.
-    pub(super) fn milli(&self, time: Micros) -> String {
-        self.written(time, "%T%.3f")
+    pub(super) fn milli(&self, time: impl Into<Option<Micros>>) -> String {
+        self.written(time.into(), "%T%.3f")
     }
 
     /// `between 10:00:05 and 10:14:31 UTC on 2026-11-20`, or `at …` if both ends are one.
@@ -89,7 +90,10 @@ impl Clock {
         }
     }
 
-    fn written(&self, time: Micros, format: &str) -> String {
+    fn written(&self, time: Option<Micros>, format: &str) -> String {
+        let Some(time) = time else {
+            return NO_TIME.to_owned();
+        };
         let Some(civil) = self.zone.civil(time.0) else {
             return time.to_string();
         };
