@@ -397,7 +397,12 @@ fn identity(finding: &Finding, record: Option<&Record>) -> u64 {
     for id in record.into_iter().flat_map(|r| &r.ids) {
         hash.text(id);
     }
-    hash.number(record.map(|r| r.raw_us).or(finding.time.map(|t| t.0)).unwrap_or_default() as u64);
+    hash.number(
+        record
+            .map(|r| r.raw_us)
+            .or(finding.time.map(|t| t.0))
+            .unwrap_or_default() as u64,
+    );
     hash.number(u64::from(finding.status));
     hash.0
 }
@@ -410,7 +415,9 @@ pub(super) fn identify(mut found: Vec<Found>, in_window: &dyn Fn(i64) -> bool) -
     let mut knobs: Vec<(&mut Finding, Option<Knob>)> = found
         .iter_mut()
         .map(|f| {
-            let knob = f.knob.filter(|_| f.finding.time.is_none_or(|time| in_window(time.0)));
+            let knob = f
+                .knob
+                .filter(|_| f.finding.time.is_none_or(|time| in_window(time.0)));
             (&mut f.finding, knob)
         })
         .collect();
