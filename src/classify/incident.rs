@@ -260,7 +260,7 @@ impl Around<'_> {
         let hop = self.hops.iter().position(|hop| hop.name == *issuer)?;
         let load = self.stats.load.get(&HopId(hop as u16))?;
         let second = onset.div_euclid(1_000_000);
-        let first = *load.keys().next()?;
+        let first = load.first()?;
         // A shorter past says nothing about what was usual.
         if second - first < 10 {
             return None;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::case::Case;
 use super::words::count;
-use crate::model::{HopId, Stats};
+use crate::model::{HopId, Seconds, Stats};
 
 /// Rates below this say nothing about capacity.
 const LEAST_PEAK: u32 = 4;
@@ -25,8 +25,8 @@ pub(crate) struct Peak {
 
 /// The peaks of every hop.
 pub(crate) fn peaks(stats: &Stats) -> BTreeMap<HopId, Peak> {
-    let peak = |load: &BTreeMap<i64, crate::model::stats::Second>| {
-        load.values().fold(Peak::default(), |peak, second| Peak {
+    let peak = |load: &Seconds| {
+        load.iter().fold(Peak::default(), |peak, (_, second)| Peak {
             served: peak
                 .served
                 .max(if second.failed == 0 { second.requests } else { 0 }),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use why502_parsers::LineError;
 use why502_parsers::unread::{self, Around, Why};
 
-use super::{HopId, SourceId};
+use super::{HopId, Seconds, SourceId};
 
 /// Counts per input and per hop.
 #[derive(Debug, Clone, Default)]
@@ -14,7 +14,7 @@ pub struct Stats {
     /// Coverage of each input.
     pub inputs: BTreeMap<SourceId, Coverage>,
     /// Load of each hop, second by second (corrected clock, request ends).
-    pub load: BTreeMap<HopId, BTreeMap<i64, Second>>,
+    pub load: BTreeMap<HopId, Seconds>,
     /// Requests answered with 499 or more, per hop, by status and second of their end.
     pub failures: BTreeMap<HopId, BTreeMap<(u16, i64), u64>>,
     /// When each process of a hop served requests, where its logs say which one did (corrected clock, request ends).
@@ -203,7 +203,7 @@ impl Stats {
         let second = at_us.div_euclid(1_000_000);
         self.load
             .get(&hop)
-            .and_then(|load| load.get(&second))
+            .and_then(|load| load.get(second))
             .map_or(0, |s| s.requests)
     }
 }
@@ -265,10 +265,14 @@ mod tests {
     fn only_a_whole_second_with_answers_lies_between() {
         let hop = HopId(1);
         let mut stats = Stats::default();
-        let load = stats.load.entry(hop).or_default();
-        load.entry(3).or_default().requests = 2;
-        load.entry(5).or_default().requests = 1;
-        load.entry(5).or_default().failed = 1;
+        let second = |requests, failed| Second {
+            requests,
+            failed,
+            ..Second::default()
+        };
+        stats
+            .load
+            .insert(hop, Seconds::from_iter([(3, second(2, 0)), (5, second(1, 1))]));
         assert!(stats.served_between(hop, 2 * S, 4 * S));
         assert!(!stats.served_between(hop, 3 * S + 1, 4 * S));
         assert!(

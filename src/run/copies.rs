@@ -123,12 +123,12 @@ impl Log<'_> {
 
 fn counts_agree(all: &[&InputSurvey], again: &[&InputSurvey]) -> bool {
     let at = |inputs: &[&InputSurvey], second: i64| -> u32 {
-        let counts = inputs.iter().filter_map(|input| input.seconds.get(&second));
+        let counts = inputs.iter().filter_map(|input| input.seconds.get(second));
         counts.map(|count| count.requests).sum()
     };
     let seconds: BTreeSet<i64> = again
         .iter()
-        .flat_map(|input| input.seconds.keys().copied())
+        .flat_map(|input| input.seconds.iter().map(|(second, _)| second))
         .collect();
     let fewer = seconds
         .iter()

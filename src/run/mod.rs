@@ -36,7 +36,7 @@ use crate::error::Error;
 use crate::limits::{Limits, Scope};
 use crate::model::finding::{HopInfo, Inference, Problem, Report};
 use crate::model::stats::Stats;
-use crate::model::{Hop, HopId, Link, Micros, Place, Record, Shift, SourceId, Trace, finding};
+use crate::model::{Hop, HopId, Link, Micros, Place, Record, Seconds, Shift, SourceId, Trace, finding};
 use crate::plan::{Plan, Window};
 use crate::report::progress::Progress;
 use crate::report::summary;
@@ -183,8 +183,10 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
         focuses,
         window,
         events,
-        ..
+        joined,
     } = joint;
+    // What was joined is told by the findings now.
+    drop(joined);
     let mut findings = outcome.findings;
     findings.retain(|finding| finding.time.is_none_or(|time| window.contains(time.0)));
     let in_window = findings.len();
@@ -631,8 +633,8 @@ impl Map {
             let corrected =
                 |second: i64| second + (shift.without_fold(second * 1_000_000) as f64 / 1e6).round() as i64;
             let load = stats.load.entry(hop).or_default();
-            for (&second, count) in &input.seconds {
-                load.entry(corrected(second)).or_default().add(*count);
+            for (second, count) in input.seconds.iter() {
+                load.add(corrected(second), count);
             }
             let failures = stats.failures.entry(hop).or_default();
             for (&(status, second), &count) in &input.failures {
@@ -646,6 +648,7 @@ impl Map {
                 );
             }
         }
+        stats.load.values_mut().for_each(Seconds::settle);
         stats
     }
 
@@ -665,7 +668,7 @@ impl Map {
         for (hop, load) in stats.load.iter().filter(|(hop, _)| !inner.contains(hop)) {
             requests += load
                 .iter()
-                .filter(|(second, _)| within(**second))
+                .filter(|(second, _)| within(*second))
                 .map(|(_, s)| u64::from(s.requests))
                 .sum::<u64>();
             for (&(status, second), &count) in stats.failures.get(hop).into_iter().flatten() {

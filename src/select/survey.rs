@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use rustc_hash::FxHashMap;
 use why502_parsers::Glance;
 use why502_parsers::entry::{Entry, Fault, Kind, Phase, Stamp, Zone};
 use why502_parsers::unread::Around;
@@ -15,7 +14,7 @@ use super::scan::{LineRef, Scanned, Scanner, Taker, interval, sides};
 use super::sketch::{Sample, Sketch, Told};
 use crate::model::record::{Record, SourceId};
 use crate::model::stats::{Coverage, Lives, Second};
-use crate::model::{Shift, ids};
+use crate::model::{Seconds, Shift, ids};
 
 /// What the first pass learnt, input by input.
 #[derive(Debug, Default)]
@@ -32,7 +31,7 @@ pub struct InputSurvey {
     /// What was read, and how well.
     pub coverage: Coverage,
     /// Requests and their outcome, second by second of their end.
-    pub seconds: FxHashMap<i64, Second>,
+    pub seconds: Seconds,
     /// Requests answered with a gateway error or worse (499 and above), per status and second of their end.
     pub failures: BTreeMap<(u16, i64), u64>,
     /// Failures, hidden failures and events.
@@ -102,9 +101,7 @@ impl InputSurvey {
         a.first_us = earliest(a.first_us, b.first_us);
         a.last_us = a.last_us.max(b.last_us);
         a.merge_unread(b);
-        for (second, count) in other.seconds {
-            self.seconds.entry(second).or_default().add(count);
-        }
+        self.seconds.merge(other.seconds);
         for (key, count) in other.failures {
             *self.failures.entry(key).or_default() += count;
         }
@@ -157,6 +154,7 @@ impl InputSurvey {
             line.line += lines_before(line.offset);
         }
         self.kept.sort_unstable_by_key(|record| record.place);
+        self.seconds.settle();
         self.complete_prior();
     }
 
@@ -419,7 +417,7 @@ impl Taken<'_> {
     fn end_second(&mut self) {
         let (at, count) = std::mem::take(&mut self.second);
         if count.requests > 0 {
-            self.result.seconds.entry(at).or_default().add(count);
+            self.result.seconds.add(at, count);
         }
     }
 

@@ -121,7 +121,7 @@ fn a_load_that_rose_coincided_with_a_queue() {
     scene = scene.trace(vec![first(line, vec![])]);
     let load = scene.stats.load.entry(HopId(EDGE)).or_default();
     for second in -60..4 {
-        load.entry(T0 / S + second).or_default().requests = if second < -2 { 4 } else { 40 };
+        load.add(T0 / S + second, requests(if second < -2 { 4 } else { 40 }));
     }
     let all = of(&scene);
     assert!(
@@ -130,8 +130,7 @@ fn a_load_that_rose_coincided_with_a_queue() {
             .contains("rose to 40 requests a second, from 4.0"),
         "{all:#?}"
     );
-    for second in scene.stats.load.values_mut().flat_map(|load| load.values_mut()) {
-        second.requests = 40;
-    }
+    let even = (-60..4).map(|second| (T0 / S + second, requests(40))).collect();
+    scene.stats.load.insert(HopId(EDGE), even);
     assert!(of(&scene)[0].coincided.is_empty());
 }

@@ -5,6 +5,7 @@ use why502_parsers::entry::{Fault, Phase};
 
 use super::testing::*;
 use crate::model::Cause::{DroppedConnection, InvalidResponse, KeepAliveRace, ProxyTimeout, QueueingDelay};
+use crate::model::stats::Second;
 use crate::model::{Certainty, HopId, LimitKind, Link, Record, Subtype};
 
 fn closed_line(at: i64) -> Record {
@@ -214,10 +215,8 @@ fn a_connection_that_had_carried_the_most_requests_of_all_was_closed_for_that() 
 fn loaded(scene: Scene, rate: u32) -> Scene {
     let mut scene = scene;
     let load = scene.stats.load.entry(HopId(APP)).or_default();
-    for second in -10..10 {
-        load.entry(T0 / S + second).or_default().requests = rate;
-    }
-    load.entry(T0 / S - 60).or_default().requests = 80;
+    load.add(T0 / S - 60, requests(80));
+    (-10..10).for_each(|second| load.add(T0 / S + second, requests(rate)));
     scene
 }
 
@@ -254,9 +253,11 @@ fn a_timer_that_ran_out_on_a_quiet_upstream_was_no_queue_and_on_a_full_one_perha
             .tried(ADDR, 504, Some(0), None, 3_001_000);
         let error = error_line(EDGE, Phase::Header, Fault::TimedOut);
         let mut scene = loaded(Scene::new().trace(vec![first(line, vec![error])]), rate);
-        for second in scene.stats.load.get_mut(&HopId(APP)).unwrap().values_mut() {
-            second.busy_us = busy_us;
-        }
+        let load = scene.stats.load.get_mut(&HopId(APP)).unwrap();
+        *load = load
+            .iter()
+            .map(|(at, second)| (at, Second { busy_us, ..second }))
+            .collect();
         scene.finding()
     };
     let quiet = stuck(10, 200_000);

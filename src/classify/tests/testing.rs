@@ -9,6 +9,7 @@ use why502_parsers::entry::{Fault, Kind, Level, Marks, Phase, Signal};
 use crate::classify::{Outcome, Timers, World, classify};
 use crate::limits::Scope;
 use crate::model::finding::Finding;
+use crate::model::stats::Second;
 use crate::model::{
     Attempt, Cause, Certainty, Hop, HopId, JoinedBy, Limit, LimitKind, Link, Origin, Place, Record, SourceId,
     Stats, Subtype, Trace,
@@ -283,9 +284,7 @@ impl Scene {
     /// The application logged other requests around `T0`.
     pub(crate) fn covered(mut self) -> Self {
         let load = self.stats.load.entry(HopId(APP)).or_default();
-        for second in -10..10 {
-            load.entry(T0 / S + second).or_default().requests = 5;
-        }
+        (-10..10).for_each(|second| load.add(T0 / S + second, requests(5)));
         self
     }
 
@@ -356,4 +355,12 @@ pub(crate) fn rivals(finding: &Finding, subtype: Subtype) -> bool {
 /// Whether something with `text` in it is named as missing.
 pub(crate) fn misses(finding: &Finding, text: &str) -> bool {
     finding.missing.iter().any(|m| m.contains(text))
+}
+
+/// A second in which so many requests ended.
+pub(crate) fn requests(requests: u32) -> Second {
+    Second {
+        requests,
+        ..Second::default()
+    }
 }
