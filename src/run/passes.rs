@@ -16,7 +16,7 @@ use super::packed::{self, Room};
 use super::pieces;
 use crate::error::Error;
 use crate::model::finding::Problem;
-use crate::model::{Input, Record, SourceId, ids};
+use crate::model::{HopId, Input, Record, SourceId, ids};
 use crate::plan::Zone;
 use crate::read::{self, Begins, Chunk, Span};
 use crate::report::progress::Progress;
@@ -326,6 +326,7 @@ pub(super) fn gather(
     progress: &Progress,
 ) -> Result<Gathered, Error> {
     let known = |task: &Task<'_, '_>| survey.inputs.get(&task.reading.input.id);
+    let served = served(readings, survey, wanted);
     let run = |buffer: &mut Vec<u8>, task: &Task<'_, '_>| {
         let reading = task.reading;
         let lines_before = known(task).map_or(0, |input| input.lines_before(task.span.offset));
@@ -333,8 +334,10 @@ pub(super) fn gather(
             lines_before,
             ..reading.whence
         };
+        let span = known(task).map(|input| input.span_of(task.span.offset, whence.shift));
+        let reads_all = |span| wanted.reads_all_of(whence.hop, span, served.contains_key(&whence.source));
         let probe = known(task)
-            .filter(|input| !wanted.reads_all_of(whence.hop, input.span_of(task.span.offset, whence.shift)))
+            .filter(|_| !span.is_some_and(reads_all))
             .and_then(|input| input.loci.places());
         let directive = reading
             .detected
@@ -368,7 +371,27 @@ pub(super) fn gather(
             _ => part.lines > 0, // Lines without times can still carry an id.
         })
     };
-    Ok(each(readings, &holds, &run, Gathered::merge)?.0)
+    let mut gathered = each(readings, &holds, &run, Gathered::merge)?.0;
+    for (hop, ends) in served.values() {
+        gathered.add_served(wanted, *hop, ends);
+    }
+    Ok(gathered)
+}
+
+/// When hops that are asked for it served requests, by the input that says it, where the first pass knows it already.
+fn served(
+    readings: &[Reading<'_>],
+    survey: &Survey,
+    wanted: &Wanted,
+) -> BTreeMap<SourceId, (HopId, Vec<i64>)> {
+    let asked = readings
+        .iter()
+        .filter(|reading| wanted.asks_when_served(reading.whence.hop));
+    let known = asked.filter_map(|reading| {
+        let ends = survey.inputs.get(&reading.input.id)?.served(reading.whence.shift)?;
+        Some((reading.input.id, (reading.whence.hop, ends)))
+    });
+    known.collect()
 }
 
 /// A record that is looked for.

@@ -142,9 +142,11 @@ impl Wanted {
     }
 
     /// Whether every line that `hop` wrote within `span` must be read, not only those with an id that is wanted.
-    pub fn reads_all_of(&self, hop: HopId, span: (i64, i64)) -> bool {
+    /// `is_served_known` says that when it served requests is known otherwise.
+    pub fn reads_all_of(&self, hop: HopId, span: (i64, i64), is_served_known: bool) -> bool {
         let meets = |from: i64, to: i64| from <= span.1 && to >= span.0;
-        let is_served = self.unsure.get(&hop).is_some_and(|starts| {
+        let unsure = self.unsure.get(&hop).filter(|_| !is_served_known);
+        let is_served = unsure.is_some_and(|starts| {
             let after = starts.partition_point(|&start| start < span.0);
             starts
                 .get(after)
@@ -156,6 +158,11 @@ impl Wanted {
                 let concerns = if seed.everywhere { !by_id } else { seed.hop == hop };
                 concerns && meets(seed.start_us, seed.end_us)
             })
+    }
+
+    /// Whether it is asked when `hop` had served requests.
+    pub fn asks_when_served(&self, hop: HopId) -> bool {
+        self.served.contains_key(&hop)
     }
 
     /// Whether an id (as it stands in a line) is wanted.
@@ -253,6 +260,21 @@ impl Gathered {
             let all = self.served.entry(key).or_default();
             all.extend(ends);
             latest(all);
+        }
+    }
+
+    /// Takes in that `hop` served requests that ended at `ends`, ascending, without counts of their connections.
+    pub fn add_served(&mut self, wanted: &Wanted, hop: HopId, ends: &[i64]) {
+        let mut from = 0;
+        for &start in wanted.served.get(&hop).into_iter().flatten() {
+            let to = ends.partition_point(|&end| end <= start);
+            let last = &ends[from.max(to.saturating_sub(ENDS))..to];
+            if !last.is_empty() {
+                let all = self.served.entry((hop, start)).or_default();
+                all.extend(last.iter().map(|&end| (end, 0)));
+                latest(all);
+            }
+            from = to;
         }
     }
 
@@ -528,5 +550,27 @@ fn note_served(found: &mut Gathered, wanted: &Wanted, (end, carried): (i64, u32)
     if ends.len() < ENDS || ends.last().is_some_and(|&(last, _)| end >= last) {
         ends.push((end, carried));
         latest(ends);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_known_beforehand_are_filed_as_those_read_line_by_line() {
+        let hop = HopId(1);
+        let wanted = Wanted {
+            served: FxHashMap::from_iter([(hop, vec![5, 30, 31, 70])]),
+            ..Wanted::default()
+        };
+        let ends: Vec<i64> = (0..90).filter(|end| end % 3 != 1).collect();
+        let (mut read, mut known) = (Gathered::default(), Gathered::default());
+        for &end in ends.iter().rev().chain(&ends) {
+            note_served(&mut read, &wanted, (end, 0), hop);
+        }
+        known.add_served(&wanted, hop, &ends);
+        assert_eq!(known.served, read.served);
+        assert_eq!(known.take_served().before(hop, 69), Some((69, 0)));
     }
 }

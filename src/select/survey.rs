@@ -55,6 +55,9 @@ pub struct InputSurvey {
     pub zone_unknown: bool,
     /// Requests among the entries.
     pub requests: u64,
+    /// Some request did not end just when its stamp of whole seconds says, was not answered, or counts the requests of
+    /// its connection: then `seconds` do not say all about when requests were served.
+    ends_are_finer: bool,
 }
 
 /// One part (span) of an input.
@@ -114,6 +117,7 @@ impl InputSurvey {
         self.names_upstreams |= other.names_upstreams;
         self.zone_unknown |= other.zone_unknown;
         self.requests += other.requests;
+        self.ends_are_finer |= other.ends_are_finer;
         self.lives.merge(other.lives);
         self.most_carried = most(self.most_carried, other.most_carried);
     }
@@ -125,6 +129,18 @@ impl InputSurvey {
             (Some(first), Some(last)) => shift.span(first, last),
             _ => (i64::MIN, i64::MAX),
         }
+    }
+
+    /// When requests were served, ascending, on the clock corrected by `shift`; `None` if only the lines themselves tell
+    /// that to the last digit.
+    pub fn served(&self, shift: Shift) -> Option<Vec<i64>> {
+        if self.ends_are_finer || shift.fold.is_some() {
+            return None;
+        }
+        let seconds = self.seconds.iter().map(|(second, _)| second * 1_000_000);
+        let mut ends: Vec<i64> = seconds.map(|us| us + shift.without_fold(us)).collect();
+        ends.sort_unstable();
+        Some(ends)
     }
 
     /// Lines of the input before the part that starts at `offset`.
@@ -295,12 +311,7 @@ impl Taker for Taken<'_> {
         self.result.coverage.entries += 1;
         let (start, end) = sides(stamp, glance.duration_us);
         let span = self.span(start, end, stamp);
-        self.request(
-            glance,
-            span,
-            start.is_some() && end.is_some(),
-            stamp.resolution_us,
-        );
+        self.request(glance, span, start.is_some() && end.is_some(), stamp);
         if let Some(end) = end {
             self.follow(glance, end, true);
         }
@@ -349,12 +360,7 @@ impl Taken<'_> {
         if let Some((start, end, stamp)) = times {
             let span = self.span(start, end, stamp);
             if entry.kind == Kind::Request {
-                self.request(
-                    &glance,
-                    span,
-                    start.is_some() && end.is_some(),
-                    stamp.resolution_us,
-                );
+                self.request(&glance, span, start.is_some() && end.is_some(), stamp);
             } else if glance.names_upstream {
                 // A step of a request may name the upstream that its outcome does not.
                 sketch(&mut self.result.sketch, &glance, None);
@@ -384,7 +390,7 @@ impl Taken<'_> {
 
     /// Counts a request, and samples it.
     #[inline]
-    fn request(&mut self, glance: &Glance<'_>, (first, last): (i64, i64), whole: bool, resolution_us: u32) {
+    fn request(&mut self, glance: &Glance<'_>, (first, last): (i64, i64), whole: bool, stamp: Stamp) {
         let at = last.div_euclid(1_000_000);
         if at != self.second.0 {
             self.end_second();
@@ -395,7 +401,10 @@ impl Taken<'_> {
         second.busy_us += glance.duration_us.unwrap_or(0);
         let result = &mut self.result;
         result.requests += 1;
-        result.most_carried = most(result.most_carried, (glance.connection_requests.unwrap_or(0), 1));
+        let carried = glance.connection_requests.unwrap_or(0);
+        result.most_carried = most(result.most_carried, (carried, 1));
+        let is_whole_second = last == stamp.us && last == at * 1_000_000 && carried == 0;
+        result.ends_are_finer |= !is_whole_second || glance.status.is_none();
         if let Some(pid) = glance.pid {
             result.lives.note(pid, last);
         }
@@ -406,7 +415,7 @@ impl Taken<'_> {
         let sample = Sample {
             start_us: first,
             end_us: last,
-            resolution_us,
+            resolution_us: stamp.resolution_us,
             whole,
             upstream: 0,
         };

@@ -2,13 +2,13 @@
 
 use std::io::{self, BufRead, Read};
 
-use flate2::Crc;
+use crc32fast::Hasher;
 use flate2::bufread::DeflateDecoder;
 
 /// The decompressed member. Its last bytes are followed by an error if it is not what was packed.
 pub(super) struct Checked<R> {
     inner: DeflateDecoder<R>,
-    sum: Crc,
+    sum: Hasher,
     read: u64,
     wanted: (u32, u64),
 }
@@ -18,7 +18,7 @@ impl<R: BufRead> Checked<R> {
     pub(super) fn new(compressed: R, crc: u32, len: u64) -> Self {
         Self {
             inner: DeflateDecoder::new(compressed),
-            sum: Crc::new(),
+            sum: Hasher::new(),
             read: 0,
             wanted: (crc, len),
         }
@@ -30,7 +30,7 @@ impl<R: BufRead> Read for Checked<R> {
         let read = self.inner.read(buffer)?;
         self.sum.update(&buffer[..read]);
         self.read += read as u64;
-        if read == 0 && !buffer.is_empty() && (self.sum.sum(), self.read) != self.wanted {
+        if read == 0 && !buffer.is_empty() && (self.sum.clone().finalize(), self.read) != self.wanted {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "its checksum is not the one in the archive",

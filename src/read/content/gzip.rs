@@ -1,17 +1,21 @@
 //! gzip of one or several members, as `gzip`, `logrotate` and concatenation leave it.
 //!
 //! Large pieces are decompressed at once: with each piece the decoder copies its window, so small ones cost a fifth more.
+//! The checksum is summed by the processor's own instructions where it has them, at a tenth of what tables cost.
 //! What was decompressed before damage is given before the error.
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
-use flate2::{Crc, Decompress, FlushDecompress, Status};
+use crc32fast::Hasher;
+use flate2::{Decompress, FlushDecompress, Status};
 
 /// The decompressed content of all members, one after the other.
 pub(super) struct Members<R> {
     below: R,
     inflate: Decompress,
-    sum: Crc,
+    sum: Hasher,
+    /// Bytes of the member so far, modulo 2^32.
+    made: u32,
     state: State,
 }
 
@@ -38,7 +42,8 @@ impl<R: BufRead> Members<R> {
         Self {
             below: compressed,
             inflate: Decompress::new(false),
-            sum: Crc::new(),
+            sum: Hasher::new(),
+            made: 0,
             state: State::Header,
         }
     }
@@ -68,6 +73,7 @@ impl<R: BufRead> Members<R> {
             break;
         }
         self.sum.update(&buffer[..made]);
+        self.made = self.made.wrapping_add(made as u32);
         Ok(made)
     }
 
@@ -95,6 +101,7 @@ impl<R: BufRead> Members<R> {
         }
         self.inflate.reset(false);
         self.sum.reset();
+        self.made = 0;
         Ok(State::Body)
     }
 
@@ -102,8 +109,8 @@ impl<R: BufRead> Members<R> {
         let mut trailer = [0; 8];
         self.below.read_exact(&mut trailer)?;
         let [a, b, c, d, length @ ..] = trailer;
-        let is_right = u32::from_le_bytes([a, b, c, d]) == self.sum.sum()
-            && u32::from_le_bytes(length) == self.sum.amount();
+        let is_right = u32::from_le_bytes([a, b, c, d]) == self.sum.clone().finalize()
+            && u32::from_le_bytes(length) == self.made;
         Ok(if is_right {
             State::Between
         } else {
