@@ -388,7 +388,10 @@ fn served(
         .iter()
         .filter(|reading| wanted.asks_when_served(reading.whence.hop));
     let known = asked.filter_map(|reading| {
-        let ends = survey.inputs.get(&reading.input.id)?.served(reading.whence.shift)?;
+        let ends = survey
+            .inputs
+            .get(&reading.input.id)?
+            .served(reading.whence.shift)?;
         Some((reading.input.id, (reading.whence.hop, ends)))
     });
     known.collect()
