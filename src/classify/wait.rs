@@ -105,6 +105,17 @@ pub(crate) fn wait<'a>(case: &Case<'_, 'a>) -> Wait<'a> {
     }
 }
 
+/// How long the upstream was still at it when the exchange of `case` had ended, where both records tell: then it was
+/// not the upstream that ended it. `None` if it was not, or not by more than the stamps can tell.
+pub(crate) fn outlived_us(case: &Case<'_, '_>) -> Option<u64> {
+    const SURE_US: i64 = 1_000_000;
+    let record = case.beyond?.outcome.as_ref()?;
+    let slack = case.x.resolution_us.max(i64::from(record.resolution_us)) + SURE_US;
+    let more = record.end_us? - case.x.end_us?;
+    let is_longer = record.duration_us? > case.x.lasted_us?;
+    (is_longer && more > slack).then(|| more.unsigned_abs())
+}
+
 fn without_record<'a>(case: &Case<'_, 'a>, lasted: u64) -> Wait<'a> {
     let slack = i64::try_from(lasted).unwrap_or(0) + 5_000_000;
     if case.upstream_hop.is_none() || !case.upstream_covered(slack) {

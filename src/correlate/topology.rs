@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use why502_parsers::Product;
+
 use super::clocks::{self, Fit};
 use crate::model::{HopId, Shift, ids};
 use crate::select::sketch::{Group, Sample, Sketch};
@@ -17,8 +19,8 @@ pub struct Node<'a> {
     pub sketch: Option<&'a Sketch>,
     /// Whether the stamps in that sample carry no zone.
     pub zone_unknown: bool,
-    /// Whether it usually sends requests on.
-    pub is_proxy: bool,
+    /// Where its kind of program stands.
+    pub place: Place,
     /// Upstream addresses in its configuration.
     pub routes_to: Vec<String>,
     /// Addresses it listens on.
@@ -27,6 +29,53 @@ pub struct Node<'a> {
     pub given_rank: Option<usize>,
     /// Clock correction given by the user.
     pub given_us: Option<i64>,
+}
+
+/// Where a kind of program usually stands on a request's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// It sends requests on.
+    Outer,
+    /// Its log does not say which program it is.
+    Unknown,
+    /// It answers requests itself.
+    Inner,
+}
+
+impl Place {
+    /// The place of `product`; of an unknown one by the words of the hop's name.
+    pub fn of(product: Product, name: &str) -> Self {
+        const OUTER: [&str; 10] = [
+            "proxy",
+            "edge",
+            "lb",
+            "loadbalancer",
+            "balancer",
+            "gateway",
+            "gw",
+            "ingress",
+            "front",
+            "frontend",
+        ];
+        const INNER: [&str; 6] = ["app", "application", "backend", "upstream", "origin", "worker"];
+        if product != Product::Unknown {
+            return if product.is_proxy() {
+                Self::Outer
+            } else {
+                Self::Inner
+            };
+        }
+        let name = name.to_ascii_lowercase();
+        let has = |words: &[&str]| {
+            name.split(|c: char| !c.is_ascii_alphabetic())
+                .any(|word| words.contains(&word))
+        };
+        match (has(&OUTER), has(&INNER)) {
+            (true, false) => Self::Outer,
+            (false, true) => Self::Inner,
+            _ => Self::Unknown,
+        }
+    }
 }
 
 /// How the hops hang together.
@@ -130,8 +179,8 @@ fn direction(a: &Node<'_>, b: &Node<'_>, fits: &BTreeMap<(HopId, HopId), Fit>) -
         return None;
     }
     // A program that only serves is the inner one, whatever the stamps seem to say.
-    if a.is_proxy != b.is_proxy {
-        return Some(a.is_proxy);
+    if a.place != b.place {
+        return Some(a.place < b.place);
     }
     let longer = there.map_or(0, |fit| fit.longer) - back.map_or(0, |fit| fit.longer);
     let pairs = |fit: Option<&Fit>| fit.map_or(0, |fit| fit.pairs);
@@ -180,10 +229,10 @@ pub fn same_address(route: &str, address: &str) -> bool {
     port == listen_port && matches!(host, "" | "*" | "0.0.0.0" | "[::]" | "::")
 }
 
-/// Hops with everything that sends to them first; ties by the given order, then proxies, then the order of the list.
+/// Hops with everything that sends to them first; ties by the given order, then their places, then the order of the list.
 fn order(nodes: &[Node<'_>], edges: &BTreeMap<HopId, BTreeSet<HopId>>) -> Vec<HopId> {
     let mut left: Vec<&Node<'_>> = nodes.iter().collect();
-    left.sort_by_key(|node| (node.given_rank.unwrap_or(usize::MAX), !node.is_proxy, node.hop));
+    left.sort_by_key(|node| (node.given_rank.unwrap_or(usize::MAX), node.place, node.hop));
     let mut order = Vec::with_capacity(nodes.len());
     while !left.is_empty() {
         let is_free = |node: &&Node<'_>| {
@@ -441,7 +490,7 @@ mod tests {
             name: "",
             sketch: Some(sketch),
             zone_unknown: false,
-            is_proxy: hop != 2,
+            place: if hop == 2 { Place::Inner } else { Place::Outer },
             routes_to: Vec::new(),
             addresses: Vec::new(),
             given_rank: None,
@@ -485,7 +534,7 @@ mod tests {
         }
         let [edge, one, other] = hops;
         let mut one = node(1, &one);
-        one.is_proxy = false;
+        one.place = Place::Inner;
         let topology = work_out(&[node(0, &edge), one, node(2, &other)], &|_, _| None);
         assert_eq!(topology.edges[&HopId(0)], BTreeSet::from([HopId(1), HopId(2)]));
         assert_eq!(topology.addresses, BTreeMap::new());

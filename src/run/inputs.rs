@@ -12,7 +12,7 @@ use super::focus::{Extent, Focuses};
 use super::hops::{self, Named};
 use super::lines_before::LinesBefore;
 use super::passes::{Directives, Reading};
-use crate::correlate::topology::{Node, Topology};
+use crate::correlate::topology::{Node, Place, Topology};
 use crate::discover;
 use crate::error::Error;
 use crate::limits::{self, Limits, ServerConfig};
@@ -429,7 +429,7 @@ impl Sources {
                 name: &self.names[hop.0 as usize].0,
                 sketch: sketches.get(&hop),
                 zone_unknown: zone_unknown(hop),
-                is_proxy: self.names[hop.0 as usize].1.is_proxy(),
+                place: Place::of(self.names[hop.0 as usize].1, &self.names[hop.0 as usize].0),
                 routes_to: self.routes_to(limits, hop),
                 addresses: self.addresses(limits, hop),
                 given_rank: self.ranks.get(&hop).copied(),

@@ -14,7 +14,7 @@ use crate::engine::template::end_of;
 use crate::entry::{Entry, Escape, Marks};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
-use crate::products::clf_tail::{ingress, pairs};
+use crate::products::clf_tail::{finer_time, ingress, pairs};
 use crate::time::{self, DayCache};
 
 /// The common log format, whoever wrote it.
@@ -294,7 +294,12 @@ impl ClfParser {
         if let Some(tail) = ingress(rest, entry) {
             return tail;
         }
-        let first = &rest[..memchr::memchr(b' ', rest).unwrap_or(rest.len())];
+        let (mut first, further) = word(rest);
+        if is_millis(first) {
+            finer_time(first, entry);
+            rest = further;
+            first = word(rest).0;
+        }
         if memchr::memchr(b'=', first).is_some() || first.ends_with(b":") {
             return pairs(rest, entry);
         }
@@ -463,6 +468,11 @@ fn unquoted(text: &[u8]) -> &[u8] {
         [b'"', inner @ .., b'"'] => inner,
         _ => text,
     }
+}
+
+/// Whether `word` looks like nginx's `$msec`: ten digits, a point, three digits.
+fn is_millis(word: &[u8]) -> bool {
+    word.len() == 14 && word[10] == b'.' && number(&word[..10]).is_some() && number(&word[11..]).is_some()
 }
 
 /// Words between a leading time and the request line: host, client, duration, by their shape.

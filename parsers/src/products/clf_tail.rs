@@ -102,7 +102,7 @@ fn connection<'a>(value: &'a [u8], entry: &mut Entry<'a>) {
 }
 
 /// nginx's `$msec`: the same instant as the time in brackets, to the millisecond.
-fn finer_time(value: &[u8], entry: &mut Entry<'_>) {
+pub(super) fn finer_time(value: &[u8], entry: &mut Entry<'_>) {
     if let (Some(coarse), Some(fine)) = (entry.time, time::epoch_seconds(value)) {
         entry.time = Some(fine.marking(coarse.marks));
     }

@@ -10,9 +10,11 @@ use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Phase};
 
 use super::keep_alive_race::PROBABLE;
+use super::proxy_timeout::unnamed_timer;
 use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
 use crate::classify::burst::{self, Upset};
 use crate::classify::case::hits;
+use crate::classify::wait::outlived_us;
 use crate::classify::weigh::Balance;
 use crate::classify::words::span;
 use crate::model::Weight;
@@ -443,8 +445,40 @@ impl Rule for Closed {
 fn not_cut(case: &Case<'_, '_>) -> Verdict {
     match case.x.signal() {
         Some(_) => Verdict::near(1, "the connection did not end without a byte of an answer"),
-        None => case.unnamed(1),
+        None => taken_along(case).map_or_else(|| case.unnamed(1), Candidate::fires),
     }
+}
+
+/// Nothing names the fault, but the server says that the process went just then, and has no record of the request.
+fn taken_along(case: &Case<'_, '_>) -> Option<Candidate> {
+    const GRAVE: [Upset; 3] = [Upset::Crash, Upset::Recycle, Upset::Restart];
+    let nothing_known = case.x.fact.is_none() && !case.upstream_saw_it() && !unnamed_timer(case);
+    let end = case.x.end_us.filter(|_| nothing_known)?;
+    let (upset, event) = burst::upset(case.survey, &case.event_hops(), end)?;
+    let at = event.end_us.or(event.start_us)?;
+    let is_near = (at - end).abs() <= 5_000_000 && GRAVE.contains(&upset);
+    if !is_near || burst::is_of_another(case.survey, case.x, at) {
+        return None;
+    }
+    let subtype = died_of(Some(upset));
+    let fact = format!(
+        "{} of the failure: {}",
+        span((at - end).unsigned_abs()),
+        subtype.plain()
+    );
+    let covered = case.upstream_covered(60_000_000);
+    let mut found = Candidate::new(CAUSE, subtype, if covered { 0.78 } else { 0.65 })
+        .with(case.says(Weight::Strong, Some(event), format!("within {fact}")))
+        .lacking(format!("the error log of {}", case.name()));
+    if covered {
+        let fact = format!(
+            "{} has no record of it, though it logged others",
+            case.upstream_name()
+        );
+        found = found.with(case.notes(Weight::Strong, fact));
+    }
+    found.joined = true;
+    Some(found)
 }
 
 /// The process died: by what it left behind.
@@ -494,6 +528,21 @@ fn cut(case: &Case<'_, '_>, sum: &Balance) -> Candidate {
                 subtype,
                 "a process that fails by itself does not keep to a round time",
             );
+    }
+    if let Some(more) = outlived_us(case) {
+        let upstream = case.upstream_name();
+        let fact = format!("{upstream} was still at it for another {}", span(more));
+        let beyond = case.beyond.and_then(|link| link.outcome.as_ref());
+        let mut found = Candidate::new(CAUSE, Subtype::IdleCutInFlight, 0.7)
+            .with(case.says(Weight::Strong, beyond, fact))
+            .lacking("the idle limits of whatever stands between the two")
+            .over(
+                CAUSE,
+                subtype,
+                format!("{upstream} did not end it: it was still at work"),
+            );
+        found.joined = true;
+        return found;
     }
     let score = if sum.excluded.is_some() {
         0.85

@@ -12,7 +12,7 @@ use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
 use crate::classify::case::{hits, origin};
 use crate::classify::learn::written_value;
 use crate::classify::load;
-use crate::classify::wait::{Wait, stuck_with};
+use crate::classify::wait::{Wait, outlived_us, stuck_with};
 use crate::classify::words::{count, span};
 use crate::model::finding::Label;
 use crate::model::{Limit, LimitKind, Weight};
@@ -251,6 +251,22 @@ pub(crate) fn header_timer(case: &Case<'_, '_>) -> bool {
         &[Phase::Header, Phase::Unknown, Phase::Send, Phase::Process],
         &[Fault::TimedOut],
     )
+}
+
+/// Whether nothing names the fault, but it took as long as a timer of this hop that is known, or that its failures share.
+pub(crate) fn unnamed_timer(case: &Case<'_, '_>) -> bool {
+    let Some(lasted) = case.x.lasted_us.filter(|_| case.x.fact.is_none()) else {
+        return false;
+    };
+    let is_known = |kind| {
+        let value = case.limit(kind).and_then(|limit| limit.value_us);
+        value.is_some_and(|us| us > 0 && hits(lasted, us))
+    };
+    is_known(LimitKind::Read)
+        || is_known(LimitKind::Total)
+        || case
+            .learnt(&case.survey.learnt.timeouts)
+            .is_some_and(|value| hits(lasted, value.us))
 }
 
 /// Step 8: no answer in time.
@@ -553,6 +569,44 @@ impl Rule for Disguised {
     }
 }
 
+/// One failure that nothing names and that no other is like: only the upstream's own record can tell.
+fn alone(case: &Case<'_, '_>, lasted: u64) -> Verdict {
+    let why = format!(
+        "{} is neither a known timer nor a value that failures share",
+        span(lasted)
+    );
+    let Some(more) = outlived_us(case) else {
+        return Verdict::near(3, why);
+    };
+    let (upstream, name) = (case.upstream_name(), case.name());
+    let fact = format!("{upstream} was still at it for another {}", span(more));
+    let beyond = case.beyond.and_then(|link| link.outcome.as_ref());
+    let score = if written_value(lasted).is_some() {
+        0.85
+    } else {
+        0.7
+    };
+    let mut found = Candidate::new(Cause::ProxyTimeout, Subtype::ResponseHeaderTimeout, score)
+        .with(case.says(Weight::Strong, beyond, fact))
+        .over(
+            Cause::DroppedConnection,
+            Subtype::PrematureClose,
+            format!("{upstream} did not end it: it was still at work"),
+        )
+        .lacking(format!("the timeout that {name} is configured with"))
+        .lacking(format!("the error log of {name}"));
+    if let Some(value) = written_value(lasted) {
+        let fact = format!(
+            "{name} waited for {}, just past {}, which is a value that people set",
+            span(lasted),
+            span(value)
+        );
+        found = found.with(case.says(Weight::Strong, case.x.outcome, fact));
+    }
+    found.joined = true;
+    found.fires()
+}
+
 /// Step 12: nothing names the fault, but failures pile up at this duration.
 pub(crate) struct Learnt;
 
@@ -603,13 +657,7 @@ impl Rule for Learnt {
                 let fact = format!("{} failures pile up at {}", v.support, span(v.us));
                 (0.72, fact)
             }
-            (None, None) => {
-                let why = format!(
-                    "{} is neither a known timer nor a value that failures share",
-                    span(lasted)
-                );
-                return Verdict::near(3, why);
-            }
+            (None, None) => return alone(case, lasted),
         };
         Candidate::new(Cause::ProxyTimeout, subtype, score)
             .with(case.says(Weight::Strong, case.x.outcome, fact))

@@ -93,12 +93,14 @@ impl Rule for AppQueue {
     }
 
     fn check(&self, case: &Case<'_, '_>) -> Verdict {
-        if !super::proxy_timeout::header_timer(case) {
+        let unnamed = super::proxy_timeout::unnamed_timer(case);
+        if !unnamed && !super::proxy_timeout::header_timer(case) {
             return Verdict::near(u8::from(case.x.is_cut()), "no timer of the proxy's ran out");
         }
         let (waited, worked, sure) = match case.wait() {
             Wait::Queued { waited, worked, sure } => (waited, worked, sure),
             Wait::Held { at, queued } => return held(case, at, queued),
+            Wait::Piled { .. } if unnamed => return Verdict::lacks(3, "what ran out: nothing names it"),
             Wait::Piled { stuck, busy } => return piled(case, stuck, busy),
             Wait::Worked { worked, .. } => {
                 let why = format!("{} worked on it for {}", case.beyond_name(), span(worked));
@@ -143,8 +145,12 @@ impl Rule for AppQueue {
             found.score = 0.65;
             found = found.lacking("HTTPERR Timer_AppPool lines: IIS counts the pool's queue as its own time");
         }
+        if unnamed {
+            found.score = found.score.min(0.8);
+            found = found.lacking(format!("the error log of {}", case.name()));
+        }
         found.joined = true;
-        found.proof = sure;
+        found.proof = sure && !unnamed;
         found.fires()
     }
 }
