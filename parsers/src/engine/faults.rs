@@ -4,7 +4,7 @@
 
 use crate::bytes::memmem;
 
-use crate::engine::needles::{Gate, Needles};
+use crate::engine::needles::{Hits, Lists, Needles};
 use crate::entry::{Fault, Phase, Signal};
 
 /// What an error text says.
@@ -129,18 +129,25 @@ static GO: Needles<Signal> = Needles::new(&[
 
 /// What an error text of a Go program says: `dial tcp 10.0.0.1:80: connect: connection refused`, `EOF`.
 pub fn go(text: &[u8]) -> Option<Found<'_>> {
-    let dial = memmem::find(text, b"dial ").map(|at| &text[at + 5..]);
-    let signal = match dial {
-        Some(rest) => GO_DIAL.first_in(rest),
-        None => GO.first_in(text).or_else(|| {
-            let ended = text == b"EOF" || text.ends_with(b": EOF");
-            ended.then_some(signal(Phase::Header, Fault::Closed))
-        }),
-    }?;
-    let (upstream, local) = match dial {
-        Some(rest) => (go_dialled(rest), &text[..0]),
-        None => go_peers(text),
+    go_where(text, || GO.first_in(text))
+}
+
+/// As [`go`]; `sentence` is what the first text of the table that stands in `text` means.
+fn go_where(text: &[u8], sentence: impl FnOnce() -> Option<Signal>) -> Option<Found<'_>> {
+    if let Some(at) = memmem::find(text, b"dial ") {
+        let rest = &text[at + 5..];
+        return Some(Found {
+            signal: GO_DIAL.first_in(rest)?,
+            upstream: go_dialled(rest),
+            local: &text[..0],
+        });
+    }
+    let ended = || {
+        let ended = text == b"EOF" || text.ends_with(b": EOF");
+        ended.then_some(signal(Phase::Header, Fault::Closed))
     };
+    let signal = sentence().or_else(ended)?;
+    let (upstream, local) = go_peers(text);
     Some(Found {
         signal,
         upstream,
@@ -236,7 +243,7 @@ pub fn node(code: &[u8], message: &[u8]) -> Option<Signal> {
     // Some applications have codes of their own (`"code":502`); the message then tells more.
     let is_node = code.first().is_some_and(u8::is_ascii_uppercase);
     let code = if is_node { code } else { code_in(message) };
-    if has("before secure TLS connection was established") {
+    if has(BEFORE_TLS) {
         return Some(signal(Phase::Tls, Fault::TlsRejected));
     }
     match code {
@@ -263,6 +270,9 @@ pub fn node(code: &[u8], message: &[u8]) -> Option<Signal> {
         code => NODE_CODES.first_in(code),
     }
 }
+
+/// What Node says when the connection ends during the handshake.
+const BEFORE_TLS: &str = "before secure TLS connection was established";
 
 /// Codes of which the rest of the message tells what they mean.
 const CODES_BY_MESSAGE: [&str; 4] = ["ECONNRESET", "ETIMEDOUT", "ECONNABORTED", "EPROTO"];
@@ -390,38 +400,58 @@ static EXCEPTIONS: Needles<Signal> = Needles::new(&[
     ("uncaught exception", signal(Phase::Process, Fault::WorkerCrashed)),
 ]);
 
-/// Messages without one of [`words`] say nothing that [`application`] knows.
-static WORDS: Gate = Gate::new(words);
+/// The tables of which a message has a text if [`application`] knows what it says, in one pass.
+static LISTS: Lists<4> = Lists::new(lists);
 
-/// The words of which a message has one if [`application`] knows what it says.
-pub(crate) fn words() -> Vec<&'static str> {
-    let by_message = [
-        "dial ",
-        "EOF",
-        "socket hang up",
-        "before secure TLS connection was established",
-    ];
-    let codes = NODE_CODES.texts().chain(CODES_BY_MESSAGE);
-    let sentences = GO.texts().chain(EXCEPTIONS.texts());
-    sentences.chain(codes).chain(by_message).collect()
+/// Places in [`lists`].
+const CODES: usize = 0;
+const SENTENCES: usize = 1;
+const NAMES: usize = 2;
+const BY_MESSAGE: usize = 3;
+
+/// Error codes, Go's sentences, exceptions, and texts that are looked at more closely.
+pub(crate) fn lists() -> [Vec<&'static str>; 4] {
+    let by_message = ["dial ", "EOF", "socket hang up", BEFORE_TLS];
+    [
+        NODE_CODES.texts().chain(CODES_BY_MESSAGE).collect(),
+        GO.texts().collect(),
+        EXCEPTIONS.texts().collect(),
+        by_message.to_vec(),
+    ]
 }
 
 /// What an error says that some application logged: an error code, an exception's name, a message, in any runtime.
 pub fn application<'a>(code: &'a [u8], class: &'a [u8], message: &'a [u8]) -> Option<Found<'a>> {
+    told(code, class, message, &LISTS.hits(message))
+}
+
+/// As [`application`]; `hits` are what of [`lists`] stands in `message`.
+pub(crate) fn told<'a, const N: usize>(
+    code: &'a [u8],
+    class: &'a [u8],
+    message: &'a [u8],
+    hits: &Hits<N>,
+) -> Option<Found<'a>> {
     let bare = |signal| Found {
         signal,
         upstream: &message[..0],
         local: &message[..0],
     };
-    // Most messages say nothing of a failure, and one look tells.
-    if !code.first().is_some_and(u8::is_ascii_uppercase) && !WORDS.lets(message) {
-        return EXCEPTIONS.first_in(class).map(bare);
-    }
-    node(code, message)
-        .or_else(|| EXCEPTIONS.first_in(class))
-        .map(bare)
-        .or_else(|| go(message))
-        .or_else(|| EXCEPTIONS.first_in(message).map(bare))
+    let by_class = || EXCEPTIONS.first_in(class).map(bare);
+    let is_node = hits.of(CODES).or(hits.of(BY_MESSAGE)).is_some();
+    let by_code = if is_node || code.first().is_some_and(u8::is_ascii_uppercase) {
+        node(code, message).map(bare)
+    } else {
+        None
+    };
+    let by_sentence = || {
+        hits.of(SENTENCES).or(hits.of(BY_MESSAGE))?;
+        go_where(message, || GO.at(hits.of(SENTENCES)))
+    };
+    by_code
+        .or_else(by_class)
+        .or_else(by_sentence)
+        .or_else(|| EXCEPTIONS.at(hits.of(NAMES)).map(bare))
 }
 
 #[cfg(test)]

@@ -2,13 +2,15 @@
 
 use std::sync::OnceLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::automaton::Automaton;
+use aho_corasick::dfa::DFA;
+use aho_corasick::{Anchored, StartKind};
 
 /// Texts and what they mean. Of several that a line has, the first in the list counts.
 pub(crate) struct Needles<T: 'static> {
     list: &'static [(&'static str, T)],
     /// All of them in one automaton, made when the first line is looked at; `None` inside if it could not be made.
-    index: OnceLock<Option<AhoCorasick>>,
+    index: OnceLock<Option<DFA>>,
 }
 
 impl<T: Copy> Needles<T> {
@@ -25,22 +27,29 @@ impl<T: Copy> Needles<T> {
         if text.is_empty() {
             return None;
         }
-        let place = match self.index.get_or_init(|| self.index()) {
-            Some(index) => index
-                .find_overlapping_iter(text)
-                .map(|found| found.pattern().as_usize())
-                .min(),
-            None => self.list.iter().position(|(needle, _)| {
-                !needle.is_empty() && crate::bytes::find(text, needle.as_bytes()).is_some()
+        let mut place = None;
+        match self.index.get_or_init(|| automaton(self.texts())) {
+            Some(index) => each_match(index, text, |found| {
+                place = Some(place.map_or(found, |first: usize| first.min(found)));
             }),
-        };
+            None => {
+                place = self.list.iter().position(|(needle, _)| {
+                    !needle.is_empty() && crate::bytes::find(text, needle.as_bytes()).is_some()
+                });
+            }
+        }
         let any = || {
             self.list
                 .iter()
                 .find(|(needle, _)| needle.is_empty())
                 .map(|(_, meaning)| *meaning)
         };
-        place.map(|at| self.list[at].1).or_else(any)
+        self.at(place).or_else(any)
+    }
+
+    /// What the text at `place` of the list means.
+    pub(crate) fn at(&self, place: Option<usize>) -> Option<T> {
+        self.list.get(place?).map(|(_, meaning)| *meaning)
     }
 
     /// The texts, without an empty one at the end.
@@ -48,44 +57,101 @@ impl<T: Copy> Needles<T> {
         let texts = self.list.iter().map(|(needle, _)| *needle);
         texts.take_while(|needle| !needle.is_empty())
     }
-
-    fn index(&self) -> Option<AhoCorasick> {
-        // Empty ones are last, so places in the automaton are places in the list.
-        AhoCorasick::builder()
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(self.texts())
-            .ok()
-    }
 }
 
-/// Whether a text has one of many words: one look that spares all tables where it has none.
-pub(crate) struct Gate {
-    words: fn() -> Vec<&'static str>,
+/// Several lists of texts looked for in one pass, which most messages leave without a hit.
+pub(crate) struct Lists<const N: usize> {
+    texts: fn() -> [Vec<&'static str>; N],
     /// Made when the first text is looked at; `None` inside if it could not be made.
-    index: OnceLock<Option<AhoCorasick>>,
+    index: OnceLock<Option<Index>>,
 }
 
-impl Gate {
-    /// A gate for texts with one of `words`.
-    pub(crate) const fn new(words: fn() -> Vec<&'static str>) -> Self {
+struct Index {
+    automaton: DFA,
+    /// For each text of all lists, the list and its place there.
+    places: Vec<(usize, usize)>,
+}
+
+/// Of each list, the place of the first of its texts that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hits<const N: usize>([Option<usize>; N]);
+
+impl<const N: usize> Lists<N> {
+    /// The lists that `texts` gives.
+    pub(crate) const fn new(texts: fn() -> [Vec<&'static str>; N]) -> Self {
         Self {
-            words,
+            texts,
             index: OnceLock::new(),
         }
     }
 
-    /// Whether one of the words may stand in `text`.
-    pub(crate) fn lets(&self, text: &[u8]) -> bool {
-        let make = || {
-            AhoCorasick::builder()
-                .kind(Some(AhoCorasickKind::DFA))
-                .build((self.words)())
-                .ok()
+    /// What of the lists stands in `text`.
+    pub(crate) fn hits(&self, text: &[u8]) -> Hits<N> {
+        let mut hits = Hits([None; N]);
+        let Some(index) = self.index.get_or_init(|| Index::new((self.texts)())) else {
+            for (hit, texts) in hits.0.iter_mut().zip((self.texts)()) {
+                *hit = texts
+                    .iter()
+                    .position(|needle| crate::bytes::find(text, needle.as_bytes()).is_some());
+            }
+            return hits;
         };
-        self.index
-            .get_or_init(make)
-            .as_ref()
-            .is_none_or(|index| index.is_match(text))
+        each_match(&index.automaton, text, |found| {
+            let (list, place) = index.places[found];
+            let hit = &mut hits.0[list];
+            *hit = Some(hit.map_or(place, |first| first.min(place)));
+        });
+        hits
+    }
+}
+
+impl<const N: usize> Hits<N> {
+    /// The place of the first text of `list` that was found.
+    pub(crate) fn of(&self, list: usize) -> Option<usize> {
+        self.0.get(list).copied().flatten()
+    }
+
+    /// Whether nothing of any list was found.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+}
+
+impl Index {
+    fn new<const N: usize>(lists: [Vec<&'static str>; N]) -> Option<Self> {
+        let places = lists
+            .iter()
+            .enumerate()
+            .flat_map(|(list, texts)| (0..texts.len()).map(move |place| (list, place)))
+            .collect();
+        Some(Self {
+            automaton: automaton(lists.into_iter().flatten())?,
+            places,
+        })
+    }
+}
+
+fn automaton(texts: impl Iterator<Item = &'static str>) -> Option<DFA> {
+    DFA::builder()
+        .start_kind(StartKind::Unanchored)
+        .prefilter(false)
+        .build(texts)
+        .ok()
+}
+
+/// Calls `found` with the place of each text of `automaton` wherever it ends in `text`.
+#[inline]
+fn each_match(automaton: &DFA, text: &[u8], mut found: impl FnMut(usize)) {
+    let Ok(mut state) = automaton.start_state(Anchored::No) else {
+        return;
+    };
+    for &byte in text {
+        state = automaton.next_state(Anchored::No, state, byte);
+        if automaton.is_special(state) && automaton.is_match(state) {
+            for nth in 0..automaton.match_len(state) {
+                found(automaton.match_pattern(state, nth).as_usize());
+            }
+        }
     }
 }
 
@@ -94,12 +160,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gate_lets_texts_with_one_of_its_words() {
-        let gate = Gate::new(|| vec!["refused", "reset by peer"]);
-        assert!(gate.lets(b"connect: connection refused"));
-        assert!(gate.lets(b"read: connection reset by peer"));
-        assert!(!gate.lets(b"Failed to scan a jar"));
-        assert!(!gate.lets(b""));
+    fn one_pass_finds_the_first_of_each_list() {
+        static LISTS: Lists<2> = Lists::new(|| [vec!["reset by peer", "reset"], vec!["refused", "peer"]]);
+        let of = |text: &str| {
+            [
+                LISTS.hits(text.as_bytes()).of(0),
+                LISTS.hits(text.as_bytes()).of(1),
+            ]
+        };
+        assert_eq!(of("connect: connection refused"), [None, Some(0)]);
+        assert_eq!(of("read: connection reset by peer"), [Some(0), Some(1)]);
+        assert_eq!(of("a reset"), [Some(1), None]);
+        assert!(LISTS.hits(b"Failed to scan a jar").is_empty());
+        assert!(LISTS.hits(b"").is_empty());
     }
 
     #[test]

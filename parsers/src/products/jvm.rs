@@ -4,7 +4,7 @@ use crate::bytes::memmem;
 
 use crate::bytes::lines;
 use crate::engine::faults::{self, Found};
-use crate::engine::needles::{Gate, Needles};
+use crate::engine::needles::{Lists, Needles};
 use crate::entry::{Fault, Level, Phase, Signal};
 
 /// Longest record that is searched for exceptions, in bytes; a trace is longer only where it repeats itself.
@@ -92,25 +92,26 @@ static NAMED: Needles<(Phase, Fault)> = Needles::new(&[
 /// What only says that TLS was spoken.
 const TLS: (&str, (Phase, Fault)) = ("SSLException", (Phase::Tls, Fault::TlsRejected));
 
-/// Texts without one of these say nothing of a failure.
-static WORDS: Gate = Gate::new(|| {
-    let others = faults::words().into_iter().chain([TLS.0]);
-    NAMED.texts().chain(others).collect()
+/// The tables of which a text has a word if it says something of a failure: the general ones first.
+static LISTS: Lists<6> = Lists::new(|| {
+    let [codes, sentences, names, by_message] = faults::lists();
+    let named = NAMED.texts().collect();
+    [codes, sentences, names, by_message, named, vec![TLS.0]]
 });
 
 /// What a line that tells of an exception says.
 pub(crate) fn message(text: &[u8]) -> Option<Found<'_>> {
-    if !WORDS.lets(text) {
+    let hits = LISTS.hits(text);
+    if hits.is_empty() {
         return None;
     }
     let found = |(phase, fault)| bare(phase, fault, text);
-    let of_tls = || memmem::find(text, TLS.0.as_bytes()).map(|_| found(TLS.1));
     // That TLS was spoken says less than any other word of the message.
     NAMED
-        .first_in(text)
+        .at(hits.of(4))
         .map(found)
-        .or_else(|| faults::application(b"", b"", text))
-        .or_else(of_tls)
+        .or_else(|| faults::told(b"", b"", text, &hits))
+        .or_else(|| hits.of(5).map(|_| found(TLS.1)))
 }
 
 /// The level that `word` names, as the loggers of the JVM write them.
