@@ -40,14 +40,20 @@ pub enum Column {
     Other,
 }
 
+/// Of longer names of columns only the beginning is looked at.
+const LONGEST_NAME: usize = 64;
+
 impl Column {
     /// How many kinds of columns there are.
     pub const COUNT: usize = Self::Other as usize + 1;
 
     /// The column called `name`.
     pub fn named(name: &[u8]) -> Self {
-        let name = name.to_ascii_lowercase();
-        match name.as_slice() {
+        let mut lower = [0; LONGEST_NAME];
+        let len = name.len().min(LONGEST_NAME);
+        lower[..len].copy_from_slice(&name[..len]);
+        lower.make_ascii_lowercase();
+        match &lower[..len] {
             b"date" => Self::Date,
             b"time" => Self::Time,
             b"s-ip" => Self::ServerIp,
@@ -84,8 +90,15 @@ impl Column {
             b"cfray",
             b"amznrequest",
         ];
-        let letters: Vec<u8> = name.iter().copied().filter(u8::is_ascii_alphanumeric).collect();
-        let has = |needle: &[u8]| crate::bytes::find(&letters, needle).is_some();
+        let (mut letters, mut len) = ([0; LONGEST_NAME], 0);
+        for (to, from) in letters
+            .iter_mut()
+            .zip(name.iter().filter(|byte| byte.is_ascii_alphanumeric()))
+        {
+            *to = *from;
+            len += 1;
+        }
+        let has = |needle: &[u8]| crate::bytes::find(&letters[..len], needle).is_some();
         if has(b"xforwardedfor") || has(b"sxff") {
             Self::ForwardedFor
         } else if IDS.iter().any(|id| has(id)) {

@@ -99,6 +99,20 @@ struct Event<'a> {
     pool: &'a [u8],
 }
 
+impl<'a> Event<'a> {
+    /// Takes in a `<Data>` element: the process or the pool, by its name or, where it has none, by its shape.
+    fn take(&mut self, tag: &Tag<'a>) {
+        let (name, value) = (tag.attribute(b"Name="), tag.text);
+        let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+        let of_pool = |name: &[u8]| memmem::find(name, b"Pool").is_some();
+        if is_number && (name.is_empty() || name == b"ProcessID") && self.pid.is_none() {
+            self.pid = bytes::number(value).and_then(|pid| u32::try_from(pid).ok());
+        } else if (name.is_empty() || of_pool(name)) && self.pool.is_empty() {
+            self.pool = value;
+        }
+    }
+}
+
 impl LineParser for Parser {
     fn parse<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError> {
         let start = line.trim_ascii_start();
@@ -110,8 +124,10 @@ impl LineParser for Parser {
                 self.text(line)
             }
             Some(_) => match memmem::find(start, b"<Event").filter(|at| *at < 8) {
-                Some(_) if is_request(start) => return self.request(start, entry),
-                Some(_) => self.xml(start, entry)?,
+                Some(_) => {
+                    self.in_record = false;
+                    return self.xml(start, entry);
+                }
                 None if self.in_record => return Ok(Line::Continuation),
                 None if start.starts_with(b"<?xml") || start.ends_with(b"Events>") => {
                     return Ok(Line::Directive);
@@ -184,76 +200,117 @@ fn pool_in(text: &[u8]) -> &[u8] {
     name.unwrap_or_default()
 }
 
-/// What stands between `<name …>` and the next tag.
-fn element<'a>(xml: &'a [u8], name: &str) -> &'a [u8] {
-    let open = format!("<{name}");
-    let value = memmem::find(xml, open.as_bytes()).and_then(|at| {
-        let rest = &xml[at + open.len()..];
-        let start = memchr::memchr(b'>', rest)? + 1;
-        let len = memchr::memchr(b'<', &rest[start..])?;
-        (!rest[..start].ends_with(b"/>")).then(|| &rest[start..start + len])
-    });
-    value.unwrap_or_default()
+/// A tag of a document that opens an element, and the text up to the next tag.
+struct Tag<'a> {
+    name: &'a [u8],
+    attributes: &'a [u8],
+    text: &'a [u8],
+    /// What follows the tag.
+    rest: &'a [u8],
 }
 
-/// The value of an attribute of the first `<name …>`, in either kind of quotes.
-fn attribute<'a>(xml: &'a [u8], name: &str, key: &str) -> &'a [u8] {
-    let open = format!("<{name} ");
-    let value = memmem::find(xml, open.as_bytes()).and_then(|at| {
-        let rest = &xml[at + open.len()..];
-        let tag = &rest[..memchr::memchr(b'>', rest)?];
-        let start = memmem::find(tag, format!("{key}=").as_bytes())? + key.len() + 1;
-        let quote = *tag.get(start).filter(|byte| matches!(byte, b'"' | b'\''))?;
-        let value = &tag[start + 1..];
-        Some(&value[..memchr::memchr(quote, value)?])
-    });
-    value.unwrap_or_default()
-}
-
-/// The `<Data>` elements: name (may be empty) and value.
-fn data(xml: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    memmem::find_iter(xml, b"<Data").filter_map(move |at| {
-        let rest = &xml[at..];
-        let open = memchr::memchr(b'>', rest)?;
-        if rest[..open].ends_with(b"/") {
-            return None;
+/// The tags of `xml` that open an element, in order.
+fn tags(xml: &[u8]) -> impl Iterator<Item = Tag<'_>> {
+    let mut rest = xml;
+    std::iter::from_fn(move || {
+        loop {
+            let inside = &rest[bytes::find_near(b'<', rest)? + 1..];
+            let end = bytes::find_near(b'>', inside)?;
+            rest = &inside[end + 1..];
+            if inside.first() == Some(&b'/') {
+                continue;
+            }
+            let tag = &inside[..end];
+            let name_len = bytes::find_near(b' ', tag).unwrap_or(tag.len());
+            let text_len = match tag.last() {
+                Some(b'/') => 0,
+                _ => bytes::find_near(b'<', rest).unwrap_or(rest.len()),
+            };
+            return Some(Tag {
+                name: &tag[..name_len],
+                attributes: &tag[name_len..],
+                text: &rest[..text_len],
+                rest,
+            });
         }
-        let len = memchr::memchr(b'<', &rest[open + 1..])?;
-        Some((
-            attribute(&rest[..=open], "Data", "Name"),
-            &rest[open + 1..open + 1 + len],
-        ))
     })
 }
 
-/// Whether the event is a request of IIS.
-fn is_request(xml: &[u8]) -> bool {
-    attribute(xml, "Provider", "Name") == b"Microsoft-Windows-IIS-Logging"
-        && element(xml, "EventID") == b"6200"
+impl<'a> Tag<'a> {
+    /// The value of the attribute that `key`, a name with its equals sign, begins; in either kind of quotes.
+    fn attribute(&self, key: &[u8]) -> &'a [u8] {
+        let value = memmem::find(self.attributes, key).and_then(|at| {
+            let (quote, value) = self.attributes[at + key.len()..].split_first()?;
+            let end = bytes::find_near(*quote, value)?;
+            matches!(quote, b'"' | b'\'').then(|| &value[..end])
+        });
+        value.unwrap_or_default()
+    }
+}
+
+/// Who reported an event, and what it is.
+#[derive(Default)]
+struct System<'a> {
+    provider: &'a [u8],
+    id: &'a [u8],
+    level: &'a [u8],
+    time: &'a [u8],
+    /// What follows these.
+    rest: &'a [u8],
+}
+
+impl<'a> System<'a> {
+    /// The first of each in `xml`, up to the data of the event.
+    fn of(xml: &'a [u8]) -> Self {
+        let mut system = Self {
+            rest: &xml[xml.len()..],
+            ..Self::default()
+        };
+        for tag in tags(xml) {
+            match tag.name {
+                b"Provider" => system.provider = tag.attribute(b"Name="),
+                b"EventID" => system.id = tag.text.trim_ascii(),
+                b"Level" => system.level = tag.text,
+                b"TimeCreated" => system.time = tag.attribute(b"SystemTime="),
+                b"EventData" | b"UserData" | b"RenderingInfo" => {
+                    system.rest = tag.rest;
+                    break;
+                }
+                _ => {}
+            }
+        }
+        system
+    }
+
+    /// Whether the event is a request of IIS.
+    fn is_request(&self) -> bool {
+        self.provider == b"Microsoft-Windows-IIS-Logging" && self.id == b"6200"
+    }
 }
 
 impl Parser {
-    fn xml<'a>(&mut self, xml: &'a [u8], entry: &mut Entry<'a>) -> Result<Event<'a>, LineError> {
-        if memmem::find(xml, b"</Event>").is_none() {
+    fn xml<'a>(&mut self, xml: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError> {
+        let system = System::of(xml);
+        if system.is_request() {
+            return self.request(system.rest, entry);
+        }
+        if memmem::rfind(xml, b"</Event>").is_none() {
             return Err(LineError::new(xml.len(), "end of the event"));
         }
         entry.escape = Escape::Xml;
-        let id = bytes::number(element(xml, "EventID").trim_ascii()).and_then(|id| u32::try_from(id).ok());
+        let id = bytes::number(system.id).and_then(|id| u32::try_from(id).ok());
         let mut event = Event {
-            provider: attribute(xml, "Provider", "Name"),
+            provider: system.provider,
             id: id.ok_or(LineError::new(0, "EventID"))?,
-            time: time::iso(attribute(xml, "TimeCreated", "SystemTime"), &mut self.day),
-            level: element(xml, "Level"),
-            text: element(xml, "Message"),
+            time: time::iso(system.time, &mut self.day),
+            level: system.level,
             ..Event::default()
         };
-        for (name, value) in data(xml) {
-            let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-            let of_pool = |name: &[u8]| memmem::find(name, b"Pool").is_some();
-            if is_number && (name.is_empty() || name == b"ProcessID") && event.pid.is_none() {
-                event.pid = bytes::number(value).and_then(|pid| u32::try_from(pid).ok());
-            } else if (name.is_empty() || of_pool(name)) && event.pool.is_empty() {
-                event.pool = value;
+        for tag in tags(system.rest) {
+            match tag.name {
+                b"Data" => event.take(&tag),
+                b"Message" if event.text.is_empty() => event.text = tag.text,
+                _ => {}
             }
         }
         if windows_event::signal(event.provider, event.id).is_none() {
@@ -262,23 +319,24 @@ impl Parser {
         if event.text.is_empty()
             && let Some(at) = memmem::find(xml, b"<EventData")
         {
-            let rest = &xml[at..];
-            event.text = &rest[..memmem::find(rest, b"</EventData>").unwrap_or(rest.len())];
+            let data = &xml[at..];
+            event.text = &data[..memmem::find(data, b"</EventData>").unwrap_or(data.len())];
         }
-        Ok(event)
+        fill(&event, entry);
+        Ok(Line::Entry)
     }
 
     /// A request that IIS logged as an event, in the columns of its own log.
-    fn request<'a>(&mut self, xml: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError> {
+    fn request<'a>(&mut self, data: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError> {
         let mut row = Row::default();
-        for (name, value) in data(xml) {
+        for tag in tags(data).filter(|tag| tag.name == b"Data") {
             // Headers lose the brackets of their column's name.
-            let column = match name {
+            let column = match tag.attribute(b"Name=") {
                 b"csUser-Agent" | b"csCookie" | b"csReferer" => Column::Other,
                 name => Column::named(name),
             };
             if column != Column::Other && column != Column::Loose {
-                row.set(column, value);
+                row.set(column, tag.text);
             }
         }
         let time = time::date_and_clock(row.get(Column::Date), row.get(Column::Time), &mut self.day);
