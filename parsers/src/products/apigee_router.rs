@@ -10,7 +10,7 @@
 use crate::bytes::memmem;
 
 use super::apigee_mp;
-use crate::bytes::{filled, number};
+use crate::bytes::{filled, find_near, number};
 use crate::engine::slot::{Slot, looks_like_host, unit};
 use crate::engine::{id, paste_nginx};
 use crate::entry::{Entry, Escape, Kind, Marks};
@@ -50,7 +50,7 @@ impl LineParser for Parser {
         if line.is_empty() {
             return Ok(Line::Directive);
         }
-        let mut fields = line.split(|byte| *byte == b'\t');
+        let mut fields = fields(line);
         let stamp = fields.next().and_then(|text| time::iso(text, &mut self.day));
         let stamp = stamp.ok_or(LineError::new(0, "time"))?;
         let mut place = |want| fields.next().ok_or(LineError::new(line.len(), want));
@@ -93,6 +93,17 @@ impl LineParser for Parser {
     }
 }
 
+/// What stands between the tabs.
+fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = find_near(b'\t', text);
+        rest = end.map(|at| &text[at + 1..]);
+        Some(&text[..end.unwrap_or(text.len())])
+    })
+}
+
 /// `ip:port`, or `-`.
 fn is_peer(text: &[u8]) -> bool {
     let Some(colon) = memchr::memrchr(b':', text) else {
@@ -111,19 +122,20 @@ struct Seen {
 
 impl Seen {
     fn take<'a>(&mut self, field: &'a [u8], entry: &mut Entry<'a>) {
-        if field.is_empty() || field == b"-" {
+        let Some(&first) = field.first().filter(|_| field != b"-") else {
             return;
-        }
-        if entry.method.is_empty() && memmem::find(field, b" HTTP/").is_some() {
+        };
+        let is_counted = first.is_ascii_digit();
+        if !is_counted && entry.method.is_empty() && memmem::find(field, b" HTTP/").is_some() {
             Slot::Request.write(field, entry);
-        } else if field[0].is_ascii_digit() && is_seconds(field) {
+        } else if is_counted && is_seconds(field) {
             match self.times {
                 0 => Slot::Duration(unit::S).write(field, entry),
                 1 => Slot::UpstreamResponse(unit::S).write(field, entry),
                 _ => true,
             };
             self.times += 1;
-        } else if let Some(count) = number(field) {
+        } else if let Some(count) = number(field).filter(|_| is_counted) {
             // Nothing but a status comes first, and the request line comes last of the numbers.
             if (100..600).contains(&count) && field.len() == 3 && self.statuses < 2 && self.sizes == 0 {
                 let slot = if self.statuses == 0 {
@@ -147,9 +159,9 @@ impl Seen {
 }
 
 fn told_by_shape<'a>(field: &'a [u8], entry: &mut Entry<'a>) {
-    let is_fault = ["messaging.", "protocol.", "steps.", "policies.", "security."]
-        .iter()
-        .any(|start| field.starts_with(start.as_bytes()));
+    const FAULTS: [&[u8]; 5] = [b"messaging.", b"protocol.", b"steps.", b"policies.", b"security."];
+    let is_fault =
+        matches!(field[0], b'm' | b'p' | b's') && FAULTS.iter().any(|start| field.starts_with(start));
     if is_fault {
         entry.error = field;
     } else if is_message_id(field) {
@@ -170,14 +182,16 @@ fn is_seconds(field: &[u8]) -> bool {
 
 /// `rrt-04984fed9e5ad3551-c-wo-32168-77563-5`, `host-1-30312-13747-1`.
 fn is_message_id(field: &[u8]) -> bool {
-    let mut parts = field.rsplit(|byte| *byte == b'-');
-    let numbers = parts
-        .by_ref()
-        .take(2)
-        .filter(|part| number(part).is_some())
-        .count();
+    let mut rest = field;
+    for _ in 0..2 {
+        let Some(dash) = memchr::memrchr(b'-', rest).filter(|dash| number(&rest[dash + 1..]).is_some())
+        else {
+            return false;
+        };
+        rest = &rest[..dash];
+    }
     let word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    numbers == 2 && parts.count() >= 2 && field.iter().all(word)
+    memchr::memchr(b'-', rest).is_some() && rest.iter().all(word)
 }
 
 #[cfg(test)]

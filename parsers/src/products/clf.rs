@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::bytes::{filled, number};
+use crate::bytes::{filled, find_near, number};
 use crate::engine::id;
 use crate::engine::slot::{self, Slot, unit};
 use crate::engine::template::end_of;
@@ -309,18 +309,18 @@ impl ClfParser {
     /// Single words whose shape says what they are.
     fn words<'a>(&self, rest: &'a [u8], entry: &mut Entry<'a>) -> Tail {
         let mut tail = Tail::Other;
-        let mut words = rest.split(|b| *b == b' ');
-        let first = words.next().unwrap_or_default();
-        let second = words.next();
         // Two numbers are bytes in and out (combinedio), one is a duration.
-        if let (Some(unit), None | Some(_)) = (self.style.number_unit, second)
+        let (first, further) = word(rest);
+        if let Some(unit) = self.style.number_unit
             && number(first).is_some()
-            && second.is_none_or(|word| number(word).is_none())
+            && (further.is_empty() || number(word(further).0).is_none())
         {
             Slot::Duration(unit).write(first, entry);
         }
-        let mut earlier: &[u8] = b"";
-        for word in rest.split(|b| *b == b' ') {
+        let (mut earlier, mut rest): (&[u8], _) = (b"", rest);
+        while !rest.is_empty() {
+            let (word, further) = word(rest);
+            rest = further;
             if matches!(earlier, b"+" | b"X") && self.style.marks == Marks::Start {
                 // Apache's %X and %k: the connection's state and how many requests came before.
                 entry.termination = earlier;
@@ -332,8 +332,8 @@ impl ClfParser {
             {
                 Slot::Pid.write(pid, entry);
                 tail = Tail::Worker;
-            } else if memchr::memchr(b'.', word).is_some() && word[0].is_ascii_digit() {
-                Slot::OtherDuration(unit_behind(word, rest)).write(word, entry);
+            } else if word.first().is_some_and(u8::is_ascii_digit) && word.contains(&b'.') {
+                Slot::OtherDuration(unit_named(further)).write(word, entry);
             } else if id::push_if_id(&mut entry.ids, word) {
                 if word.len() == 27 {
                     tail = Tail::UniqueId;
@@ -356,10 +356,9 @@ impl LineParser for ClfParser {
     }
 }
 
-/// The unit that stands behind `number`, a word of `rest`, as in morgan's `:response-time ms`; seconds if none does.
-fn unit_behind(number: &[u8], rest: &[u8]) -> u32 {
-    let at = crate::bytes::find(rest, number).map_or(rest.len(), |at| at + number.len() + 1);
-    match word(rest.get(at..).unwrap_or_default()).0 {
+/// The unit that `text` begins with, as behind morgan's `:response-time ms`; seconds if it does not.
+fn unit_named(text: &[u8]) -> u32 {
+    match word(text).0 {
         b"ms" => unit::MS,
         b"us" => unit::US,
         _ => unit::S,
@@ -368,7 +367,7 @@ fn unit_behind(number: &[u8], rest: &[u8]) -> u32 {
 
 /// The word at the start of `text` and what follows the space after it.
 pub(super) fn word(text: &[u8]) -> (&[u8], &[u8]) {
-    match memchr::memchr(b' ', text) {
+    match find_near(b' ', text) {
         Some(at) => (&text[..at], &text[at + 1..]),
         None => (text, &text[text.len()..]),
     }

@@ -56,8 +56,13 @@ impl LineParser for Parser {
             .strip_suffix(b" ")
             .ok_or(LineError::new(quote, "blank before the request line"))?;
         // Address, identity and user: a time, or any other word, would make it another format.
-        let words = before.split(|byte| *byte == b' ').count();
-        if words != 3 || before.first().is_none_or(|byte| !byte.is_ascii_alphanumeric()) {
+        let (mut words, mut is_timed) = (1, false);
+        for byte in before {
+            words += u32::from(*byte == b' ');
+            is_timed |= *byte == b'[';
+        }
+        let is_client = before.first().is_some_and(u8::is_ascii_alphanumeric);
+        if words != 3 || is_timed || !is_client {
             return Err(LineError::new(0, "client, identity and user"));
         }
         entry.escape = Escape::Backslash;
@@ -88,6 +93,7 @@ mod tests {
     fn lines_with_a_time_are_the_other_formats() {
         for line in [
             "10.0.0.7 - - [20/Nov/2026:10:00:00 +0000] \"GET / HTTP/1.1\" 200 1",
+            "10.0.0.7 [20/Nov/2026:10:00:00 +0000] \"GET / HTTP/1.1\" 200 1",
             "INFO:     10.0.0.7:5 - \"GET / HTTP/1.1\" 200 OK",
             "say \"GET\" 200 1",
         ] {

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use super::iis;
-use crate::bytes::{filled, number};
+use crate::bytes::{self, filled, number};
 use crate::entry::{Entry, Kind, Marks, Stamp, Zone};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
@@ -34,9 +34,7 @@ impl Format for IisFixed {
     }
 
     fn sniff(&self, head: &Head<'_>) -> Sniff {
-        let mut parser = Parser {
-            day_first: day_first(head),
-        };
+        let mut parser = Parser::new(day_first(head));
         Sniff::by_parsing(head, &mut parser, Score::Own, "columns of IIS's fixed format")
     }
 
@@ -53,14 +51,40 @@ struct PreparedFixed {
 
 impl Prepared for PreparedFixed {
     fn open(&self, _preamble: &[u8]) -> Box<dyn LineParser> {
-        Box::new(Parser {
-            day_first: self.day_first,
-        })
+        Box::new(Parser::new(self.day_first))
     }
 }
 
 struct Parser {
     day_first: bool,
+    /// The date read last, filled up with blanks, and its midnight.
+    date: [u8; 10],
+    midnight_us: i64,
+}
+
+impl Parser {
+    fn new(day_first: bool) -> Self {
+        Self {
+            day_first,
+            date: [0; 10],
+            midnight_us: 0,
+        }
+    }
+
+    fn stamp(&mut self, date: &[u8], clock: &[u8]) -> Option<Stamp> {
+        let mut padded = [b' '; 10];
+        if date.len() > padded.len() {
+            return None;
+        }
+        for (to, from) in padded.iter_mut().zip(date) {
+            *to = *from;
+        }
+        if self.date != padded {
+            self.midnight_us = midnight_us(date, self.day_first)?;
+            self.date = padded;
+        }
+        at_clock(self.midnight_us, clock)
+    }
 }
 
 /// Columns of a row; the parameters may hold further commas.
@@ -72,8 +96,9 @@ impl LineParser for Parser {
             return Ok(Line::Directive);
         }
         let columns = columns(line)?;
-        let stamp =
-            stamp(columns[2], columns[3], self.day_first).ok_or(LineError::new(0, "date and time"))?;
+        let stamp = self
+            .stamp(columns[2], columns[3])
+            .ok_or(LineError::new(0, "date and time"))?;
         let count = |at: usize, want| {
             let value = number(columns[at]);
             (value.is_some() || columns[at] == b"-")
@@ -102,13 +127,25 @@ fn columns(line: &[u8]) -> Result<[&[u8]; COLUMNS], LineError> {
     let mut columns = [&line[..0]; COLUMNS];
     let mut rest = line;
     for column in &mut columns[..COLUMNS - 1] {
-        let at = crate::bytes::find(rest, b", ")
-            .ok_or(LineError::new(line.len() - rest.len(), "further column"))?;
+        let at = end_of_column(rest).ok_or(LineError::new(line.len() - rest.len(), "further column"))?;
         *column = &rest[..at];
         rest = &rest[at + 2..];
     }
     columns[COLUMNS - 1] = rest;
     Ok(columns)
+}
+
+/// Where a comma and a blank stand in `text`.
+#[inline]
+fn end_of_column(text: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + bytes::find_near(b',', text.get(from..)?)?;
+        if text.get(at + 1) == Some(&b' ') {
+            return Some(at);
+        }
+        from = at + 1;
+    }
 }
 
 /// Whether the first number of the dates is the day: one above 12 says so.
@@ -129,6 +166,11 @@ fn parts(date: &[u8]) -> Option<(u32, u32, u32)> {
 }
 
 pub(super) fn stamp(date: &[u8], clock: &[u8], day_first: bool) -> Option<Stamp> {
+    at_clock(midnight_us(date, day_first)?, clock)
+}
+
+/// The midnight at which the day `date` begins.
+fn midnight_us(date: &[u8], day_first: bool) -> Option<i64> {
     let (first, second, third) = parts(date)?;
     let (year, month, day) = match (first, day_first) {
         (1900.., _) => (first, second, third),
@@ -144,14 +186,19 @@ pub(super) fn stamp(date: &[u8], clock: &[u8], day_first: bool) -> Option<Stamp>
     if !(1..=12).contains(&month) || !(1..=31).contains(&day) || year > 9999 {
         return None;
     }
-    let midnight = time::days_from_civil(i32::try_from(year).ok()?, month, day).checked_mul(time::DAY_US)?;
-    // `7:55:20`.
-    let mut padded = [b'0'; 8];
-    let from = 8usize.checked_sub(clock.len())?;
-    padded[from..].copy_from_slice(clock);
-    let (us, resolution_us, _) = time::clock_prefix(&padded).filter(|_| (7..=8).contains(&clock.len()))?;
+    time::days_from_civil(i32::try_from(year).ok()?, month, day).checked_mul(time::DAY_US)
+}
+
+/// `7:55:20` of the day that begins at `midnight_us`.
+fn at_clock(midnight_us: i64, clock: &[u8]) -> Option<Stamp> {
+    let padded = match *clock {
+        [h, c, m, n, d, s, t] => [b'0', h, c, m, n, d, s, t],
+        [g, h, c, m, n, d, s, t] => [g, h, c, m, n, d, s, t],
+        _ => return None,
+    };
+    let (us, resolution_us, _) = time::clock_prefix(&padded)?;
     Some(Stamp {
-        us: midnight + us,
+        us: midnight_us + us,
         resolution_us,
         zone: Zone::Local,
         marks: Marks::End,
@@ -215,7 +262,7 @@ mod tests {
     fn other_tables_are_refused() {
         for line in ["a, b, c", "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,"] {
             assert!(
-                Parser { day_first: false }
+                Parser::new(false)
                     .parse(line.as_bytes(), &mut Entry::default())
                     .is_err()
             );
