@@ -10,7 +10,7 @@
 use crate::bytes::memmem;
 
 use super::apigee_mp;
-use crate::bytes::{filled, find_near, number};
+use crate::bytes::{decimal_scaled, each, filled, number};
 use crate::engine::slot::{Slot, looks_like_host, unit};
 use crate::engine::{id, paste_nginx};
 use crate::entry::{Entry, Escape, Kind, Marks};
@@ -93,15 +93,23 @@ impl LineParser for Parser {
     }
 }
 
+/// At most this many fields are told apart; what follows is not looked at.
+const MOST_FIELDS: usize = 32;
+
 /// What stands between the tabs.
 fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(line);
-    std::iter::from_fn(move || {
-        let text = rest?;
-        let end = find_near(b'\t', text);
-        rest = end.map(|at| &text[at + 1..]);
-        Some(&text[..end.unwrap_or(text.len())])
-    })
+    let mut fields = [&line[..0]; MOST_FIELDS];
+    let (mut from, mut count) = (0, 0);
+    let mut take = |end: usize| {
+        if let Some(field) = fields.get_mut(count) {
+            *field = &line[from..end];
+            count += 1;
+        }
+        from = end + 1;
+    };
+    each(b'\t', line, &mut take);
+    take(line.len());
+    fields.into_iter().take(count)
 }
 
 /// `ip:port`, or `-`.
@@ -130,10 +138,10 @@ impl Seen {
             Slot::Request.write(field, entry);
         } else if is_counted && is_seconds(field) {
             match self.times {
-                0 => Slot::Duration(unit::S).write(field, entry),
-                1 => Slot::UpstreamResponse(unit::S).write(field, entry),
-                _ => true,
-            };
+                0 => entry.duration_us = decimal_scaled(field, u64::from(unit::S)),
+                1 => _ = Slot::UpstreamResponse(unit::S).write(field, entry),
+                _ => {}
+            }
             self.times += 1;
         } else if let Some(count) = number(field).filter(|_| is_counted) {
             // Nothing but a status comes first, and the request line comes last of the numbers.
@@ -174,14 +182,24 @@ fn told_by_shape<'a>(field: &'a [u8], entry: &mut Entry<'a>) {
 
 /// `0.013`, or a list of such with commas.
 fn is_seconds(field: &[u8]) -> bool {
-    memchr::memchr(b'.', field).is_some()
-        && field
+    let (mut is_number, mut points) = (true, 0u32);
+    for byte in field {
+        points += u32::from(*byte == b'.');
+        is_number &= byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b' ');
+    }
+    let is_list = || {
+        field
             .split(|byte| *byte == b',')
-            .all(|one| crate::bytes::decimal_scaled(one.trim_ascii(), 1).is_some())
+            .all(|one| decimal_scaled(one.trim_ascii(), 1).is_some())
+    };
+    is_number && points > 0 && (points == 1 || is_list())
 }
 
 /// `rrt-04984fed9e5ad3551-c-wo-32168-77563-5`, `host-1-30312-13747-1`.
 fn is_message_id(field: &[u8]) -> bool {
+    if !field.last().is_some_and(u8::is_ascii_digit) {
+        return false;
+    }
     let mut rest = field;
     for _ in 0..2 {
         let Some(dash) = memchr::memrchr(b'-', rest).filter(|dash| number(&rest[dash + 1..]).is_some())
