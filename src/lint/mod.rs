@@ -6,6 +6,7 @@
 mod chain;
 mod connect;
 mod idle;
+mod middlebox;
 mod response;
 mod retries;
 mod shutdown;
@@ -63,6 +64,7 @@ const RULES: &[Rule] = &[
     retries::check,
     connect::check,
     shutdown::check,
+    middlebox::check,
 ];
 
 /// Looks at every pair of servers that follow each other.

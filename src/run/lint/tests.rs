@@ -269,3 +269,26 @@ fn the_samples_are_linted_as_they_are_known_to_be_set() {
     let report = of("haproxy-nginx-node", &[]);
     assert!(!found(&report, "response_order").is_empty(), "{report:#?}");
 }
+
+#[test]
+fn connections_that_outlast_what_a_device_between_remembers_are_noted() {
+    let with = |own: &str, theirs: &str| {
+        let edge = nginx(&format!("keepalive_timeout {own};"), "");
+        let app = format!("{NODE}idle = \"{theirs}\"\nresponse = \"30s\"\n");
+        linted(&[("edge/nginx.conf", &edge), ("why502.toml", &app)], &[])
+    };
+    let report = with("300s", "310s");
+    let [finding] = found(&report, "middlebox")[..] else {
+        panic!("{report:#?}")
+    };
+    assert_eq!(finding.level, Level::Note);
+    assert!(finding.summary.contains("300 s") && finding.summary.contains("240 s"));
+    assert!(!finding.summary.contains("350 s"));
+    // Shorter than any remembers, or the other side closes first, or there is no way between.
+    assert!(found(&with("200s", "310s"), "middlebox").is_empty());
+    assert!(found(&with("300s", "100s"), "middlebox").is_empty());
+    let here = nginx("keepalive_timeout 300s;", "").replace("10.0.0.3", "127.0.0.1");
+    let app = format!("{NODE}idle = \"310s\"\n").replace("10.0.0.3", "127.0.0.1");
+    let report = linted(&[("edge/nginx.conf", &here), ("why502.toml", &app)], &[]);
+    assert!(found(&report, "middlebox").is_empty());
+}
