@@ -49,6 +49,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) resolution_us: i64,
     /// Length of the attempt as measured by the hop: waiting in its own queue excluded.
     pub(crate) lasted_us: Option<u64>,
+    /// The least that it lasted, where only its start and the line of its failure are logged.
+    pub(crate) at_least_us: Option<u64>,
     /// Whether the connection was made, if that can be told.
     pub(crate) connected: Option<bool>,
     /// Bytes of the answer received, if logged.
@@ -132,6 +134,7 @@ impl<'a> Exchange<'a> {
             end_us: end,
             resolution_us: i64::from(any.resolution_us),
             lasted_us: link.outcome.as_ref().and_then(own_time).or_else(|| elapsed(link)),
+            at_least_us: at_least(link),
             connected: None,
             bytes: None,
             twin: Twin::None,
@@ -252,6 +255,15 @@ fn own_time(record: &Record) -> Option<u64> {
     }
     let waited = record.queue_us.filter(|_| record.retries == 0).unwrap_or(0);
     record.duration_us.map(|d| d.saturating_sub(waited))
+}
+
+/// From the start of a request whose end is not logged to the line of its failure, less what the stamps leave open.
+fn at_least(link: &Link) -> Option<u64> {
+    let outcome = link.outcome.as_ref().filter(|r| r.end_us.is_none())?;
+    let start = outcome.start_us? + i64::from(outcome.resolution_us);
+    let failed = link.details.iter().filter(|r| r.signal.is_some());
+    let last = failed.filter_map(|r| r.end_us.or(r.start_us)).max()?;
+    u64::try_from(last - start).ok()
 }
 
 /// Elapsed time that a failed step carries (Edge Microgateway `[targetRequest error]`).

@@ -244,6 +244,7 @@ fn cap(case: &Case<'_, '_>, winner: &mut Candidate) {
     if !winner.proof {
         winner.score = winner.score.min(0.89);
     }
+    doubt_lines(case, winner);
     if winner.joined && winner.label.cause != Cause::Upstream502 {
         match case.join() {
             Join::Sure => {}
@@ -256,6 +257,20 @@ fn cap(case: &Case<'_, '_>, winner: &mut Candidate) {
             }
         }
     }
+}
+
+/// Error lines that may be another request's prove nothing.
+fn doubt_lines(case: &Case<'_, '_>, winner: &mut Candidate) {
+    let own = |fact: &exchange::Fact<'_>| case.x.outcome.is_some_and(|o| o.place == fact.record.place);
+    let said_itself = case.x.fact.as_ref().is_some_and(own) || case.how == How::Received(true);
+    if !case.link.unsure || said_itself {
+        return;
+    }
+    winner.score = winner.score.min(0.89);
+    winner.missing.push(format!(
+        "an id or the connection's serial in both logs of {}: error lines of other requests fit as well",
+        case.name()
+    ));
 }
 
 /// A verdict about a hop further in is no surer than the joins that led there.

@@ -38,6 +38,7 @@ pub(crate) fn propose(case: &Case<'_, '_>, label: Label) -> Option<Proposed> {
             "look at {}, which made the answer; the hops before it only passed it on",
             case.upstream_name_or_own()
         )),
+        Cause::Unexplained if label.subtype == Subtype::Ambiguous => dropped(case, Subtype::PrematureClose),
         Cause::Unexplained => return None,
     };
     Some(fix.into())

@@ -113,9 +113,7 @@ fn received(survey: &Survey<'_>, link: &Link) -> Option<bool> {
     let header_would_show = fields.header && record.attempts.iter().any(|a| a.header_us.is_some());
     // These products write a line for every failure of their own; none means the status came from upstream.
     // An error line nearby that was not recognised as any request's may well be this one's.
-    let orphan = record
-        .end_us
-        .is_some_and(|end| survey.has_orphan(link.hop, end, i64::from(record.resolution_us)));
+    let orphan = survey.has_orphan(record);
     let silent = fields.failures && !orphan && !unanswered(record, fields) && record.product != Product::Iis;
     (silent || header_would_show).then_some(false)
 }

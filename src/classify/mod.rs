@@ -53,6 +53,8 @@ pub struct World<'a> {
     pub used_up: &'a BTreeMap<Place, u32>,
     /// All traces of the run.
     pub traces: &'a [Trace],
+    /// When each hop wrote error lines that were found to belong to no request and are in no trace (common clock).
+    pub stray: &'a BTreeMap<HopId, Vec<i64>>,
     /// Whether a status was asked for.
     pub wanted: &'a dyn Fn(u16) -> bool,
     /// Whether answers that broke off were asked for: their status does not show it.

@@ -181,9 +181,15 @@ impl<'a> Survey<'a> {
         self.records_cuts.get(&hop).copied()
     }
 
-    /// Whether `hop` wrote an error line around `end_us` that was not recognised as any request's, or many at all.
-    pub(crate) fn has_orphan(&self, hop: HopId, end_us: i64, resolution_us: i64) -> bool {
-        let slack = resolution_us.max(1_000_000);
+    /// Whether the hop of `record` wrote an error line as it ended that was not recognised as any request's, or many at
+    /// all. Where only its start is logged, it may have ended long after.
+    pub(crate) fn has_orphan(&self, record: &Record) -> bool {
+        let Some(end_us) = record.end_us.or(record.start_us) else {
+            return false;
+        };
+        let hop = record.hop;
+        let slack = i64::from(record.resolution_us).max(1_000_000);
+        let late = if record.end_us.is_none() { LONGEST_US } else { 0 };
         let list = self.orphans.get(&hop).map(Vec::as_slice).unwrap_or_default();
         // Where many lines found no request, the clocks or zones are wrong, and the rest says nothing either.
         let all = self.by_hop.get(&hop).map_or(0, Vec::len);
@@ -191,7 +197,7 @@ impl<'a> Survey<'a> {
             return true;
         }
         let from = list.partition_point(|&at| at < end_us - slack);
-        list.get(from).is_some_and(|&at| at <= end_us + slack)
+        list.get(from).is_some_and(|&at| at <= end_us + slack + late)
     }
 
     /// The hop behind `x`'s upstream address: by its known addresses, by joined requests, as the only
@@ -312,6 +318,9 @@ pub(crate) struct Habit {
     pub(crate) paths: usize,
 }
 
+/// Requests of which only the start is logged may have lasted so long: more than the usual timeouts.
+const LONGEST_US: i64 = 130_000_000;
+
 /// A race is lost within a round trip; what took longer was cut while it was worked on.
 const QUICK_US: u64 = 200_000;
 
@@ -424,7 +433,7 @@ fn records_cuts(world: &World<'_>, exchanges: &[Exchange<'_>]) -> BTreeMap<HopId
 }
 
 fn orphans(world: &World<'_>) -> BTreeMap<HopId, Vec<i64>> {
-    let mut all: BTreeMap<HopId, Vec<i64>> = BTreeMap::new();
+    let mut all = world.stray.clone();
     for link in world.traces.iter().flat_map(|t| &t.links) {
         if link.outcome.is_none() && !exchange::facts(link).is_empty() {
             all.entry(link.hop)

@@ -1,8 +1,10 @@
 //! Clock offsets between hops, learnt from requests that two hops both logged.
 //!
 //! A request at the inner hop lies within the same request at the outer hop. Each pair of records allows an
-//! interval of offsets; the offset that most pairs allow is the clocks' difference. Where a straight line through time
-//! is allowed by clearly more pairs than any constant, the clocks drift apart. The same count, taken both ways round,
+//! interval of offsets; the offsets that most pairs allow hold the clocks' difference. Within them the middles of the
+//! pairs' intervals decide, the narrow ones above all: a stamp that was cut off to the second is as often early as late,
+//! and what a proxy adds lies on both sides. Where a straight line through time is allowed by clearly more pairs than any
+//! constant, the clocks drift apart. The same count, taken both ways round,
 //! says which hop is the outer one.
 
 use std::collections::BTreeMap;
@@ -16,7 +18,8 @@ use crate::select::sketch::{Group, Sample, Sketch};
 pub struct Fit {
     /// Brings the inner log's stamps to the outer log's clock.
     pub shift: Shift,
-    /// Half the width of the interval that the pairs leave open.
+    /// How far the true offset may lie from it: half the width of the interval that the pairs leave open, or less where
+    /// many pairs agree on their middle.
     pub spread_us: i64,
     /// Pairs that allow the offset.
     pub pairs: u32,
@@ -42,6 +45,10 @@ pub(super) struct Allowed {
     pub low: i64,
     /// The greatest.
     pub high: i64,
+    /// The offset if what the outer hop adds, and what both logs cut off, lie on both sides alike.
+    pub middle: i64,
+    /// What the stamps' resolutions leave open of it.
+    pub resolution_us: i64,
 }
 
 /// Fewer agreeing pairs than this are an accident.
@@ -153,10 +160,14 @@ fn allowed(outer: &Sample, inner: &Sample) -> Option<Allowed> {
     let (before, after) = if outer.whole { (0, 0) } else { (1_000_000, 0) };
     let low = outer.start_us - before - inner.start_us - i64::from(inner.resolution_us) - TOLERANCE_US;
     let high = outer.end_us + after + i64::from(outer.resolution_us) - inner.end_us + TOLERANCE_US;
+    let outer_sum = outer.start_us + outer.end_us + i64::from(outer.resolution_us);
+    let inner_sum = inner.start_us + inner.end_us + i64::from(inner.resolution_us);
     (low <= high && low.abs() <= FARTHEST_US).then_some(Allowed {
         at_us: inner.end_us,
         low,
         high,
+        middle: (outer_sum - inner_sum) / 2,
+        resolution_us: i64::from(outer.resolution_us) + i64::from(inner.resolution_us),
     })
 }
 
@@ -172,18 +183,19 @@ fn best((intervals, compared): (Vec<Allowed>, u32), by_id: bool) -> Option<Fit> 
         return None;
     }
     let contain = |offset: i64| intervals.iter().filter(|pair| pair.contains(offset)).count() as u32;
-    let middle = low.midpoint(high);
+    let line = Shift {
+        us: 0,
+        drift_ppb: drifting.map_or(0, |drifting| drifting.ppb),
+        pivot_us: drifting.map_or(0, |drifting| drifting.pivot_us),
+        fold: None,
+    };
+    let (middle, spread_us) = weighed(&intervals, line, (low, high));
     if !by_id && pairs <= 3 * by_chance(middle, &contain) / 2 {
         return None;
     }
     let found = Fit {
-        shift: Shift {
-            us: middle,
-            drift_ppb: drifting.map_or(0, |drifting| drifting.ppb),
-            pivot_us: drifting.map_or(0, |drifting| drifting.pivot_us),
-            fold: None,
-        },
-        spread_us: (high - low) / 2,
+        shift: Shift { us: middle, ..line },
+        spread_us,
         pairs,
         compared,
         by_id,
@@ -207,6 +219,32 @@ fn best((intervals, compared): (Vec<Allowed>, u32), by_id: bool) -> Option<Fit> 
         steady: drift::is_steady(&intervals, fit.shift, by_id),
         ..fit
     })
+}
+
+/// Where between `low` and `high` the offset lies, by the middles of the pairs that allow those offsets, and how far off
+/// that may be. A pair that leaves twice as much open counts a quarter. `line` is how the offset changes with time.
+fn weighed(intervals: &[Allowed], line: Shift, (low, high): (i64, i64)) -> (i64, i64) {
+    let center = low.midpoint(high);
+    let agree = || {
+        intervals.iter().filter_map(move |pair| {
+            let gone = line.without_fold(pair.at_us);
+            let open = (pair.low - gone..=pair.high - gone).contains(&center);
+            open.then_some((pair, (pair.middle - gone - center) as f64))
+        })
+    };
+    let weight = |pair: &Allowed| 1.0 / ((pair.high - pair.low).max(1_000) as f64).powi(2);
+    let whole: f64 = agree().map(|(pair, _)| weight(pair)).sum();
+    if whole <= 0.0 {
+        return (center, (high - low) / 2);
+    }
+    let mean = agree().map(|(pair, off)| off * weight(pair)).sum::<f64>() / whole;
+    let variance = agree().map(|(pair, off)| ((off - mean) * weight(pair)).powi(2)).sum::<f64>() / whole.powi(2);
+    // What the outer hop added may all lie on one side.
+    let added = |pair: &Allowed| (pair.high - pair.low - pair.resolution_us).max(0) as f64 / 2.0;
+    let one_sided = agree().map(|(pair, _)| added(pair) * weight(pair)).sum::<f64>() / whole;
+    let found = (center + mean.round() as i64).clamp(low, high);
+    let off_by = (3.0 * variance.sqrt() + one_sided).round() as i64;
+    (found, off_by.min((high - low) / 2).max(1))
 }
 
 /// How many pairs agree where the clocks surely do not: those of servers that merely get the same kind of traffic.

@@ -89,6 +89,7 @@ fn at(pairs: &[Allowed], ppb: i64, pivot_us: i64) -> Option<Drifting> {
             Allowed {
                 low: pair.low - gone,
                 high: pair.high - gone,
+                middle: pair.middle - gone,
                 ..*pair
             }
         })
@@ -178,6 +179,8 @@ mod tests {
                 at_us,
                 low: off - 2_000,
                 high: off + 2_000,
+                middle: off,
+                resolution_us: 2,
             }
         };
         (0..600).map(one).collect()

@@ -607,6 +607,7 @@ fn trace(mut group: Vec<usize>, visits: &mut [Option<Visit>], parents: &[Option<
                 hop: visit.hop(),
                 outcome: visit.outcome,
                 details: visit.details,
+                unsure: visit.unsure,
                 parent: parent.and_then(|parent| position.get(&parent.at).copied()),
                 joined_by: parent.map_or(JoinedBy::Origin, |parent| parent.by),
                 ambiguous: parent.is_some_and(|parent| parent.ambiguous),

@@ -5,6 +5,7 @@ pub mod clocks;
 pub mod details;
 mod drift;
 pub mod join;
+mod owners;
 #[cfg(test)]
 mod testing;
 pub mod topology;

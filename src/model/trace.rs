@@ -21,6 +21,8 @@ pub struct Link {
     pub outcome: Option<Record>,
     /// Error lines, failures and steps of the same request at this hop, by time.
     pub details: Vec<Record>,
+    /// Of the error lines, others would fit (nearly) as well that tell of something else.
+    pub unsure: bool,
     /// Index in [`Trace::links`] of the hop that sent the request here; `None` for the outermost.
     pub parent: Option<usize>,
     /// How this link was joined to its parent.

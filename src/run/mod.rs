@@ -107,6 +107,7 @@ impl Joint {
             idle_us: &self.joined.gaps.idle_us,
             used_up: &self.joined.gaps.used_up,
             traces: &self.joined.traces,
+            stray: &self.joined.stray,
             wanted,
             truncated: [500, 502, 503, 504].into_iter().all(wanted),
             in_window,
@@ -172,7 +173,8 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
         joint
             .map
             .take_unmatched(&joint.survey, &joint.sources, &wanted, &mut joint.joined.traces);
-    joint.sources.problems.extend(unmatched);
+    joint.sources.problems.extend(unmatched.problems);
+    joint.joined.stray = unmatched.at_of;
     progress.phase("explaining");
     let stats = joint.map.stats(&joint.survey);
     let outcome = classify::classify(&joint.world(&stats, &wanted, &|us| joint.window.contains(us)));
@@ -272,6 +274,8 @@ fn is_shown(plan: &Plan, finding: &finding::Finding) -> bool {
 struct Joined {
     traces: Vec<Trace>,
     gaps: idle::Gaps,
+    /// When each hop wrote error lines that were found to belong to no request.
+    stray: BTreeMap<HopId, Vec<i64>>,
 }
 
 /// Gathers what belongs to `seeds` and joins it; ids found along the way are followed.
@@ -330,7 +334,11 @@ fn join(
     traces.retain(|trace| is_about(trace, &own));
     let carried = |hop| known(hop).most_carried;
     let gaps = idle::gaps(&traces, &prior, &served, &map.hops, &carried);
-    Ok(Joined { traces, gaps })
+    Ok(Joined {
+        traces,
+        gaps,
+        stray: BTreeMap::new(),
+    })
 }
 
 /// Whether a trace has a failure in it, and not only its neighbours.
@@ -567,7 +575,7 @@ impl Map {
         sources: &Sources,
         wanted: &dyn Fn(u16) -> bool,
         traces: &mut Vec<Trace>,
-    ) -> Vec<Problem> {
+    ) -> unmatched::TakenOut {
         let span = |hop: HopId| {
             let of_hop = survey
                 .inputs

@@ -21,7 +21,8 @@ pub(super) struct Requests<'m> {
 /// Takes the traces out that are nothing but error lines without a request, at hops that log their requests, and says
 /// how many lines they had. Lines before or after the access log stay, unless no error line of that hop has a request:
 /// of the hop, not of the file, since where a log was rotated must not matter.
-pub(super) fn take_out(traces: &mut Vec<Trace>, requests: &Requests<'_>) -> Vec<Problem> {
+pub(super) fn take_out(traces: &mut Vec<Trace>, requests: &Requests<'_>) -> TakenOut {
+    let mut at_of: BTreeMap<HopId, Vec<i64>> = BTreeMap::new();
     let links = traces.iter().flat_map(|trace| &trace.links);
     let matched: BTreeSet<HopId> = links
         .filter(|link| link.outcome.is_some() && link.details.iter().any(names_its_request))
@@ -49,12 +50,22 @@ pub(super) fn take_out(traces: &mut Vec<Trace>, requests: &Requests<'_>) -> Vec<
             .iter()
             .map(|link| link.details.len() as u64)
             .sum::<u64>();
+        at_of.entry(line.hop).or_default().push(at);
         false
     });
-    unmatched_lines
+    let problems = unmatched_lines
         .into_iter()
         .map(|(source, (count, others_match))| problem((requests.shown)(source), count, others_match))
-        .collect()
+        .collect();
+    TakenOut { problems, at_of }
+}
+
+/// Error lines without a request.
+pub(super) struct TakenOut {
+    /// How many there were, in words.
+    pub(super) problems: Vec<Problem>,
+    /// When, by hop (common clock).
+    pub(super) at_of: BTreeMap<HopId, Vec<i64>>,
 }
 
 /// The first line of a trace that is nothing but error lines of one hop which name their request.

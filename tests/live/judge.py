@@ -132,7 +132,9 @@ def fit_of(row, finding, shifts_us, strict):
     same_client = client.rsplit(":", 1)[0] == row["client"].rsplit(":", 1)[0]
     if strict and not (same_status and (same_client or same_id)):
         return None
-    return (not same_id, not same_status, not same_client, client != row["client"], apart)
+    # nginx logs status 009 of an answer that was no HTTP, whatever the client was told of it.
+    garbled = (0 < finding["status"] < 100) == (row["cause"] == "invalid_response")
+    return (not same_id, not garbled, not same_status, not same_client, client != row["client"], apart)
 
 
 def same_path(path, logged):

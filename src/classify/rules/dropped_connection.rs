@@ -10,7 +10,7 @@ use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Phase};
 
 use super::keep_alive_race::PROBABLE;
-use super::proxy_timeout::unnamed_timer;
+use super::proxy_timeout::{gave_up_early, unnamed_timer};
 use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
 use crate::classify::burst::{self, Upset};
 use crate::classify::case::hits;
@@ -180,6 +180,7 @@ impl Rule for Refused {
             Fault::NameNotFound => return unreachable("found no address for the name of"),
             Fault::Refused => {}
             Fault::Reset | Fault::ResetOrClosed | Fault::Closed if phase => {}
+            Fault::TimedOut if gave_up_early(case) => {}
             Fault::Other if phase => {
                 return Candidate::new(CAUSE, Subtype::Refused, 0.5)
                     .with(fact("did not get a connection to"))
@@ -544,6 +545,10 @@ fn cut(case: &Case<'_, '_>, sum: &Balance) -> Candidate {
         found.joined = true;
         return found;
     }
+    let drop: i32 = sum.terms.iter().map(|t| t.crash).sum();
+    let open = sum.excluded.is_none() && lasted <= 200_000 && sum.race() > 0;
+    // Without the upstream's log, and no more for the one than for the other, either would be a guess.
+    let undecided = open && sum.race() >= drop && !case.upstream_covered(5_000_000);
     let score = if sum.excluded.is_some() {
         0.85
     } else if lasted > 200_000 {
@@ -553,7 +558,12 @@ fn cut(case: &Case<'_, '_>, sum: &Balance) -> Candidate {
     } else {
         0.5
     };
-    let mut found = Candidate::new(CAUSE, subtype, score);
+    let mut found = if undecided {
+        Candidate::new(Cause::Unexplained, Subtype::Ambiguous, 0.35)
+            .over(CAUSE, subtype, "it may as well have been a race, and nothing tells them apart")
+    } else {
+        Candidate::new(CAUSE, subtype, score)
+    };
     if sum.excluded.is_none() && lasted <= 200_000 {
         found = found.lacking("whether the connection had been used before");
     }

@@ -9,6 +9,7 @@ use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Phase};
 
 use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
+use crate::classify::burst::burst;
 use crate::classify::case::{hits, origin};
 use crate::classify::learn::written_value;
 use crate::classify::load;
@@ -79,7 +80,7 @@ impl Rule for Tls {
         let timer = case
             .timer(LimitKind::TlsHandshake)
             .or_else(|| case.timer(LimitKind::Read));
-        let Some(lasted) = case.x.lasted_us else {
+        let Some(lasted) = case.x.lasted_us.or(case.x.at_least_us) else {
             return Verdict::lacks(3, "how long the handshake took");
         };
         let ran_out = |limit: &Limit| limit.value_us.is_some_and(|us| lasted + 2_000 >= us);
@@ -126,7 +127,8 @@ pub(super) fn slow_handshake(case: &Case<'_, '_>) -> bool {
         .x
         .signal()
         .is_some_and(|s| s.phase == Phase::Tls && matches!(s.fault, Fault::TlsRejected | Fault::Other));
-    vague && case.x.product == Product::Apache && case.x.lasted_us.is_some_and(|us| us >= SLOW_US)
+    let lasted = case.x.lasted_us.or(case.x.at_least_us);
+    vague && case.x.product == Product::Apache && lasted.is_some_and(|us| us >= SLOW_US)
 }
 
 /// Step 7b: the connection, or the name, was not there in time.
@@ -156,6 +158,9 @@ impl Rule for Connect {
             Phase::Unknown if case.x.connected == Some(false) => {}
             _ => return Verdict::near(1, "the connection had been made"),
         }
+        if gave_up_early(case) {
+            return Verdict::near(4, "the connect timer had not run out");
+        }
         let mut found = either(case, signal.phase).with(words(case, "got no connection to"));
         if case.x.product == Product::Squid {
             // Its log has no error number: that the timer ran out follows from the time alone.
@@ -172,6 +177,25 @@ impl Rule for Connect {
         }
         backlog(case, found).fires()
     }
+}
+
+/// Squid does not say why a connection was not made. The timer did not run out if it had more than a second to go
+/// (Squid counts whole seconds), or if other connections to the same upstream were cut in the same instant: then it
+/// was the second attempt at a request that had been cut like them.
+pub(super) fn gave_up_early(case: &Case<'_, '_>) -> bool {
+    const COUNTS_US: u64 = 1_000_000;
+    if case.x.product != Product::Squid
+        || !case.is(&[Phase::Connect, Phase::ConnectOrTls], &[Fault::TimedOut])
+    {
+        return false;
+    }
+    let limit = case.limit(LimitKind::Connect).filter(|l| l.origin.is_configured());
+    let early = |(us, lasted): (u64, u64)| lasted + COUNTS_US < us;
+    limit
+        .and_then(|l| l.value_us)
+        .zip(case.x.lasted_us)
+        .is_some_and(early)
+        || !burst(case.survey, case.x).others.is_empty()
 }
 
 /// TCP or TLS? Some products have one timer for both.
@@ -393,6 +417,7 @@ fn why_slow(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
             found = found
                 .with(case.says(Weight::Context, beyond, fact))
                 .lacking(format!("the duration of requests in the log of {upstream}"));
+            found = crowded(case, found);
         }
         Wait::Lost => {
             let fact = format!("{upstream} had finished before; its answer did not arrive");
@@ -409,10 +434,29 @@ fn why_slow(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
             found = found.lacking(format!(
                 "the log of {upstream}, to separate slow work from queueing"
             ));
+            found = crowded(case, found);
         }
         Wait::Queued { .. } | Wait::Held { .. } | Wait::Piled { .. } => {}
     }
     found
+}
+
+/// Others that ran out of time in the same seconds may have stood in one queue with it: that the timer ran out is
+/// proven, but not why, where the upstream's log does not say how long it worked.
+fn crowded(case: &Case<'_, '_>, mut found: Candidate) -> Candidate {
+    let stuck = stuck_with(case);
+    if stuck < 2 {
+        return found;
+    }
+    let others = count(stuck, "other request");
+    found.proof = false;
+    found.score = found.score.min(0.75);
+    found.contributing = Some(label(Cause::QueueingDelay, Subtype::AppQueue));
+    found.over(
+        Cause::QueueingDelay,
+        Subtype::AppQueue,
+        format!("{others} ran out of time in the same seconds, as behind a queue; nothing says how long the work took"),
+    )
 }
 
 /// Whether there was a queue to wait in, where the upstream does not say.

@@ -59,8 +59,8 @@ fn without_the_idle_time_and_the_keep_alives_a_close_stays_open() {
         .trace(vec![first(post_cut(T0), reset_line())])
         .finding();
     assert_eq!(
-        (finding.cause, finding.certainty),
-        (DroppedConnection, Certainty::Possible)
+        (finding.subtype, finding.certainty),
+        (Subtype::Ambiguous, Certainty::Unknown)
     );
     assert!(rivals(&finding, Subtype::FinBeforeRequest));
     assert!(misses(&finding, "whether the connection had been used before"));

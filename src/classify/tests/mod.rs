@@ -1,6 +1,7 @@
 //! The rules, each tested three ways: it fires; its nearest rival fires instead; a field that it
 //! needs is missing.
 
+mod doubt;
 mod dropped_connection;
 mod fixes;
 mod golden;

@@ -2,7 +2,7 @@ use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Kind, Phase};
 
 use super::testing::*;
-use crate::model::Cause::{DroppedConnection, InvalidResponse, Unexplained, Upstream502};
+use crate::model::Cause::{DroppedConnection, InvalidResponse, ProxyTimeout, Unexplained, Upstream502};
 use crate::model::{Certainty, Subtype};
 
 fn quick(product: Product) -> crate::model::Record {
@@ -266,4 +266,54 @@ fn a_bare_status_is_not_enough_evidence() {
         .finding();
     assert_eq!(finding.subtype, Subtype::NotEnoughEvidence);
     assert!(finding.fix.is_none() && !finding.missing.is_empty());
+}
+
+/// An nginx request that could not be read, by an error line that names no request of its own.
+fn malformed(unsure: bool) -> crate::model::Link {
+    let line = record(EDGE, Product::Nginx).status(502).tried(ADDR, 502, Some(0), None, 20_000);
+    let error = error_line(EDGE, Phase::Header, Fault::MalformedHeader);
+    crate::model::Link {
+        unsure,
+        ..first(line, vec![error])
+    }
+}
+
+#[test]
+fn an_error_line_that_may_be_another_requests_proves_nothing() {
+    let finding = Scene::new().trace(vec![malformed(true)]).finding();
+    assert_eq!(
+        (finding.cause, finding.certainty),
+        (InvalidResponse, Certainty::Likely)
+    );
+    assert!(misses(&finding, "error lines of other requests fit as well"));
+}
+
+#[test]
+fn an_error_line_that_can_be_no_other_requests_proves() {
+    let finding = Scene::new().trace(vec![malformed(false)]).finding();
+    assert_eq!(finding.certainty, Certainty::Proven);
+}
+
+#[test]
+fn what_the_access_line_itself_says_is_not_doubted_for_its_error_lines() {
+    let mut link = malformed(true);
+    let outcome = link.outcome.take().map(|r| r.says(Phase::Header, Fault::TimedOut));
+    link.outcome = outcome;
+    let finding = Scene::new().trace(vec![link]).finding();
+    assert_eq!((finding.cause, finding.certainty), (ProxyTimeout, Certainty::Proven));
+}
+
+#[test]
+fn a_status_is_not_called_passed_on_where_a_stray_error_line_may_explain_it() {
+    let line = || record(EDGE, Product::Nginx).status(502);
+    let failed = || {
+        let other = line().with(|r| r.path = "/other".into());
+        first(other, vec![error_line(EDGE, Phase::Header, Fault::Closed)])
+    };
+    let mut scene = Scene::alone(Product::Nginx)
+        .trace(vec![first(line(), vec![])])
+        .trace(vec![failed()]);
+    assert_eq!(scene.finding().cause, Upstream502);
+    scene.stray.insert(crate::model::HopId(EDGE), vec![T0]);
+    assert_ne!(scene.finding().cause, Upstream502);
 }

@@ -183,6 +183,7 @@ pub(crate) fn first(outcome: Record, details: Vec<Record>) -> Link {
         hop: outcome.hop,
         outcome: Some(outcome),
         details,
+        unsure: false,
         parent: None,
         joined_by: JoinedBy::Origin,
         ambiguous: false,
@@ -208,6 +209,7 @@ pub(crate) struct Scene {
     pub(crate) used_up: BTreeMap<Place, u32>,
     pub(crate) truncated: bool,
     pub(crate) traces: Vec<Trace>,
+    pub(crate) stray: BTreeMap<HopId, Vec<i64>>,
 }
 
 /// Limits as a test sets them.
@@ -258,6 +260,7 @@ impl Scene {
             used_up: BTreeMap::new(),
             truncated: false,
             traces: Vec::new(),
+            stray: BTreeMap::new(),
         }
     }
 
@@ -327,6 +330,7 @@ impl Scene {
             used_up: &self.used_up,
             truncated: self.truncated,
             traces: &self.traces,
+            stray: &self.stray,
             wanted: &|status| status >= 500 || status == 499 || status == 9,
             in_window: &|_| true,
         })

@@ -1,0 +1,263 @@
+use why502_parsers::Product;
+use why502_parsers::entry::{Fault, Marks, Phase, Signal};
+
+use super::super::testing::*;
+use super::*;
+
+/// By the line number of the access line, the faults of its error lines.
+fn faults(records: Vec<Record>) -> BTreeMap<u64, Vec<Fault>> {
+    let fault = |record: &Record| record.signal.map(|signal| signal.fault);
+    visits(records, &[])
+        .iter()
+        .map(|visit| {
+            let line = visit.outcome.as_ref().map_or(0, |outcome| outcome.place.line);
+            (line, visit.details.iter().filter_map(fault).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn two_failures_of_one_path_in_one_second_keep_their_error_lines_by_upstream() {
+    let (one, other) = ("10.0.0.7:3000", "10.0.0.8:3000");
+    let found = faults(vec![
+        outcome(1, vec![attempt(one, None)]),
+        outcome(2, vec![attempt(other, None)]),
+        line(1, Fault::Reset, other),
+        line(2, Fault::Closed, one),
+    ]);
+    assert_eq!(
+        found,
+        BTreeMap::from([(1, vec![Fault::Closed]), (2, vec![Fault::Reset])])
+    );
+}
+
+#[test]
+fn two_failures_of_one_path_in_one_second_keep_their_error_lines_by_bytes() {
+    let addr = "10.0.0.7:3000";
+    let found = faults(vec![
+        outcome(1, vec![attempt(addr, Some(0))]),
+        outcome(2, vec![attempt(addr, Some(70))]),
+        line(1, Fault::MalformedHeader, addr),
+        line(2, Fault::Closed, addr),
+    ]);
+    let expected = [(1, vec![Fault::Closed]), (2, vec![Fault::MalformedHeader])];
+    assert_eq!(found, BTreeMap::from(expected));
+}
+
+#[test]
+fn two_failures_of_one_path_in_one_second_keep_their_error_lines_by_order() {
+    let addr = "10.0.0.7:3000";
+    let found = faults(vec![
+        outcome(1, vec![attempt(addr, None)]),
+        outcome(2, vec![attempt(addr, None)]),
+        outcome(3, vec![attempt(addr, None)]),
+        line(1, Fault::Closed, addr),
+        line(2, Fault::MalformedHeader, addr),
+        line(3, Fault::Reset, addr),
+    ]);
+    let expected = [
+        (1, vec![Fault::Closed]),
+        (2, vec![Fault::MalformedHeader]),
+        (3, vec![Fault::Reset]),
+    ];
+    assert_eq!(found, BTreeMap::from(expected));
+}
+
+#[test]
+fn a_request_of_two_logs_of_one_server_is_one_visit() {
+    let second = |n: u64| Record {
+        place: Place {
+            source: SourceId(7),
+            ..outcome(n, Vec::new()).place
+        },
+        ..outcome(n, Vec::new())
+    };
+    let both = || {
+        vec![
+            outcome(1, Vec::new()),
+            outcome(2, Vec::new()),
+            second(1),
+            second(2),
+        ]
+    };
+    assert_eq!(visits(both(), &[SourceId(7)]).len(), 2);
+    assert_eq!(visits(both(), &[]).len(), 4);
+}
+
+#[test]
+fn a_copy_with_finer_stamps_is_recognised_and_kept_for_them() {
+    let mut fine = outcome(9, Vec::new());
+    fine.place.source = SourceId(7);
+    fine.end_us = fine.end_us.map(|us| us + 486_000);
+    fine.resolution_us = 1;
+    let all = visits(vec![outcome(1, Vec::new()), fine], &[SourceId(7)]);
+    assert_eq!(all.len(), 1);
+    assert_eq!(
+        all[0].outcome.as_ref().map(|outcome| outcome.resolution_us),
+        Some(1)
+    );
+}
+
+#[test]
+fn a_line_that_names_its_client_only_belongs_to_the_failure_that_ended_then() {
+    let mut apache = line(1, Fault::Refused, "10.0.0.7:3000");
+    apache.path = "".into();
+    apache.signal = Some(Signal {
+        phase: Phase::Connect,
+        fault: Fault::Refused,
+    });
+    let mut own = outcome(1, Vec::new());
+    let mut refused = outcome(2, Vec::new());
+    (own.product, refused.product, apache.product) = (Product::Apache, Product::Apache, Product::Apache);
+    refused.status = Some(503);
+    let found = faults(vec![own, refused, apache]);
+    assert_eq!(found, BTreeMap::from([(1, vec![]), (2, vec![Fault::Refused])]));
+}
+
+#[test]
+fn two_failures_of_one_path_keep_their_error_lines_by_duration() {
+    let lasted = |n: u64, us: u64| Record {
+        duration_us: Some(us),
+        start_us: Some(1_000_000_000_000 - us as i64),
+        ..outcome(n, Vec::new())
+    };
+    let mut first = line(1, Fault::Closed, "");
+    let mut second = line(2, Fault::Reset, "");
+    (first.attempts, second.attempts) = (Vec::new(), Vec::new());
+    (first.duration_us, second.duration_us) = (Some(35_400), Some(279_000));
+    let found = faults(vec![lasted(1, 278_857), lasted(2, 35_375), first, second]);
+    assert_eq!(
+        found,
+        BTreeMap::from([(1, vec![Fault::Reset]), (2, vec![Fault::Closed])])
+    );
+}
+
+#[test]
+fn every_log_of_the_hop_may_tell_of_the_same_failure() {
+    let addr = "10.0.0.7:3000";
+    let mut second = line(1, Fault::Closed, addr);
+    second.place.source = SourceId(7);
+    let found = faults(vec![
+        outcome(1, vec![attempt(addr, None)]),
+        line(1, Fault::Closed, addr),
+        second,
+    ]);
+    assert_eq!(found, BTreeMap::from([(1, vec![Fault::Closed, Fault::Closed])]));
+}
+
+#[test]
+fn a_line_of_an_answer_without_header_is_not_given_to_a_request_that_timed_out_later() {
+    let addr = "10.0.0.7:3000";
+    let mut garbled = outcome(1, vec![attempt(addr, None)]);
+    garbled.status = Some(9);
+    let mut late = outcome(2, vec![attempt(addr, None)]);
+    late.end_us = late.end_us.map(|us| us + 3_000_000);
+    (late.start_us, late.duration_us) = (Some(1_000_000_000_000), Some(3_000_000));
+    let found = faults(vec![garbled, late, line(1, Fault::MalformedHeader, addr)]);
+    assert_eq!(
+        found,
+        BTreeMap::from([(1, vec![Fault::MalformedHeader]), (2, vec![])])
+    );
+}
+
+/// By the line number of the access line, whether it is sure whose error lines it has.
+fn sure(records: Vec<Record>) -> BTreeMap<u64, bool> {
+    let line = |visit: &Visit| visit.outcome.as_ref().map_or(0, |outcome| outcome.place.line);
+    visits(records, &[])
+        .iter()
+        .map(|visit| (line(visit), !visit.unsure))
+        .collect()
+}
+
+#[test]
+fn lines_that_tell_of_different_things_and_fit_two_requests_alike_are_unsure() {
+    let addr = "10.0.0.7:3000";
+    let two = |second: Fault| {
+        vec![
+            outcome(1, vec![attempt(addr, None)]),
+            outcome(2, vec![attempt(addr, None)]),
+            line(1, Fault::Closed, addr),
+            line(2, second, addr),
+        ]
+    };
+    assert_eq!(
+        sure(two(Fault::MalformedHeader)),
+        BTreeMap::from([(1, false), (2, false)])
+    );
+    // If both say the same it does not matter whose line is whose.
+    assert_eq!(sure(two(Fault::Closed)), BTreeMap::from([(1, true), (2, true)]));
+}
+
+#[test]
+fn a_line_that_fits_a_request_without_one_as_well_is_unsure_unless_the_upstream_tells() {
+    let (one, other) = ("10.0.0.7:3000", "10.0.0.8:3000");
+    let with = |addr: &str| {
+        vec![
+            outcome(1, vec![attempt(one, None)]),
+            outcome(2, vec![attempt(addr, None)]),
+            line(1, Fault::Closed, one),
+        ]
+    };
+    assert_eq!(sure(with(one)), BTreeMap::from([(1, false), (2, false)]));
+    assert_eq!(sure(with(other)), BTreeMap::from([(1, true), (2, true)]));
+}
+
+#[test]
+fn the_serial_of_the_connection_makes_it_sure_whose_line_it_is() {
+    let addr = "10.0.0.7:3000";
+    let on = |serial: u64, record: Record| Record {
+        connection: Some(serial),
+        ..record
+    };
+    let records = vec![
+        on(7, outcome(1, vec![attempt(addr, None)])),
+        on(8, outcome(2, vec![attempt(addr, None)])),
+        on(7, line(1, Fault::Closed, addr)),
+        on(8, line(2, Fault::MalformedHeader, addr)),
+    ];
+    assert_eq!(sure(records), BTreeMap::from([(1, true), (2, true)]));
+}
+
+#[test]
+fn the_thread_that_served_a_request_wrote_its_lines() {
+    let by = |thread: u64, record: Record| Record {
+        pid: Some(17),
+        thread: Some(thread),
+        product: Product::Apache,
+        ..record
+    };
+    let records = || {
+        vec![
+            by(1, outcome(1, Vec::new())),
+            by(2, outcome(2, Vec::new())),
+            by(2, line(1, Fault::Closed, "")),
+            by(1, line(2, Fault::MalformedHeader, "")),
+        ]
+    };
+    assert_eq!(sure(records()), BTreeMap::from([(1, true), (2, true)]));
+    assert_eq!(
+        faults(records()),
+        BTreeMap::from([(1, vec![Fault::MalformedHeader]), (2, vec![Fault::Closed])])
+    );
+}
+
+#[test]
+fn a_request_of_which_only_the_start_is_logged_has_the_line_of_its_timeout() {
+    let begun = |n: u64, second: i64| Record {
+        start_us: Some(1_000_000_000_000 + second * 1_000_000),
+        end_us: None,
+        marks: Marks::Start,
+        product: Product::Apache,
+        ..outcome(n, Vec::new())
+    };
+    let mut late = line(1, Fault::TimedOut, "");
+    late.product = Product::Apache;
+    late.end_us = late.end_us.map(|us| us + 3_000_000);
+    let found = faults(vec![begun(1, 0), late.clone()]);
+    assert_eq!(found, BTreeMap::from([(1, vec![Fault::TimedOut])]));
+    // One that was answered well is not meant, and one that began later neither.
+    let mut well = begun(1, 0);
+    well.status = Some(200);
+    assert_eq!(faults(vec![well, late.clone()])[&1], vec![]);
+    assert_eq!(faults(vec![begun(1, 9), late])[&1], vec![]);
+}
