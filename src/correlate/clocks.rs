@@ -238,7 +238,10 @@ fn weighed(intervals: &[Allowed], line: Shift, (low, high): (i64, i64)) -> (i64,
         return (center, (high - low) / 2);
     }
     let mean = agree().map(|(pair, off)| off * weight(pair)).sum::<f64>() / whole;
-    let variance = agree().map(|(pair, off)| ((off - mean) * weight(pair)).powi(2)).sum::<f64>() / whole.powi(2);
+    let variance = agree()
+        .map(|(pair, off)| ((off - mean) * weight(pair)).powi(2))
+        .sum::<f64>()
+        / whole.powi(2);
     // What the outer hop added may all lie on one side.
     let added = |pair: &Allowed| (pair.high - pair.low - pair.resolution_us).max(0) as f64 / 2.0;
     let one_sided = agree().map(|(pair, _)| added(pair) * weight(pair)).sum::<f64>() / whole;

@@ -84,7 +84,11 @@ impl Index {
     }
 
     /// The visits that end at about the time of `record` and are of the same method and path.
-    pub(super) fn near<'i>(&'i self, visits: &'i [Visit], record: &Record) -> impl Iterator<Item = usize> + 'i {
+    pub(super) fn near<'i>(
+        &'i self,
+        visits: &'i [Visit],
+        record: &Record,
+    ) -> impl Iterator<Item = usize> + 'i {
         let key = (
             Shared::Request,
             ids::request_key(record.method.as_bytes(), record.path.as_bytes()),
@@ -192,7 +196,8 @@ fn unsure(
             // Lines that nobody took: they may be those of the visit that took others.
             let takers = rows_of.get(&other).into_iter().flatten();
             let close = |&&taker: &&usize| {
-                tell_apart(clusters, row, taker) && cost(taker, other).is_some_and(|had| there - had <= CLOSE_US)
+                tell_apart(clusters, row, taker)
+                    && cost(taker, other).is_some_and(|had| there - had <= CLOSE_US)
             };
             if takers.clone().any(|taker| close(&taker)) {
                 unsure.insert(other);
@@ -207,7 +212,8 @@ fn unsure(
         let swapped = |&mate: &usize| {
             let swap = cost(mate, own).zip(cost(mate, other));
             tell_apart(clusters, row, mate)
-                && swap.is_some_and(|(mate_here, mate_there)| there + mate_here - here - mate_there <= CLOSE_US)
+                && swap
+                    .is_some_and(|(mate_here, mate_there)| there + mate_here - here - mate_there <= CLOSE_US)
         };
         if free || rows.iter().any(swapped) {
             unsure.extend([own, other]);
@@ -220,7 +226,9 @@ fn unsure(
 fn tell_apart(clusters: &[Vec<Record>], one: usize, other: usize) -> bool {
     let told = |at: usize| -> BTreeSet<(Phase, Fault)> {
         let signals = clusters[at].iter().filter_map(|line| line.signal);
-        signals.map(|Signal { phase, fault, .. }| (phase, fault)).collect()
+        signals
+            .map(|Signal { phase, fault, .. }| (phase, fault))
+            .collect()
     };
     told(one) != told(other)
 }

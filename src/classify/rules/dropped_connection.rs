@@ -559,8 +559,11 @@ fn cut(case: &Case<'_, '_>, sum: &Balance) -> Candidate {
         0.5
     };
     let mut found = if undecided {
-        Candidate::new(Cause::Unexplained, Subtype::Ambiguous, 0.35)
-            .over(CAUSE, subtype, "it may as well have been a race, and nothing tells them apart")
+        Candidate::new(Cause::Unexplained, Subtype::Ambiguous, 0.35).over(
+            CAUSE,
+            subtype,
+            "it may as well have been a race, and nothing tells them apart",
+        )
     } else {
         Candidate::new(CAUSE, subtype, score)
     };

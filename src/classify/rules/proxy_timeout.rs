@@ -189,7 +189,9 @@ pub(super) fn gave_up_early(case: &Case<'_, '_>) -> bool {
     {
         return false;
     }
-    let limit = case.limit(LimitKind::Connect).filter(|l| l.origin.is_configured());
+    let limit = case
+        .limit(LimitKind::Connect)
+        .filter(|l| l.origin.is_configured());
     let early = |(us, lasted): (u64, u64)| lasted + COUNTS_US < us;
     limit
         .and_then(|l| l.value_us)

@@ -20,7 +20,10 @@ fn cut(lasted_us: i64) -> Vec<Link> {
 #[test]
 fn a_quick_cut_of_which_only_the_proxy_tells_is_ambiguous() {
     let finding = Scene::alone(Product::Nginx).trace(cut(2 * MS)).finding();
-    assert_eq!((finding.cause, finding.subtype), (Unexplained, Subtype::Ambiguous));
+    assert_eq!(
+        (finding.cause, finding.subtype),
+        (Unexplained, Subtype::Ambiguous)
+    );
     assert_eq!(finding.certainty, Certainty::Unknown);
     assert!(rivals(&finding, Subtype::PrematureClose) && rivals(&finding, Subtype::FinBeforeRequest));
     assert!(misses(&finding, "whether the connection had been used before"));
@@ -74,7 +77,9 @@ fn cut_off(end_us: i64) -> Vec<Link> {
 fn a_connection_not_made_as_others_were_cut_did_not_time_out() {
     let scene = squid().trace(not_connected(1_106 * MS)).trace(cut_off(T0));
     assert_eq!(scene.verdict().1, Subtype::WorkerCrash);
-    let scene = squid().trace(not_connected(1_106 * MS)).trace(cut_off(T0 + 5 * S));
+    let scene = squid()
+        .trace(not_connected(1_106 * MS))
+        .trace(cut_off(T0 + 5 * S));
     assert_eq!(scene.verdict().1, Subtype::ConnectTimeout);
 }
 
@@ -115,7 +120,10 @@ fn a_timeout_among_others_may_have_stood_in_a_queue() {
         .trace(timed_out(100 * MS))
         .trace(timed_out(300 * MS));
     let finding = scene.finding();
-    assert_eq!((finding.cause, finding.certainty), (ProxyTimeout, Certainty::Likely));
+    assert_eq!(
+        (finding.cause, finding.certainty),
+        (ProxyTimeout, Certainty::Likely)
+    );
     assert!(rivals(&finding, Subtype::AppQueue));
 }
 

@@ -270,7 +270,9 @@ fn a_bare_status_is_not_enough_evidence() {
 
 /// An nginx request that could not be read, by an error line that names no request of its own.
 fn malformed(unsure: bool) -> crate::model::Link {
-    let line = record(EDGE, Product::Nginx).status(502).tried(ADDR, 502, Some(0), None, 20_000);
+    let line = record(EDGE, Product::Nginx)
+        .status(502)
+        .tried(ADDR, 502, Some(0), None, 20_000);
     let error = error_line(EDGE, Phase::Header, Fault::MalformedHeader);
     crate::model::Link {
         unsure,
@@ -297,10 +299,16 @@ fn an_error_line_that_can_be_no_other_requests_proves() {
 #[test]
 fn what_the_access_line_itself_says_is_not_doubted_for_its_error_lines() {
     let mut link = malformed(true);
-    let outcome = link.outcome.take().map(|r| r.says(Phase::Header, Fault::TimedOut));
+    let outcome = link
+        .outcome
+        .take()
+        .map(|r| r.says(Phase::Header, Fault::TimedOut));
     link.outcome = outcome;
     let finding = Scene::new().trace(vec![link]).finding();
-    assert_eq!((finding.cause, finding.certainty), (ProxyTimeout, Certainty::Proven));
+    assert_eq!(
+        (finding.cause, finding.certainty),
+        (ProxyTimeout, Certainty::Proven)
+    );
 }
 
 #[test]
