@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use super::{CHUNK, Chunk, LINE_MOST, Span};
+use super::{CHUNK, Chunk, LINE_MOST, PIECE, Span};
 
 /// UTF-8's byte order mark.
 pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -18,6 +18,8 @@ pub(super) struct Bounds {
     skip_first: bool,
     /// Lines that begin here or later are not wanted.
     end: u64,
+    /// How much is read at once.
+    piece: usize,
 }
 
 impl Bounds {
@@ -27,6 +29,7 @@ impl Bounds {
             read_from: span.offset.saturating_sub(1),
             skip_first: span.offset > 0,
             end: span.offset.saturating_add(span.len),
+            piece: PIECE,
         }
     }
 
@@ -36,6 +39,7 @@ impl Bounds {
             read_from: 0,
             skip_first: false,
             end: u64::MAX,
+            piece: CHUNK,
         }
     }
 }
@@ -43,6 +47,8 @@ impl Bounds {
 /// What is in the buffer.
 struct Filled<'b> {
     buffer: &'b mut Vec<u8>,
+    /// Bytes of it that are used, more for a long line.
+    room: usize,
     /// Bytes of `buffer` that hold content.
     len: usize,
     /// Offset in the stream of the first of them.
@@ -64,14 +70,15 @@ pub(super) fn deliver(
     // Memory that is not written to need not be had: for a look at a few lines a little is enough.
     let wanted = bounds.end.saturating_sub(bounds.read_from);
     let room = usize::try_from(wanted)
-        .unwrap_or(CHUNK)
+        .unwrap_or(bounds.piece)
         .saturating_add(BEYOND)
-        .min(CHUNK);
+        .min(bounds.piece);
     if buffer.len() < room {
         buffer.resize(room, 0);
     }
     let mut filled = Filled {
         buffer,
+        room,
         len: 0,
         offset: bounds.read_from,
         line_from: bounds.read_from,
@@ -101,7 +108,7 @@ impl Filled<'_> {
     fn fill(&mut self, source: &mut dyn Read, end: u64) -> io::Result<bool> {
         let wanted = end.saturating_sub(self.offset + self.len as u64);
         let most = usize::try_from(wanted).unwrap_or(usize::MAX).max(BEYOND);
-        let until = self.buffer.len().min(self.len.saturating_add(most));
+        let until = self.room.min(self.len.saturating_add(most));
         while self.len < until {
             match source.read(&mut self.buffer[self.len..until]) {
                 Ok(0) => return Ok(true),
@@ -175,12 +182,13 @@ impl Filled<'_> {
             self.line_from = line_from;
             return;
         }
-        if self.len < self.buffer.len() {
+        if self.len < self.room {
             return;
         }
-        if self.buffer.len() < LINE_MOST {
-            let larger = (self.buffer.len() * 2).min(LINE_MOST);
-            return self.buffer.resize(larger, 0);
+        if self.room < LINE_MOST {
+            self.room = (self.room * 2).min(LINE_MOST);
+            let grown = self.buffer.len().max(self.room);
+            return self.buffer.resize(grown, 0);
         }
         visit(Chunk {
             bytes: &self.buffer[..self.len],

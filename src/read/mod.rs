@@ -1,6 +1,6 @@
 //! Bytes of inputs, cut at line ends: positioned reads for plain files, one stream for compressed and transcoded ones.
 //!
-//! Memory is one buffer per call, of a MiB unless a line is longer, and never above [`LINE_MOST`].
+//! Memory is one buffer per call, of a MiB at most unless a line is longer, and never above [`LINE_MOST`].
 
 mod content;
 mod lines;
@@ -19,8 +19,12 @@ pub use places::{line_at, lines_at};
 pub use record::{Begins, read_records};
 pub use source::At;
 
-/// How much is read at once, in bytes.
+/// How much of a stream is decompressed at once, in bytes: with each piece a decoder copies its window.
 pub const CHUNK: usize = 1 << 20;
+
+/// How much of a plain file is read at once, in bytes: what the nearest caches of one processor hold, so that lines are
+/// looked at where the system has just copied them to.
+const PIECE: usize = 256 << 10;
 
 /// The longest line that is kept whole, in bytes; what is longer is cut, see [`Chunk::cut`].
 pub const LINE_MOST: usize = 16 << 20;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use why502_parsers::Glance;
+use why502_parsers::{Glance, bytes};
 use why502_parsers::entry::{Entry, Kind};
 
 use super::locus::Probe;
@@ -406,7 +406,21 @@ impl<'w> Gatherer<'w> {
     /// Takes in whole lines.
     pub fn chunk(&mut self, bytes: &[u8], offset: u64) {
         let Self { scanner, taken } = self;
-        scanner.scan_for(bytes, offset, taken);
+        if !taken.passes_by(scanner) {
+            return scanner.scan_for(bytes, offset, taken);
+        }
+        let mut start = 0;
+        while start < bytes.len() {
+            let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |len| start + len + 1);
+            let line = &bytes[start..end];
+            let bare = bytes::trim_cr(line.strip_suffix(b"\n").unwrap_or(line));
+            if taken.may_hold(bare) {
+                scanner.scan_for(line, offset + start as u64, taken);
+            } else {
+                scanner.index += 1;
+            }
+            start = end;
+        }
     }
 
     /// Takes in one line, the `number`-th of the part, counted from 0.
@@ -423,22 +437,29 @@ impl<'w> Gatherer<'w> {
     }
 }
 
-impl Taker for Taken<'_> {
-    fn wants(&self, line: &[u8]) -> bool {
+impl Taken<'_> {
+    /// Whether lines as they stand in the file tell that they hold nothing wanted, so that no more than their ends and
+    /// their ids have to be looked for.
+    fn passes_by(&self, scanner: &Scanner) -> bool {
+        let is_bare = scanner.stands_alone();
+        let is_outer = scanner.has_prefixes() && self.directive.is_none();
+        let is_seen = |probe: &Probe| is_bare || is_outer && probe.is_at_end();
+        self.probe.as_ref().is_some_and(is_seen)
+    }
+
+    /// Whether `line` may have a wanted id, or must be read for another reason.
+    fn may_hold(&self, line: &[u8]) -> bool {
         let Some(probe) = &self.probe else {
             return true;
         };
         (self.directive.is_some() && line.first() == self.directive.as_ref())
             || probe.may_want(line, |id| self.wanted.wants_id(id))
     }
+}
 
-    fn may_want(&self, wrapped: &[u8]) -> bool {
-        match &self.probe {
-            Some(probe) if self.directive.is_none() && probe.is_at_end() => {
-                probe.may_want(wrapped, |id| self.wanted.wants_id(id))
-            }
-            _ => true,
-        }
+impl Taker for Taken<'_> {
+    fn wants(&self, line: &[u8]) -> bool {
+        self.may_hold(line)
     }
 
     /// Requests that are not gathered only show when their hop had served one.

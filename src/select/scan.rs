@@ -52,18 +52,16 @@ pub trait Taker {
         true
     }
 
-    /// Whether the line may be wanted, by what is around it and inside it together. Asked only where the inside is
-    /// the end of the line as it stands.
-    fn may_want(&self, wrapped: &[u8]) -> bool {
-        let _ = wrapped;
-        true
-    }
-
     /// Takes a request by a glance at its line, if that is enough; the answer says so. Its stamp is there, and is put
     /// right already.
     fn glanced(&mut self, glance: &Glance<'_>, line: LineRef) -> bool {
         let _ = (glance, line);
         false
+    }
+
+    /// Takes a request by a glance at its line that ended outside the time that is looked at, by its stamp alone.
+    fn glanced_outside(&mut self, stamp: Stamp) {
+        let _ = stamp;
     }
 
     /// Takes a line that was read; `raw` is the line as its format sees it.
@@ -98,7 +96,7 @@ pub struct Scanner {
     /// Records may go on over several lines, which stand together in the file.
     joins: bool,
     /// What stands around lines is only ever put before them.
-    pub(super) prefixed: bool,
+    prefixed: bool,
     /// Requests may be taken by a glance.
     pub(super) glances: bool,
 }
@@ -158,6 +156,16 @@ impl Scanner {
         self
     }
 
+    /// Whether every line is read for itself, with nothing taken off.
+    pub(super) fn stands_alone(&self) -> bool {
+        self.peeler.is_none() && !self.joins
+    }
+
+    /// Whether what is taken off only ever stands before the line.
+    pub(super) fn has_prefixes(&self) -> bool {
+        self.peeler.is_some() && self.prefixed
+    }
+
     /// Lines seen so far.
     pub fn lines(&self) -> u64 {
         self.index
@@ -202,7 +210,7 @@ impl Scanner {
                 index: self.index,
             };
             self.index += 1;
-            if self.glances && self.reader.glance(line, &mut glance) && taker.glanced(&glance, place) {
+            if self.glances && self.reader.takes(line, &mut glance, None, place, taker) {
                 continue;
             }
             if from < read_until {
@@ -293,9 +301,16 @@ impl Reader {
         Scanned::Entry(entry)
     }
 
-    /// Takes a glance at `line`; whether that shows a request and its time, and it is of the time that is looked at.
+    /// Takes a glance at `line`; whether that shows a request and its time, and is enough for `taker`.
     #[inline]
-    pub(super) fn glance<'a>(&mut self, line: &'a [u8], glance: &mut Glance<'a>) -> bool {
+    pub(super) fn takes<'a>(
+        &mut self,
+        line: &'a [u8],
+        glance: &mut Glance<'a>,
+        pid: Option<u32>,
+        place: LineRef,
+        taker: &mut impl Taker,
+    ) -> bool {
         if line.first().is_none_or(|&byte| byte <= b' ') || !self.parser.glance(line, glance) {
             return false;
         }
@@ -304,9 +319,16 @@ impl Reader {
         };
         self.put_right(&mut stamp);
         glance.time = Some(stamp);
-        let (start, end) = sides(stamp, glance.duration_us);
-        let us = end.or(start).unwrap_or(stamp.us);
-        self.keep.is_none_or(|keep| keep.0 <= us && us <= keep.1)
+        glance.pid = glance.pid.or(pid);
+        if let Some(keep) = self.keep {
+            let (start, end) = sides(stamp, glance.duration_us);
+            let us = end.or(start).unwrap_or(stamp.us);
+            if us < keep.0 || us > keep.1 {
+                taker.glanced_outside(stamp);
+                return true;
+            }
+        }
+        taker.glanced(glance, place)
     }
 
     /// Gives a stamp the year and the zone that it does not say.

@@ -318,6 +318,14 @@ impl Taker for Taken<'_> {
         true
     }
 
+    fn glanced_outside(&mut self, stamp: Stamp) {
+        let coverage = &mut self.result.coverage;
+        coverage.lines += 1;
+        coverage.entries += 1;
+        cover(coverage, stamp);
+        self.result.zone_unknown |= stamp.zone != Zone::Known;
+    }
+
     /// Counts a line, which stands in its file as `raw` (what is around it taken off), and observes the entry
     /// it may be.
     fn take(&mut self, scanned: Scanned<'_, '_>, line: LineRef, raw: &[u8]) {

@@ -24,9 +24,6 @@ impl Scanner {
             };
             start = end + 1;
             self.index += 1;
-            if self.prefixed && !taker.may_want(line) {
-                continue;
-            }
             match peeler.peel(line, place) {
                 Peeled::Bare => self.reader.offer(line, None, place, self.glances, taker),
                 Peeled::Held { is_first: true } => {}
@@ -71,11 +68,9 @@ impl Reader {
         taker: &mut impl Taker,
     ) {
         let mut glance = Glance::default();
-        if glances && self.glance(line, &mut glance) {
-            glance.pid = glance.pid.or(outer.and_then(|outer| outer.pid));
-            if taker.glanced(&glance, place) {
-                return;
-            }
+        let pid = outer.and_then(|outer| outer.pid);
+        if glances && self.takes(line, &mut glance, pid, place, taker) {
+            return;
         }
         if taker.wants(line) {
             self.give(line, outer, place, taker);
