@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use why502_parsers::{Glance, bytes};
 use why502_parsers::entry::{Entry, Kind};
+use why502_parsers::{Glance, bytes};
 
 use super::locus::Probe;
 use super::own::{self, Whence};
