@@ -1,7 +1,5 @@
 //! Turns a trace and the rule that won into a finding.
 
-use std::collections::BTreeMap;
-
 use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Phase, Signal};
 
@@ -13,7 +11,7 @@ use super::survey::Survey;
 use super::what_if::{self, Knob};
 use super::{fix, words};
 use crate::model::finding::{Evidence, HopRecord, Issuer, RequestInfo};
-use crate::model::{Cause, Certainty, Finding, Link, Micros, Place, Record, Trace, Weight};
+use crate::model::{Cause, Certainty, Finding, Findings, Link, Micros, Place, Record, Trace, Weight};
 
 /// A finding that has no id yet, with what orders and identifies it.
 pub(super) struct Found {
@@ -422,38 +420,68 @@ fn identity(finding: &Finding, record: Option<&Record>) -> u64 {
     hash.0
 }
 
-/// Gives each finding its id and puts them in order, each with the number of its trace. Only those of the time that was
-/// asked for count in what a value would have saved.
-pub(super) fn identify(mut found: Vec<Found>, in_window: &dyn Fn(i64) -> bool) -> Vec<(Finding, usize)> {
-    // Requests that are alike to the last byte are told apart by their number in order of place.
-    found.sort_by_key(|f| (f.identity, f.place.source, f.place.offset));
-    let mut knobs: Vec<(&mut Finding, Option<Knob>)> = found
-        .iter_mut()
-        .map(|f| {
-            let knob = f
-                .knob
-                .filter(|_| f.finding.time.is_none_or(|time| in_window(time.0)));
-            (&mut f.finding, knob)
-        })
-        .collect();
-    what_if::fill(&mut knobs);
-    let mut times: BTreeMap<u64, u64> = BTreeMap::new();
-    let mut findings: Vec<(Finding, usize)> = found
-        .into_iter()
-        .map(|f| {
-            let nth = times.entry(f.identity).or_default();
-            let mut hash = Fnv(f.identity);
-            if *nth > 0 {
-                hash.number(*nth);
+/// The findings of a run as they come.
+#[derive(Default)]
+pub(super) struct Collected {
+    findings: Findings,
+    /// What orders and identifies each.
+    marks: Vec<Mark>,
+    knobs: Vec<(usize, Knob)>,
+}
+
+struct Mark {
+    identity: u64,
+    place: Place,
+    trace: usize,
+}
+
+impl Collected {
+    /// Takes in one more.
+    pub(super) fn push(&mut self, found: &Found) {
+        let at = self.findings.push(&found.finding);
+        self.knobs.extend(found.knob.map(|knob| (at, knob)));
+        self.marks.push(Mark {
+            identity: found.identity,
+            place: found.place,
+            trace: found.trace,
+        });
+    }
+
+    /// Gives each finding its id and puts them in order, with the number of the trace of each. Only those of the time
+    /// that was asked for count in what a value would have saved.
+    pub(super) fn identified(self, in_window: &dyn Fn(i64) -> bool) -> (Findings, Vec<usize>) {
+        let Self {
+            mut findings,
+            marks,
+            mut knobs,
+        } = self;
+        // Requests that are alike to the last byte are told apart by their number in order of place.
+        let mut order: Vec<usize> = (0..marks.len()).collect();
+        order.sort_by_key(|&at| {
+            let Mark { identity, place, .. } = &marks[at];
+            (*identity, place.source, place.offset)
+        });
+        let asked: Vec<bool> = findings
+            .briefs()
+            .map(|brief| brief.time.is_none_or(|time| in_window(time.0)))
+            .collect();
+        knobs.retain(|(at, _)| asked[*at]);
+        what_if::fill(&mut findings, &knobs);
+        let (mut last, mut nth) = (None, 0);
+        for at in order {
+            let identity = marks[at].identity;
+            nth = if last == Some(identity) { nth + 1 } else { 0 };
+            last = Some(identity);
+            let mut hash = Fnv(identity);
+            if nth > 0 {
+                hash.number(nth);
             }
-            *nth += 1;
-            let mut finding = f.finding;
-            finding.id = format!("f-{:016x}", hash.finish());
-            (finding, f.trace)
-        })
-        .collect();
-    findings.sort_by(|(a, _), (b, _)| (a.time, &a.id).cmp(&(b.time, &b.id)));
-    findings
+            findings.identify(at, hash.finish());
+        }
+        let order = findings.settle();
+        let traces = order.into_iter().map(|at| marks[at].trace).collect();
+        (findings, traces)
+    }
 }
 
 /// Fowler–Noll–Vo, 64 bits, variant 1a: stable over releases and machines, unlike the standard library's.

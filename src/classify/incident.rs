@@ -9,7 +9,7 @@ use why502_parsers::entry::Fault;
 
 use super::words::count;
 use crate::model::finding::{Coincidence, Evidence, Fix, Incident, LabelCount};
-use crate::model::{Cause, Certainty, Finding, Hop, HopId, Micros, Record, Stats, Subtype, Weight};
+use crate::model::{Brief, Cause, Certainty, Findings, Hop, HopId, Micros, Record, Stats, Subtype, Weight};
 
 /// After a pause of this length the same trouble is another incident.
 const PAUSE_US: i64 = 300_000_000;
@@ -36,7 +36,7 @@ enum Trouble {
 }
 
 impl Trouble {
-    const fn of(finding: &Finding) -> Self {
+    const fn of(finding: &Brief<'_>) -> Self {
         match (finding.cause, finding.subtype) {
             (Cause::DroppedConnection, subtype) if is_down(subtype) => Self::Down,
             (Cause::KeepAliveRace, Subtype::FinBeforeRequest | Subtype::RstOnReuse) => Self::Race,
@@ -64,12 +64,12 @@ const fn is_down(subtype: Subtype) -> bool {
 }
 
 /// The incidents of `findings` (by time), by onset; what has no time belongs to none. `events` are the servers' own, by time.
-pub fn incidents(findings: &[Finding], hops: &[Hop], events: &[Record], stats: &Stats) -> Vec<Incident> {
-    let mut groups: Vec<(Trouble, Vec<(Micros, &Finding)>)> = Vec::new();
+pub fn incidents(findings: &Findings, hops: &[Hop], events: &[Record], stats: &Stats) -> Vec<Incident> {
+    let mut groups: Vec<(Trouble, Vec<(Micros, Brief<'_>)>)> = Vec::new();
     let mut open: BTreeMap<(Trouble, &str, &str), usize> = BTreeMap::new();
-    for (time, finding) in findings.iter().filter_map(|f| Some((f.time?, f))) {
-        let trouble = Trouble::of(finding);
-        let key = (trouble, &*finding.issuer.hop, upstream(finding));
+    for (time, finding) in findings.briefs().filter_map(|f| Some((f.time?, f))) {
+        let trouble = Trouble::of(&finding);
+        let key = (trouble, finding.issuer, finding.upstream);
         let latest = open.get(&key).copied().filter(|&at| {
             let last = groups[at].1.last().map_or(time, |&(last, _)| last);
             time.0 - last.0 <= trouble.pause_us()
@@ -81,7 +81,12 @@ pub fn incidents(findings: &[Finding], hops: &[Hop], events: &[Record], stats: &
         open.insert(key, at);
         groups[at].1.push((time, finding));
     }
-    let around = Around { hops, events, stats };
+    let around = Around {
+        findings,
+        hops,
+        events,
+        stats,
+    };
     let mut all: Vec<Incident> = groups
         .iter()
         .filter_map(|(trouble, group)| incident(*trouble, group, &around))
@@ -90,31 +95,26 @@ pub fn incidents(findings: &[Finding], hops: &[Hop], events: &[Record], stats: &
     all
 }
 
-/// A hop's name, else an address.
-fn upstream(finding: &Finding) -> &str {
-    let issuer = &finding.issuer;
-    issuer.upstream_hop.as_deref().unwrap_or(&issuer.upstream)
-}
-
-/// What may have coincided.
+/// The findings, and what may have coincided with them.
 struct Around<'a> {
+    findings: &'a Findings,
     hops: &'a [Hop],
     events: &'a [Record],
     stats: &'a Stats,
 }
 
-fn incident(trouble: Trouble, group: &[(Micros, &Finding)], around: &Around<'_>) -> Option<Incident> {
+fn incident(trouble: Trouble, group: &[(Micros, Brief<'_>)], around: &Around<'_>) -> Option<Incident> {
     let (&(onset, first), &(end, _)) = (group.first()?, group.last()?);
-    let group: Vec<&Finding> = group.iter().map(|&(_, finding)| finding).collect();
+    let group: Vec<Brief<'_>> = group.iter().map(|&(_, finding)| finding).collect();
     let group = group.as_slice();
     let labels = labels(group);
     let lead = lead(trouble, &labels)?;
     Some(Incident {
-        id: first.id.replacen("f-", "i-", 1),
+        id: first.id().replacen("f-", "i-", 1),
         cause: lead.cause,
         subtype: lead.subtype,
-        issuer: first.issuer.hop.clone(),
-        upstream: upstream(first).to_owned(),
+        issuer: first.issuer.to_owned(),
+        upstream: first.upstream.to_owned(),
         onset,
         end,
         count: group.len() as u64,
@@ -124,14 +124,14 @@ fn incident(trouble: Trouble, group: &[(Micros, &Finding)], around: &Around<'_>)
             .min()
             .unwrap_or(Certainty::Unknown),
         coincided: around.coincided(trouble, group, (onset.0, end.0)),
-        fix: fix(group, lead),
-        findings: group.iter().map(|f| f.id.clone()).collect(),
+        fix: fix(group, lead, around.findings),
+        findings: group.iter().map(Brief::id).collect(),
         labels,
     })
 }
 
 /// The labels with their counts, the most frequent first.
-fn labels(group: &[&Finding]) -> Vec<LabelCount> {
+fn labels(group: &[Brief<'_>]) -> Vec<LabelCount> {
     let mut counts: BTreeMap<(Cause, Subtype), u64> = BTreeMap::new();
     for finding in group {
         *counts.entry((finding.cause, finding.subtype)).or_default() += 1;
@@ -158,20 +158,18 @@ fn lead(trouble: Trouble, labels: &[LabelCount]) -> Option<LabelCount> {
 }
 
 /// The fix of the most certain finding with the leading label; among equals, of the earliest.
-fn fix(group: &[&Finding], lead: LabelCount) -> Option<Fix> {
-    let leading = group
-        .iter()
-        .filter(|f| f.subtype == lead.subtype && f.fix.is_some());
+fn fix(group: &[Brief<'_>], lead: LabelCount, findings: &Findings) -> Option<Fix> {
+    let leading = group.iter().filter(|f| f.subtype == lead.subtype && f.has_fix);
     let best = leading.max_by(|a, b| {
         a.score
             .total_cmp(&b.score)
-            .then_with(|| (b.time, &b.id).cmp(&(a.time, &a.id)))
+            .then_with(|| (b.time, b.id).cmp(&(a.time, a.id)))
     });
-    best.and_then(|f| f.fix.clone())
+    best.and_then(|f| findings.fix(f.at))
 }
 
 impl Around<'_> {
-    fn coincided(&self, trouble: Trouble, group: &[&Finding], (onset, end): (i64, i64)) -> Vec<Coincidence> {
+    fn coincided(&self, trouble: Trouble, group: &[Brief<'_>], (onset, end): (i64, i64)) -> Vec<Coincidence> {
         let hops = self.hops_of(group);
         let mut all: Vec<Coincidence> = Vec::new();
         let at = |event: &Record| event.end_us.or(event.start_us);
@@ -209,10 +207,10 @@ impl Around<'_> {
     }
 
     /// The hops that the findings are about: the issuer and its upstream, if the logs of both are there.
-    fn hops_of(&self, group: &[&Finding]) -> Vec<HopId> {
+    fn hops_of(&self, group: &[Brief<'_>]) -> Vec<HopId> {
         let named = |name: &str| self.hops.iter().position(|hop| hop.name == name);
-        let issuer = group.first().and_then(|f| named(&f.issuer.hop));
-        let behind = group.first().and_then(|f| named(upstream(f)));
+        let issuer = group.first().and_then(|f| named(f.issuer));
+        let behind = group.first().and_then(|f| named(f.upstream));
         issuer
             .into_iter()
             .chain(behind)
@@ -252,12 +250,12 @@ impl Around<'_> {
     }
 
     /// Where time was the matter: the load at the onset, if it was much higher than before.
-    fn load(&self, trouble: Trouble, group: &[&Finding], onset: i64) -> Option<Coincidence> {
+    fn load(&self, trouble: Trouble, group: &[Brief<'_>], onset: i64) -> Option<Coincidence> {
         let Trouble::Other(Cause::QueueingDelay | Cause::ProxyTimeout, _) = trouble else {
             return None;
         };
-        let issuer = &group.first()?.issuer.hop;
-        let hop = self.hops.iter().position(|hop| hop.name == *issuer)?;
+        let issuer = group.first()?.issuer;
+        let hop = self.hops.iter().position(|hop| hop.name == issuer)?;
         let load = self.stats.load.get(&HopId(hop as u16))?;
         let second = onset.div_euclid(1_000_000);
         let first = load.first()?;

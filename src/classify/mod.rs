@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::limits::{Count, Limits, Route, Scope};
 use crate::model::finding::{Inference, NearMiss};
-use crate::model::{Finding, Hop, HopId, Limit, LimitKind, Micros, Place, Record, Stats, Trace};
+use crate::model::{Findings, Hop, HopId, Limit, LimitKind, Micros, Place, Record, Stats, Trace};
 
 mod burst;
 mod case;
@@ -121,7 +121,7 @@ impl Timers for Limits {
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// One per failed request with a wanted status, by time and id.
-    pub findings: Vec<Finding>,
+    pub findings: Findings,
     /// The trace of each of them, by its number.
     pub traces: Vec<usize>,
     /// Failures that a retry hid, by hop, upstream and cause.
@@ -146,12 +146,12 @@ pub fn explain(world: &World<'_>, asked: &[usize]) -> (Outcome, Vec<Judgement>) 
 
 fn outcome(survey: &survey::Survey<'_>) -> Outcome {
     let world = survey.world;
-    let mut findings = Vec::new();
+    let mut findings = finding::Collected::default();
     let mut misses = near_miss::Misses::default();
     let mut truncated = Vec::new();
     for trace_no in 0..world.traces.len() {
         match finding::of_trace(survey, trace_no) {
-            Some(found) => findings.push(found),
+            Some(found) => findings.push(&found),
             None => {
                 truncated.extend(finding::truncated(survey, trace_no));
                 misses.add(survey, trace_no);
@@ -159,7 +159,7 @@ fn outcome(survey: &survey::Survey<'_>) -> Outcome {
         }
     }
     truncated.sort_unstable();
-    let (findings, traces) = finding::identify(findings, world.in_window).into_iter().unzip();
+    let (findings, traces) = findings.identified(world.in_window);
     Outcome {
         findings,
         traces,

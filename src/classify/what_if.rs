@@ -7,8 +7,9 @@ use why502_parsers::Product;
 
 use super::words::span;
 use crate::limits::setting;
-use crate::model::finding::{Fix, WhatIf};
-use crate::model::{Cause, Finding, LimitKind};
+use crate::model::finding::WhatIf;
+use crate::model::findings::Advice;
+use crate::model::{Cause, Findings, LimitKind};
 
 /// What a failed request would have needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,36 +42,44 @@ pub(crate) fn with_room(us: u64) -> u64 {
     (us + us / 5).div_ceil(1_000_000) * 1_000_000
 }
 
-/// Gives the fixes of failures that are alike one value, and says how many of them it would have saved.
-pub(super) fn fill(found: &mut [(&mut Finding, Option<Knob>)]) {
-    let mut groups: BTreeMap<(Cause, LimitKind, String, String), Vec<usize>> = BTreeMap::new();
-    for (n, (finding, knob)) in found.iter().enumerate() {
-        let Some(knob) = knob else { continue };
-        let issuer = &finding.issuer;
-        let upstream = issuer.upstream_hop.as_ref().unwrap_or(&issuer.upstream);
-        let key = (finding.cause, knob.kind, issuer.hop.clone(), upstream.clone());
-        groups.entry(key).or_default().push(n);
+/// Gives the fixes of failures that are alike one value, and says how many of them it would have saved. `knobs` are of
+/// some of `findings`, by their places.
+pub(super) fn fill(findings: &mut Findings, knobs: &[(usize, Knob)]) {
+    let knob_of: BTreeMap<usize, &Knob> = knobs.iter().map(|(at, knob)| (*at, knob)).collect();
+    let mut groups: BTreeMap<(Cause, LimitKind, &str, &str), Vec<(usize, Knob)>> = BTreeMap::new();
+    for brief in findings.briefs() {
+        if let Some(&&knob) = knob_of.get(&brief.at) {
+            let key = (brief.cause, knob.kind, brief.issuer, brief.upstream);
+            groups.entry(key).or_default().push((brief.at, knob));
+        }
     }
-    for members in groups.values() {
-        let knobs: Vec<Knob> = members.iter().filter_map(|&n| found[n].1).collect();
-        let Some((us, what_if)) = weigh(&knobs) else {
-            continue;
-        };
-        for (&n, knob) in members.iter().zip(&knobs) {
-            if let Some(fix) = &mut found[n].0.fix {
-                propose(fix, *knob, us, &what_if);
-            }
+    let groups: Vec<Vec<(usize, Knob)>> = groups.into_values().collect();
+    for members in groups {
+        let knobs: Vec<Knob> = members.iter().map(|(_, knob)| *knob).collect();
+        if let Some((us, what_if)) = weigh(&knobs) {
+            advise(findings, &members, us, &what_if);
         }
     }
 }
 
-fn propose(fix: &mut Fix, knob: Knob, us: u64, what_if: &WhatIf) {
-    if let (Some(change), Some((_, text))) =
-        (fix.changes.get_mut(knob.at), setting(knob.product, knob.kind, us))
-    {
-        change.proposed = text;
+/// Gives each of `members` the value `us`, in the words of its product.
+fn advise(findings: &mut Findings, members: &[(usize, Knob)], us: u64, what_if: &WhatIf) {
+    let mut alike: BTreeMap<(usize, Option<String>), Vec<usize>> = BTreeMap::new();
+    for (at, knob) in members {
+        let proposed = setting(knob.product, knob.kind, us).map(|(_, text)| text);
+        alike.entry((knob.at, proposed)).or_default().push(*at);
     }
-    fix.what_if = Some(what_if.clone());
+    for ((change, proposed), places) in alike {
+        let what_if = what_if.clone();
+        findings.advise(
+            &places,
+            Advice {
+                change,
+                proposed,
+                what_if,
+            },
+        );
+    }
 }
 
 /// The value for failures that are alike, and what it would have saved. Nothing if the logs do not show what any of

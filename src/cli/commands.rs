@@ -369,13 +369,16 @@ pub fn perform(job: &Job, now_us: i64) -> Result<u8, Error> {
             let plan = &run::settle(plan)?;
             warn_of_formats(plan);
             let progress = progress(plan);
-            let mut report = run::diagnose(plan, now_us, &progress)?;
+            let diagnosis = run::diagnosis(plan, now_us, &progress)?;
             progress.phase("writing");
-            if plan.redact {
-                report::redact::report(&mut report);
-            }
             progress.finish();
-            let code = deliver(plan, &report)?;
+            let code = if plan.redact {
+                let mut report = diagnosis.whole();
+                report::redact::report(&mut report);
+                deliver(plan, &report, None)?
+            } else {
+                deliver(plan, &diagnosis.report, Some(&diagnosis))?
+            };
             // The last stage is what the report itself took.
             eprint!("{}", progress.timings());
             Ok(code)

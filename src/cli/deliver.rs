@@ -8,7 +8,7 @@ use super::say;
 use crate::error::Error;
 use crate::model::Report;
 use crate::plan::{Color, Output, Plan};
-use crate::report::{self, Renderer, Style};
+use crate::report::{self, Renderer, Style, Supply};
 use crate::run;
 
 /// Columns assumed where the terminal does not say.
@@ -20,18 +20,18 @@ const MET: u8 = 1;
 /// `--strict` was not met.
 const INCOMPLETE: u8 = 2;
 
-/// Writes `report` to every output of `plan`; the exit code. An output that fails does not keep the others from
+/// Writes `report`, of which `supply` has the findings if it has none itself, to every output of `plan`; the exit code. An output that fails does not keep the others from
 /// being written, and a closed pipe is no failure.
 ///
 /// # Errors
 /// [`Error::Write`] for the first output that failed.
-pub fn deliver(plan: &Plan, report: &Report) -> Result<u8, Error> {
+pub fn deliver(plan: &Plan, report: &Report, supply: Option<&dyn Supply>) -> Result<u8, Error> {
     if !plan.quiet && !shows_text(plan) {
         say::warnings(&report.problems);
     }
     let mut failed = None;
     for output in &plan.outputs {
-        match write(plan, output, report) {
+        match write(plan, output, report, supply) {
             Err(error) if !error.is_closed_pipe() => failed = failed.or(Some(error)),
             _ => {}
         }
@@ -59,12 +59,13 @@ fn shows_text(plan: &Plan) -> bool {
         .any(|output| output.file.is_none() && output.format == report::text::Text.name())
 }
 
-fn write(plan: &Plan, output: &Output, report: &Report) -> Result<(), Error> {
+fn write(plan: &Plan, output: &Output, report: &Report, supply: Option<&dyn Supply>) -> Result<(), Error> {
     let Some(renderer) = report::by_name(output.format) else {
         return Ok(());
     };
-    to(plan, output, &mut |style, out| {
-        renderer.render(report, style, out)
+    to(plan, output, &mut |style, out| match supply {
+        Some(supply) => renderer.stream(report, supply, style, out),
+        None => renderer.render(report, style, out),
     })?;
     if let Some(path) = output.file.as_deref().filter(|_| !plan.quiet) {
         say_written(path, report);
@@ -111,7 +112,7 @@ pub(super) fn to(
 }
 
 fn say_written(path: &Path, report: &Report) {
-    let count = report.findings.len();
+    let count = report.summary.failed;
     let noun = if count == 1 { "finding" } else { "findings" };
     let _ = writeln!(io::stderr(), "wrote {count} {noun} to {}", path.display());
 }
@@ -135,11 +136,12 @@ fn columns() -> usize {
 
 fn fails(plan: &Plan, report: &Report) -> bool {
     plan.fail_on.iter().any(|rule| {
-        let count = report
-            .findings
+        let asked = report
+            .summary
+            .causes
             .iter()
-            .filter(|f| rule.cause.is_none_or(|cause| cause == f.cause))
-            .count();
-        count as u64 >= rule.at_least
+            .filter(|count| rule.cause.is_none_or(|cause| cause == count.cause));
+        let count: u64 = asked.map(|count| count.count).sum();
+        count >= rule.at_least
     })
 }

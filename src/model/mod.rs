@@ -3,11 +3,13 @@
 pub mod detect;
 pub mod explain;
 pub mod finding;
+pub mod findings;
 pub mod hop;
 pub mod ids;
 pub mod input;
 pub mod limit;
 pub mod lint;
+mod pack;
 pub mod record;
 pub mod seconds;
 pub mod shift;
@@ -15,7 +17,8 @@ pub mod stats;
 pub mod time;
 pub mod trace;
 
-pub use finding::{Cause, Certainty, Finding, Report, Subtype, Weight};
+pub use finding::{Cause, Certainty, Finding, Fix, Report, Subtype, Weight};
+pub use findings::{Brief, Findings};
 pub use hop::{Hop, HopId};
 pub use input::{Coding, Input};
 pub use limit::{Limit, LimitKind, Origin};

@@ -53,6 +53,14 @@ impl Seconds {
             .for_each(|(second, count)| self.add(second, count));
     }
 
+    /// The same counts in other seconds.
+    pub fn moved(mut self, to: impl Fn(i64) -> i64) -> Self {
+        self.list.iter_mut().for_each(|(second, _)| *second = to(*second));
+        // Two seconds may have become one, or have changed places.
+        self.sorted = 0;
+        self
+    }
+
     /// Puts the counts in order, once for all.
     pub fn settle(&mut self) {
         self.put_in_order();

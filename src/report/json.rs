@@ -8,8 +8,8 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
-use super::{Renderer, Style, escape};
-use crate::model::Report;
+use super::{Renderer, Style, Supply, escape};
+use crate::model::{Finding, Report};
 
 /// The whole report as one pretty-printed object.
 pub struct Json;
@@ -29,6 +29,28 @@ impl Renderer for Json {
     fn render(&self, report: &Report, _: &Style, out: &mut dyn io::Write) -> io::Result<()> {
         pretty(report, out)
     }
+
+    fn stream(
+        &self,
+        report: &Report,
+        supply: &dyn Supply,
+        _: &Style,
+        out: &mut dyn io::Write,
+    ) -> io::Result<()> {
+        let mut frame = Vec::new();
+        pretty(report, &mut frame)?;
+        // Within texts line ends are escaped, and what is inside a value stands further to the right.
+        let place = memchr::memmem::find(&frame, NO_FINDINGS).filter(|_| report.summary.failed > 0);
+        let Some(place) = place else {
+            return out.write_all(&frame).and_then(|()| out.flush());
+        };
+        let (before, after) = frame.split_at(place + NO_FINDINGS.len() - 1);
+        out.write_all(before)?;
+        supply.each(&element, b",", out)?;
+        out.write_all(b"\n  ")?;
+        out.write_all(after)?;
+        out.flush()
+    }
 }
 
 impl Renderer for NdJson {
@@ -41,13 +63,42 @@ impl Renderer for NdJson {
     }
 
     fn render(&self, report: &Report, _: &Style, out: &mut dyn io::Write) -> io::Result<()> {
-        let mut out = io::BufWriter::new(out);
+        let mut text = Vec::new();
         for finding in &report.findings {
-            finding.serialize(&mut Serializer::with_formatter(&mut out, Safe(CompactFormatter)))?;
-            io::Write::write_all(&mut out, b"\n")?;
+            text.clear();
+            line(finding, &mut text);
+            out.write_all(&text)?;
         }
-        io::Write::flush(&mut out)
+        out.flush()
     }
+
+    fn stream(&self, _: &Report, supply: &dyn Supply, _: &Style, out: &mut dyn io::Write) -> io::Result<()> {
+        supply.each(&line, b"", out)?;
+        out.flush()
+    }
+}
+
+/// How the list of findings stands in a report that has none.
+const NO_FINDINGS: &[u8] = b"\n  \"findings\": []";
+
+/// What stands around a value that is the only one of the only list of a list.
+const OPENED: &[u8] = b"[\n  [";
+const CLOSED: &[u8] = b"\n  ]\n]";
+
+/// Appends a finding as it stands in the list of a report.
+fn element(finding: &Finding, out: &mut Vec<u8>) {
+    let start = out.len();
+    let serializer = &mut Serializer::with_formatter(&mut *out, Safe(PrettyFormatter::new()));
+    // Writing to a vector does not fail.
+    let _ = [[finding]].serialize(serializer);
+    out.drain(start..start + OPENED.len());
+    out.truncate(out.len() - CLOSED.len());
+}
+
+/// Appends a finding as a line.
+fn line(finding: &Finding, out: &mut Vec<u8>) {
+    let _ = finding.serialize(&mut Serializer::with_formatter(&mut *out, Safe(CompactFormatter)));
+    out.push(b'\n');
 }
 
 /// The JSON Schema of a report, made from the types themselves.
@@ -103,6 +154,10 @@ impl<F: Formatter> Formatter for Safe<F> {
     }
 
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
+        // Most texts are plain, which is told at a glance.
+        if text.bytes().all(|byte| (b' '..0x7f).contains(&byte)) {
+            return out.write_all(text.as_bytes());
+        }
         let mut rest = text;
         while let Some(at) = rest.find(escape::acts) {
             out.write_all(&rest.as_bytes()[..at])?;
@@ -155,6 +210,46 @@ mod tests {
             let text = rendered(&Json, &report);
             let back: Report = serde_json::from_str(&text).unwrap();
             assert_eq!(rendered(&Json, &back), text);
+        }
+    }
+
+    /// Findings that are there already.
+    struct Ready(Vec<Finding>);
+
+    impl Supply for Ready {
+        fn all(&self) -> Vec<Finding> {
+            self.0.clone()
+        }
+
+        fn each(
+            &self,
+            write: &crate::report::Write,
+            between: &[u8],
+            out: &mut dyn io::Write,
+        ) -> io::Result<()> {
+            let mut texts = Vec::new();
+            for finding in &self.0 {
+                let mut text = Vec::new();
+                write(finding, &mut text);
+                texts.push(text);
+            }
+            out.write_all(&texts.join(between))
+        }
+    }
+
+    #[test]
+    fn findings_that_are_supplied_one_by_one_are_written_to_the_same_bytes() {
+        for mut report in [sample::report(), sample::nothing_found(), sample::hostile()] {
+            for renderer in crate::report::RENDERERS {
+                let whole = rendered(*renderer, &report);
+                let supply = Ready(std::mem::take(&mut report.findings));
+                let mut out = Vec::new();
+                renderer
+                    .stream(&report, &supply, &Style::default(), &mut out)
+                    .unwrap();
+                assert!(out == whole.as_bytes(), "{}", renderer.name());
+                report.findings = supply.0;
+            }
         }
     }
 

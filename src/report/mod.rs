@@ -26,7 +26,7 @@ mod sample;
 use std::io;
 use std::path::Path;
 
-use crate::model::Report;
+use crate::model::{Finding, Report};
 
 pub use progress::Progress;
 pub use style::Style;
@@ -47,7 +47,42 @@ pub trait Renderer: Sync {
     /// Whatever `out` fails with. A closed pipe arrives as [`io::ErrorKind::BrokenPipe`] like any other
     /// error; it is for the caller to take it for the end of a successful run.
     fn render(&self, report: &Report, style: &Style, out: &mut dyn io::Write) -> io::Result<()>;
+
+    /// The same of a report whose findings are in `supply`. Formats that say one after the other what there is never hold
+    /// all of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Renderer::render`].
+    fn stream(
+        &self,
+        report: &Report,
+        supply: &dyn Supply,
+        style: &Style,
+        out: &mut dyn io::Write,
+    ) -> io::Result<()> {
+        let mut whole = report.clone();
+        whole.findings = supply.all();
+        self.render(&whole, style, out)
+    }
 }
+
+/// Findings that are made ready as they are written.
+pub trait Supply {
+    /// All of them, by time and id.
+    fn all(&self) -> Vec<Finding>;
+
+    /// Writes to `out` what `write` makes of each, in their order, with `between` between them. `write` runs on several
+    /// threads.
+    ///
+    /// # Errors
+    ///
+    /// Whatever `out` fails with.
+    fn each(&self, write: &Write, between: &[u8], out: &mut dyn io::Write) -> io::Result<()>;
+}
+
+/// Appends what is written of a finding.
+pub type Write = dyn Fn(&Finding, &mut Vec<u8>) + Sync;
 
 /// All output formats; the first is the default.
 pub const RENDERERS: &[&dyn Renderer] = &[

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::summarise;
+use crate::model::Findings;
 use crate::model::finding::*;
 use crate::model::{JoinedBy, Micros};
 
@@ -33,7 +34,7 @@ pub(super) fn report() -> Report {
         filtered: 0,
         inputs: inputs(),
         hops: hops(),
-        summary: summarise(&findings, &near_misses, &statuses, 48_210),
+        summary: summarise(&findings.iter().collect(), &near_misses, &statuses, 48_210),
         incidents: Vec::new(),
         findings,
         inferences: vec![Inference {
@@ -58,7 +59,7 @@ pub(super) fn nothing_found() -> Report {
     report.findings.clear();
     report.near_misses.clear();
     report.inferences.clear();
-    report.summary = summarise(&[], &[], &BTreeMap::from([(504, 12)]), 48_210);
+    report.summary = summarise(&Findings::default(), &[], &BTreeMap::from([(504, 12)]), 48_210);
     report
 }
 
@@ -147,7 +148,12 @@ pub(super) fn hostile() -> Report {
         [&mut miss.hop, &mut miss.upstream].into_iter().for_each(attack);
     }
     report.statuses.iter_mut().for_each(attack);
-    report.summary = summarise(&report.findings, &report.near_misses, &BTreeMap::new(), 48_210);
+    report.summary = summarise(
+        &report.findings.iter().collect(),
+        &report.near_misses,
+        &BTreeMap::new(),
+        48_210,
+    );
     report
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::finding::{
     Cause, CauseCount, Certainty, Finding, Fix, NearMiss, StatusCount, Subtype, Summary,
 };
+use crate::model::{Brief, Findings};
 
 /// What findings are counted by: cause, subtype, issuer, and the issuer's upstream.
 pub type Key<'a> = (Cause, Subtype, &'a str, &'a str);
@@ -21,29 +22,25 @@ pub fn key_of_count(count: &CauseCount) -> Key<'_> {
     (count.cause, count.subtype, &count.issuer, &count.upstream)
 }
 
-/// The findings by group, each group in the order of `findings`.
-pub fn groups(findings: &[Finding]) -> BTreeMap<Key<'_>, Vec<&Finding>> {
-    let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for finding in findings {
-        groups.entry(key_of(finding)).or_default().push(finding);
-    }
-    groups
-}
-
 /// Counts of a run, the same whatever the order of `findings`.
 ///
 /// `other_statuses` are the gateway errors that were seen but not asked for, with their counts;
 /// `requests` is the number of requests at the outermost hop. Causes come most frequent first, equals in
 /// the order of [`Cause::ALL`], then by subtype and place.
 pub fn summarise(
-    findings: &[Finding],
+    findings: &Findings,
     near_misses: &[NearMiss],
     other_statuses: &BTreeMap<u16, u64>,
     requests: u64,
 ) -> Summary {
-    let mut causes: Vec<CauseCount> = groups(findings)
+    let mut groups: BTreeMap<Key<'_>, Vec<Brief<'_>>> = BTreeMap::new();
+    for brief in findings.briefs() {
+        let key = (brief.cause, brief.subtype, brief.issuer, brief.upstream);
+        groups.entry(key).or_default().push(brief);
+    }
+    let mut causes: Vec<CauseCount> = groups
         .into_iter()
-        .filter_map(|(key, group)| count(key, &group))
+        .map(|(key, group)| count(key, &group, findings))
         .collect();
     // Stable, so that equals stay in the order of their keys.
     causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
@@ -61,8 +58,12 @@ pub fn summarise(
     }
 }
 
-fn count((cause, subtype, issuer, upstream): Key<'_>, group: &[&Finding]) -> Option<CauseCount> {
-    Some(CauseCount {
+fn count(
+    (cause, subtype, issuer, upstream): Key<'_>,
+    group: &[Brief<'_>],
+    findings: &Findings,
+) -> CauseCount {
+    CauseCount {
         cause,
         subtype,
         count: group.len() as u64,
@@ -75,13 +76,19 @@ fn count((cause, subtype, issuer, upstream): Key<'_>, group: &[&Finding]) -> Opt
             .map(|f| f.certainty)
             .min()
             .unwrap_or(Certainty::Unknown),
-        fix: fix(group),
-    })
+        fix: fix(group, findings),
+    }
 }
 
 /// The fix of the most certain finding that has one; among equals, of the earliest.
-fn fix(group: &[&Finding]) -> Option<Fix> {
-    ranked(group).into_iter().find_map(|finding| finding.fix.clone())
+fn fix(group: &[Brief<'_>], findings: &Findings) -> Option<Fix> {
+    let with_fix = group.iter().filter(|finding| finding.has_fix);
+    let best = with_fix.min_by(|a, b| {
+        b.score
+            .total_cmp(&a.score)
+            .then_with(|| (a.time, a.id).cmp(&(b.time, b.id)))
+    })?;
+    findings.fix(best.at)
 }
 
 /// The findings of a group, the most telling first: by score, then by time and id.
@@ -97,6 +104,8 @@ pub fn ranked<'a>(group: &[&'a Finding]) -> Vec<&'a Finding> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::report::sample;
 
@@ -105,9 +114,13 @@ mod tests {
         let report = sample::report();
         let statuses = BTreeMap::from([(504, 12), (503, 0)]);
         let mut findings = report.findings.clone();
-        let forward = summarise(&findings, &report.near_misses, &statuses, 48_210);
+        let summary = |findings: &[Finding]| {
+            let packed: Findings = findings.iter().collect();
+            summarise(&packed, &report.near_misses, &statuses, 48_210)
+        };
+        let forward = summary(&findings);
         findings.reverse();
-        let backward = summarise(&findings, &report.near_misses, &statuses, 48_210);
+        let backward = summary(&findings);
         insta::assert_json_snapshot!(forward);
         assert_eq!(
             serde_json::to_string(&forward).unwrap(),
@@ -118,10 +131,12 @@ mod tests {
     #[test]
     fn the_counts_add_up_to_the_findings() {
         let report = sample::report();
-        let summary = summarise(&report.findings, &[], &BTreeMap::new(), 0);
+        let packed: Findings = report.findings.iter().collect();
+        let summary = summarise(&packed, &[], &BTreeMap::new(), 0);
         let sum: u64 = summary.causes.iter().map(|c| c.count).sum();
         assert_eq!((sum, summary.failed), (127, 127));
-        assert_eq!(groups(&report.findings).len(), summary.causes.len());
+        let keys: BTreeSet<Key<'_>> = report.findings.iter().map(key_of).collect();
+        assert_eq!(keys.len(), summary.causes.len());
     }
 
     #[test]
@@ -136,7 +151,8 @@ mod tests {
                 what_if: None,
             });
         }
-        let summary = summarise(&findings, &[], &BTreeMap::new(), 0);
+        let packed: Findings = findings.iter().collect();
+        let summary = summarise(&packed, &[], &BTreeMap::new(), 0);
         assert_eq!(summary.causes[0].fix.as_ref().unwrap().summary, "7");
     }
 }

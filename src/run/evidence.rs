@@ -1,10 +1,10 @@
-//! The lines behind the findings, fetched at the end and only for them.
+//! The lines behind the findings, fetched only for them, and only as they are written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::lines_before::LinesBefore;
 use crate::model::explain::Explained;
-use crate::model::finding::{Coincidence, Evidence, Finding, Incident, NearMiss, Problem};
+use crate::model::finding::{Evidence, Finding, Problem};
 use crate::model::{Input, Place, SourceId};
 use crate::read;
 use crate::report::escape::line_text;
@@ -13,163 +13,182 @@ use crate::select::packed::Packed;
 /// Longest part of a line that is shown as evidence, in bytes.
 const LONGEST: usize = 2_048;
 
-/// Fills in file, line number, offset and text of every piece of evidence. A file that can no longer be read is a problem.
-pub(super) fn fill(
-    inputs: &[Input],
-    known: &Known<'_>,
-    findings: &mut [Finding],
-    near_misses: &mut [NearMiss],
-    incidents: &mut [Incident],
-    problems: &mut Vec<Problem>,
-) {
-    fn coincided(incidents: &mut [Incident]) -> impl Iterator<Item = &mut Coincidence> {
-        incidents.iter_mut().flat_map(|incident| &mut incident.coincided)
-    }
-    let places = findings
-        .iter()
-        .flat_map(|f| &f.evidence)
-        .chain(near_misses.iter().flat_map(|n| &n.example))
-        .chain(
-            incidents
-                .iter()
-                .flat_map(|i| &i.coincided)
-                .flat_map(|c| &c.evidence),
-        )
-        .filter_map(|e| e.place);
-    let lines = Lines::fetch(inputs, known, places, problems);
-    for finding in findings {
-        lines.complete(finding);
-    }
-    near_misses
-        .iter_mut()
-        .filter_map(|near_miss| near_miss.example.as_mut())
-        .chain(coincided(incidents).filter_map(|c| c.evidence.as_mut()))
-        .for_each(|evidence| lines.put(evidence));
+/// What lines are fetched from.
+pub(super) struct Lines {
+    inputs: BTreeMap<SourceId, Input>,
+    before: LinesBefore,
+    /// Lines kept of inputs that can only be read from their start.
+    packed: BTreeMap<SourceId, Packed>,
+    /// Lines of such inputs that were not kept.
+    held: Texts,
 }
 
-/// The same for requests that are explained.
-pub(super) fn fill_explained(
-    inputs: &[Input],
-    known: &Known<'_>,
-    requests: &mut [Explained],
-    problems: &mut Vec<Problem>,
-) {
-    let of_finding = |request: &Explained| {
-        let evidence = request.finding.iter().flat_map(|f| &f.evidence);
-        evidence.filter_map(|e| e.place).collect::<Vec<_>>()
-    };
-    let of_hops = |request: &Explained| {
-        let lines = request.hops.iter().flat_map(|hop| &hop.lines);
-        lines.filter_map(|line| line.place).collect::<Vec<_>>()
-    };
-    let places: Vec<Place> = requests
-        .iter()
-        .flat_map(|request| [of_finding(request), of_hops(request)].concat())
-        .collect();
-    let lines = Lines::fetch(inputs, known, places.into_iter(), problems);
-    for request in requests {
-        if let Some(finding) = &mut request.finding {
-            lines.complete(finding);
-        }
-        for line in request.hops.iter_mut().flat_map(|hop| &mut hop.lines) {
-            let Some(place) = line.place else { continue };
-            line.file = lines.file(place);
-            line.line = known.lines_before.number(place.source, place.line);
-            line.text = lines.text(place);
+/// The bytes of lines, by input.
+type Texts = BTreeMap<SourceId, BTreeMap<Place, Vec<u8>>>;
+
+impl Lines {
+    /// Lines of `inputs`. `before` says how many lines stand before what was read of them; `packed` are those kept of
+    /// inputs that can only be read from their start.
+    pub(super) fn of(
+        inputs: impl IntoIterator<Item = Input>,
+        before: LinesBefore,
+        packed: BTreeMap<SourceId, Packed>,
+    ) -> Self {
+        Self {
+            inputs: inputs.into_iter().map(|input| (input.id, input)).collect(),
+            before,
+            packed,
+            held: Texts::new(),
         }
     }
-}
 
-/// What is known of the inputs without reading them again.
-pub(super) struct Known<'k> {
-    /// How many lines stand before what was read of them.
-    pub lines_before: &'k LinesBefore,
-    /// Lines kept of those that can only be read from their start.
-    pub packed: &'k BTreeMap<SourceId, Packed>,
-}
+    /// The number of the line of `source` that is the `line`-th of what was read; zero if it is not known.
+    pub(super) fn number(&self, source: SourceId, line: u64) -> u64 {
+        self.before.number(source, line)
+    }
 
-/// The line at `place` as far as it is shown, if it was kept.
-fn text_kept(packed: Option<&Packed>, place: &Place) -> Option<Vec<u8>> {
-    let text = packed?.text(place.offset)?;
-    Some(text[..text.len().min(LONGEST)].to_vec())
-}
+    /// Whether all lines of `source` that are named have to be known at once, since it is read from its start for them.
+    pub(super) fn is_read_once(&self, source: SourceId) -> bool {
+        self.inputs.get(&source).is_some_and(|input| !input.is_plain())
+    }
 
-/// The lines at some places of the inputs.
-struct Lines<'l> {
-    known: &'l Known<'l>,
-    files: BTreeMap<SourceId, String>,
-    bytes: BTreeMap<SourceId, BTreeMap<Place, Vec<u8>>>,
-}
-
-impl<'l> Lines<'l> {
-    fn fetch(
-        inputs: &[Input],
-        known: &'l Known<'l>,
+    /// Makes ready for lines of `sources`, of which `places` are those in inputs that are read once. A file that can no
+    /// longer be read is a problem.
+    pub(super) fn prepare(
+        &mut self,
+        sources: &BTreeSet<SourceId>,
         places: impl Iterator<Item = Place>,
         problems: &mut Vec<Problem>,
-    ) -> Self {
-        let mut bytes: BTreeMap<SourceId, BTreeMap<Place, Vec<u8>>> = BTreeMap::new();
-        for place in places {
-            bytes.entry(place.source).or_default().insert(place, Vec::new());
+    ) {
+        let plain = sources
+            .iter()
+            .filter_map(|source| self.inputs.get(source).filter(|input| input.is_plain()));
+        problems.extend(plain.filter_map(|input| {
+            let error = read::line_at(input, 0, 0).err()?;
+            Some(error.problem(&input.shown))
+        }));
+        let mut wanted = Texts::new();
+        for place in places.filter(|place| self.is_read_once(place.source)) {
+            wanted.entry(place.source).or_default().insert(place, Vec::new());
         }
-        for (source, wanted) in &mut bytes {
-            let Some(input) = inputs.iter().find(|input| input.id == *source) else {
+        // What is compressed is not read once more for lines that are known.
+        wanted.retain(|_, lines| !lines.keys().all(|place| self.kept(*place).is_some()));
+        for (source, lines) in &mut wanted {
+            let Some(input) = self.inputs.get(source) else {
                 continue;
             };
-            let packed = known.packed.get(source);
-            if wanted
-                .iter_mut()
-                .all(|(place, text)| text_kept(packed, place).map(|kept| *text = kept).is_some())
-            {
-                continue; // What is compressed is not read once more for lines that are known.
-            }
-            let spots: Vec<(u64, u32)> = wanted
-                .keys()
-                .map(|place| (place.offset, place.len.min(LONGEST as u32)))
-                .collect();
-            match read::lines_at(input, &spots) {
-                Ok(lines) => wanted
-                    .values_mut()
-                    .zip(lines)
-                    .for_each(|(text, line)| *text = line),
-                Err(error) => problems.push(error.problem(&input.shown)),
+            if let Err(error) = fetch(input, lines) {
+                problems.push(error.problem(&input.shown));
             }
         }
-        let files = inputs
-            .iter()
-            .map(|input| (input.id, input.shown.clone()))
-            .collect();
-        Self { known, files, bytes }
+        self.held = wanted;
+    }
+
+    /// The line at `place`, if it was kept.
+    fn kept(&self, place: Place) -> Option<&[u8]> {
+        self.packed.get(&place.source)?.text(place.offset)
+    }
+
+    /// The lines at `places` in inputs of which any part can be read by itself. What cannot be read is left empty.
+    fn fetched(&self, places: impl Iterator<Item = Place>) -> Texts {
+        let mut wanted = Texts::new();
+        for place in places.filter(|place| !self.is_read_once(place.source)) {
+            wanted.entry(place.source).or_default().insert(place, Vec::new());
+        }
+        for (source, lines) in &mut wanted {
+            let _ = self.inputs.get(source).map(|input| fetch(input, lines));
+        }
+        wanted
+    }
+
+    /// Fills in file, line number, offset and text of `evidence`, and where the records of `findings` stand.
+    pub(super) fn complete(&self, findings: &mut [Finding]) {
+        let of_findings = || findings.iter().flat_map(|finding| &finding.evidence);
+        let texts = self.fetched(of_findings().filter_map(|evidence| evidence.place));
+        for finding in findings {
+            finding
+                .evidence
+                .iter_mut()
+                .for_each(|evidence| self.put(evidence, &texts));
+            for hop in &mut finding.hops {
+                if let Some(place) = hop.place {
+                    hop.file = self.file(place);
+                    hop.line = self.number(place.source, place.line);
+                    hop.offset = place.offset;
+                }
+            }
+        }
+    }
+
+    /// The same for single pieces of evidence.
+    pub(super) fn complete_all(&self, mut all: Vec<&mut Evidence>) {
+        let texts = self.fetched(all.iter().filter_map(|evidence| evidence.place));
+        all.iter_mut().for_each(|evidence| self.put(evidence, &texts));
+    }
+
+    /// The same for requests that are explained. A file that can no longer be read is a problem.
+    pub(super) fn complete_explained(&mut self, requests: &mut [Explained], problems: &mut Vec<Problem>) {
+        let places: BTreeSet<Place> = requests.iter().flat_map(places_of).collect();
+        let sources = places.iter().map(|place| place.source).collect();
+        self.prepare(&sources, places.iter().copied(), problems);
+        let texts = self.fetched(places.into_iter());
+        for request in requests {
+            self.complete(request.finding.as_mut_slice());
+            for line in request.hops.iter_mut().flat_map(|hop| &mut hop.lines) {
+                let Some(place) = line.place else { continue };
+                line.file = self.file(place);
+                line.line = self.number(place.source, place.line);
+                line.text = self.text(place, &texts);
+            }
+        }
     }
 
     fn file(&self, place: Place) -> String {
-        self.files.get(&place.source).cloned().unwrap_or_default()
+        let input = self.inputs.get(&place.source);
+        input.map(|input| input.shown.clone()).unwrap_or_default()
     }
 
-    fn text(&self, place: Place) -> String {
-        let line = self.bytes.get(&place.source).and_then(|lines| lines.get(&place));
-        line.map(|line| line_text(line)).unwrap_or_default()
+    fn text(&self, place: Place, fetched: &Texts) -> String {
+        let of = |texts: &'_ Texts| {
+            let line = texts.get(&place.source)?.get(&place)?;
+            Some(line_text(line))
+        };
+        let kept = || {
+            let line = self.kept(place)?;
+            Some(line_text(&line[..line.len().min(LONGEST)]))
+        };
+        of(fetched)
+            .or_else(|| of(&self.held))
+            .or_else(kept)
+            .unwrap_or_default()
     }
 
-    fn put(&self, evidence: &mut Evidence) {
+    fn put(&self, evidence: &mut Evidence, texts: &Texts) {
         let Some(place) = evidence.place else { return };
         evidence.file = self.file(place);
-        evidence.line = self.known.lines_before.number(place.source, place.line);
+        evidence.line = self.number(place.source, place.line);
         evidence.offset = Some(place.offset);
-        evidence.text = self.text(place);
+        evidence.text = self.text(place, texts);
     }
+}
 
-    fn complete(&self, finding: &mut Finding) {
-        finding
-            .evidence
-            .iter_mut()
-            .for_each(|evidence| self.put(evidence));
-        for hop in &mut finding.hops {
-            if let Some(place) = hop.place {
-                hop.file = self.file(place);
-                hop.line = self.known.lines_before.number(place.source, place.line);
-                hop.offset = place.offset;
-            }
-        }
-    }
+/// Where the lines stand that are shown of a request.
+fn places_of(request: &Explained) -> Vec<Place> {
+    let evidence = request.finding.iter().flat_map(|finding| &finding.evidence);
+    let lines = request.hops.iter().flat_map(|hop| &hop.lines);
+    evidence
+        .filter_map(|evidence| evidence.place)
+        .chain(lines.filter_map(|line| line.place))
+        .collect()
+}
+
+/// Reads `lines` of `input`, as far as they are shown.
+fn fetch(input: &Input, lines: &mut BTreeMap<Place, Vec<u8>>) -> Result<(), crate::error::Error> {
+    let spots: Vec<(u64, u32)> = lines
+        .keys()
+        .map(|place| (place.offset, place.len.min(LONGEST as u32)))
+        .collect();
+    let read = read::lines_at(input, &spots)?;
+    lines.values_mut().zip(read).for_each(|(text, line)| *text = line);
+    Ok(())
 }

@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::evidence::Lines;
 use super::inputs::{self, Sources};
 use super::lines_before::LinesBefore;
 use super::passes::{self, Sought};
-use super::{Joint, evidence, joint, near, on_threads};
+use super::{Joint, joint, near, on_threads};
 use crate::classify::{self, Judgement};
 use crate::error::Error;
 use crate::model::explain::{Explained, Explanation, LoggedLine, Rung, Try};
@@ -69,7 +70,7 @@ fn explained_from(
     progress: &Progress,
 ) -> Result<Explanation, Error> {
     let places = RefCell::new(BTreeSet::new());
-    let joint = joint(
+    let mut joint = joint(
         plan,
         sources,
         now_us,
@@ -93,14 +94,14 @@ fn explained_from(
     )?;
     progress.phase("explaining");
     let places = places.into_inner();
-    let stats = joint.map.stats(&joint.survey);
+    let stats = joint.map.stats(&mut joint.survey);
     let world = joint.world(&stats, &failed, &|_| true);
     let of_places = traces_with(&joint.joined.traces, &places);
     let (outcome, judged) = classify::explain(&world, &of_places);
-    let by_trace: BTreeMap<usize, &Finding> = outcome.traces.iter().copied().zip(&outcome.findings).collect();
+    let by_trace: BTreeMap<usize, usize> = outcome.traces.iter().copied().zip(0..).collect();
     let mut all: Vec<(usize, Judgement)> = of_places.into_iter().zip(judged).collect();
     if places.is_empty() {
-        let Some(at) = outcome.findings.iter().position(|f| f.id == asked) else {
+        let Some(at) = outcome.findings.briefs().position(|f| f.id() == asked) else {
             return Err(no_finding(asked));
         };
         let trace = outcome.traces[at];
@@ -109,7 +110,10 @@ fn explained_from(
     }
     let mut requests: Vec<Explained> = all
         .into_iter()
-        .map(|(n, judgement)| explained(&joint, n, judgement, by_trace.get(&n).copied()))
+        .map(|(n, judgement)| {
+            let finding = by_trace.get(&n).and_then(|&at| outcome.findings.get(at));
+            explained(&joint, n, judgement, finding.as_ref())
+        })
         .collect();
     requests.sort_by_key(|request| request.hops.first().map(|hop| (hop.start, hop.end)));
     requests.truncate(MOST);
@@ -121,11 +125,8 @@ fn explained_from(
     } = joint;
     let shown = sources_shown(&requests);
     let before = LinesBefore::count(&sources.inputs, &focuses, &shown);
-    let known = evidence::Known {
-        lines_before: &before,
-        packed: &survey.packed,
-    };
-    evidence::fill_explained(&sources.inputs, &known, &mut requests, &mut sources.problems);
+    let mut lines = Lines::of(sources.inputs, before, survey.packed);
+    lines.complete_explained(&mut requests, &mut sources.problems);
     sources.problems.sort();
     sources.problems.dedup();
     Ok(Explanation {

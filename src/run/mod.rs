@@ -5,6 +5,7 @@ mod clocks;
 mod copies;
 mod declared;
 mod detect;
+mod diagnosis;
 mod evidence;
 mod explain;
 mod focus;
@@ -36,13 +37,17 @@ use crate::error::Error;
 use crate::limits::{Limits, Scope};
 use crate::model::finding::{HopInfo, Inference, Problem, Report};
 use crate::model::stats::Stats;
-use crate::model::{Hop, HopId, Link, Micros, Place, Record, Seconds, Shift, SourceId, Trace, finding};
+use crate::model::{
+    Brief, Findings, Hop, HopId, Link, Micros, Place, Record, Seconds, Shift, SourceId, Trace, finding,
+};
 use crate::plan::{Plan, Window};
 use crate::report::progress::Progress;
 use crate::report::summary;
 use crate::select::{self, gather::Wanted};
 use crate::select::{InputSurvey, Sketch, Survey};
 use clocks::Correction;
+use diagnosis::{Threads, on_threads};
+use evidence::Lines;
 use focus::Focuses;
 use inputs::Sources;
 use lines_before::LinesBefore;
@@ -50,6 +55,7 @@ use passes::Reading;
 
 pub use crate::sniff::definition_files;
 pub use detect::detect;
+pub use diagnosis::Diagnosis;
 pub use explain::explain;
 pub use lint::lint;
 pub use parse::{Filter, Parsed, parse};
@@ -67,17 +73,22 @@ const WIDENINGS: usize = 2;
 /// # Errors
 /// What ends a run: nothing to read, no known format anywhere, an empty window.
 pub fn diagnose(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report, Error> {
-    on_threads(plan, || on_this_pool(plan, now_us, progress))
+    Ok(diagnosis(plan, now_us, progress)?.whole())
 }
 
-/// Runs `work` on as many threads as `plan` says.
-fn on_threads<T: Send>(plan: &Plan, work: impl Fn() -> Result<T, Error> + Sync) -> Result<T, Error> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(plan.threads).build();
-    match pool {
-        Ok(pool) => pool.install(&work),
-        // The system gives no more threads: the answer is the same on fewer.
-        Err(_) => work(),
-    }
+/// The same, with findings that take little memory until they are written.
+///
+/// # Errors
+/// As [`diagnose`].
+pub fn diagnosis(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Diagnosis, Error> {
+    let threads = Threads::of(plan);
+    let (report, findings, lines) = threads.run(|| on_this_pool(plan, now_us, progress))?;
+    Ok(Diagnosis {
+        report,
+        findings,
+        lines,
+        threads,
+    })
 }
 
 /// Everything that was read and joined, ready to be explained.
@@ -159,7 +170,7 @@ fn joint(
     })
 }
 
-fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report, Error> {
+fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<(Report, Findings, Lines), Error> {
     let wanted = |status: u16| plan.statuses.contains(status);
     let mut joint = joint(
         plan,
@@ -176,11 +187,11 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
     joint.sources.problems.extend(unmatched.problems);
     joint.joined.stray = unmatched.at_of;
     progress.phase("explaining");
-    let stats = joint.map.stats(&joint.survey);
+    let stats = joint.map.stats(&mut joint.survey);
     let outcome = classify::classify(&joint.world(&stats, &wanted, &|us| joint.window.contains(us)));
     let Joint {
         mut sources,
-        survey,
+        mut survey,
         map,
         focuses,
         window,
@@ -190,33 +201,44 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
     // What was joined is told by the findings now.
     drop(joined);
     let mut findings = outcome.findings;
-    findings.retain(|finding| finding.time.is_none_or(|time| window.contains(time.0)));
+    findings.retain(|_, finding| finding.time.is_none_or(|time| window.contains(time.0)));
     let in_window = findings.len();
-    findings.retain(|finding| is_shown(plan, finding));
+    if !plan.causes.is_empty() || !plan.hops.is_empty() {
+        findings.retain(|all, finding| is_shown(plan, all, &finding));
+    }
     let filtered = (in_window - findings.len()) as u64;
     let mut near_misses = outcome.near_misses;
     progress.phase("fetching");
     let mut incidents = classify::incidents(&findings, &map.hops, &events, &stats);
+    let single: BTreeSet<Place> = evidence_of(&mut near_misses, &mut incidents)
+        .iter()
+        .filter_map(|evidence| evidence.place)
+        .collect();
     let shown = sources_shown(&findings, &near_misses, &survey);
-    let lines = LinesBefore::count(&sources.inputs, &focuses, &shown);
-    evidence::fill(
-        &sources.inputs,
-        &evidence::Known {
-            lines_before: &lines,
-            packed: &survey.packed,
-        },
-        &mut findings,
-        &mut near_misses,
-        &mut incidents,
+    let before = LinesBefore::count(&sources.inputs, &focuses, &shown);
+    let inputs = sources.coverage(&survey, &map.corrections, &map.hops, &focuses, &before);
+    let mut lines = Lines::of(sources.inputs.clone(), before, std::mem::take(&mut survey.packed));
+    let with_evidence = findings.sources().chain(single.iter().map(|place| place.source));
+    let with_evidence: BTreeSet<SourceId> = with_evidence.collect();
+    let once = with_evidence.iter().any(|&source| lines.is_read_once(source));
+    let of_findings = findings
+        .iter()
+        .filter(|_| once)
+        .flat_map(|finding| finding.evidence);
+    let places = of_findings.filter_map(|evidence| evidence.place).chain(single);
+    lines.prepare(
+        &with_evidence,
+        places.collect::<Vec<_>>().into_iter(),
         &mut sources.problems,
     );
+    lines.complete_all(evidence_of(&mut near_misses, &mut incidents));
     let (requests, statuses) = map.edge_counts(&stats, &window, plan);
     let mut inferences = outcome.inferences;
     inferences.extend(map.clock_inferences());
     inferences.extend(map.copy_inferences(&survey, &sources));
     sources.problems.sort();
     sources.problems.dedup();
-    Ok(Report {
+    let report = Report {
         schema: Report::SCHEMA.to_owned(),
         generated_at: Micros(now_us),
         window: finding::Window {
@@ -225,49 +247,63 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Report,
         },
         statuses: plan.statuses.to_string().split(',').map(str::to_owned).collect(),
         filtered,
-        inputs: sources.coverage(&survey, &map.corrections, &map.hops, &focuses, &lines),
+        inputs,
         hops: map.hop_infos(&survey),
         summary: finding::Summary {
             truncated: outcome.truncated.len() as u64,
             ..summary::summarise(&findings, &near_misses, &statuses, requests)
         },
         incidents,
-        findings,
+        findings: Vec::new(),
         inferences,
         near_misses,
         problems: sources.problems,
-    })
+    };
+    Ok((report, findings, lines))
+}
+
+/// The evidence that belongs to no finding.
+fn evidence_of<'a>(
+    near_misses: &'a mut [finding::NearMiss],
+    incidents: &'a mut [finding::Incident],
+) -> Vec<&'a mut finding::Evidence> {
+    let examples = near_misses
+        .iter_mut()
+        .filter_map(|near_miss| near_miss.example.as_mut());
+    let coincided = incidents.iter_mut().flat_map(|incident| &mut incident.coincided);
+    examples
+        .chain(coincided.filter_map(|one| one.evidence.as_mut()))
+        .collect()
 }
 
 /// The inputs of which lines are named in the report.
 fn sources_shown(
-    findings: &[finding::Finding],
+    findings: &Findings,
     near_misses: &[finding::NearMiss],
     survey: &Survey,
 ) -> BTreeSet<SourceId> {
-    let evidence = findings.iter().flat_map(|finding| &finding.evidence);
     let examples = near_misses
         .iter()
-        .filter_map(|near_miss| near_miss.example.as_ref());
-    let hops = findings.iter().flat_map(|finding| &finding.hops);
-    let places = evidence.chain(examples).filter_map(|evidence| evidence.place);
+        .filter_map(|near_miss| near_miss.example.as_ref()?.place);
     let unparsed = survey
         .inputs
         .iter()
         .filter(|(_, input)| input.coverage.unparsed > 0);
-    places
-        .chain(hops.filter_map(|hop| hop.place))
-        .map(|place| place.source)
+    findings
+        .sources()
+        .chain(examples.map(|place| place.source))
         .chain(unparsed.map(|(source, _)| *source))
         .collect()
 }
 
-fn is_shown(plan: &Plan, finding: &finding::Finding) -> bool {
-    let by_cause = plan.causes.is_empty() || plan.causes.contains(&finding.cause);
-    let by_hop = plan.hops.is_empty()
-        || plan.hops.contains(&finding.issuer.hop)
-        || finding.hops.iter().any(|record| plan.hops.contains(&record.hop));
-    by_cause && by_hop
+fn is_shown(plan: &Plan, findings: &Findings, brief: &Brief<'_>) -> bool {
+    let is_asked = |hop: &str| plan.hops.iter().any(|asked| asked == hop);
+    let by_cause = plan.causes.is_empty() || plan.causes.contains(&brief.cause);
+    let visited = || {
+        let finding = findings.get(brief.at);
+        finding.is_some_and(|finding| finding.hops.iter().any(|record| is_asked(&record.hop)))
+    };
+    by_cause && (plan.hops.is_empty() || is_asked(brief.issuer) || visited())
 }
 
 /// The failures' traces, and how long their upstreams had been idle.
@@ -630,20 +666,22 @@ impl Map {
         self.copies.iter().filter_map(one).collect()
     }
 
-    /// The counts of all inputs, by hop, on the common clock.
-    fn stats(&self, survey: &Survey) -> Stats {
+    /// The counts of all inputs, by hop, on the common clock; taken out of `survey`.
+    fn stats(&self, survey: &mut Survey) -> Stats {
         let mut stats = Stats::default();
-        for (&source, input) in self.originals(survey) {
-            let Some(&hop) = self.hop_of.get(&source) else {
+        for (&source, input) in &mut survey.inputs {
+            let hop = self
+                .hop_of
+                .get(&source)
+                .filter(|_| !self.copies.contains_key(&source));
+            let Some(&hop) = hop else {
                 continue;
             };
             let shift = self.shift(source);
             let corrected =
                 |second: i64| second + (shift.without_fold(second * 1_000_000) as f64 / 1e6).round() as i64;
             let load = stats.load.entry(hop).or_default();
-            for (second, count) in input.seconds.iter() {
-                load.add(corrected(second), count);
-            }
+            load.merge(std::mem::take(&mut input.seconds).moved(corrected));
             let failures = stats.failures.entry(hop).or_default();
             for (&(status, second), &count) in &input.failures {
                 *failures.entry((status, corrected(second))).or_default() += count;

@@ -7,7 +7,12 @@ use crate::model::finding::Incident;
 use crate::model::{Cause, HopId, LimitKind, Subtype};
 
 fn of(scene: &Scene) -> Vec<Incident> {
-    incidents(&scene.run().findings, &scene.hops, &scene.events, &scene.stats)
+    incidents(
+        &scene.outcome().findings,
+        &scene.hops,
+        &scene.events,
+        &scene.stats,
+    )
 }
 
 fn cut(end_us: i64, age_us: i64) -> Vec<crate::model::Link> {

@@ -8,11 +8,11 @@ use why502_parsers::entry::{Fault, Kind, Level, Marks, Phase, Signal};
 
 use crate::classify::{Outcome, Timers, World, classify};
 use crate::limits::Scope;
-use crate::model::finding::Finding;
+use crate::model::finding::{Finding, Inference, NearMiss};
 use crate::model::stats::Second;
 use crate::model::{
-    Attempt, Cause, Certainty, Hop, HopId, JoinedBy, Limit, LimitKind, Link, Origin, Place, Record, SourceId,
-    Stats, Subtype, Trace,
+    Attempt, Cause, Certainty, Hop, HopId, JoinedBy, Limit, LimitKind, Link, Micros, Origin, Place, Record,
+    SourceId, Stats, Subtype, Trace,
 };
 
 /// The instant around which the tests play, on a whole second.
@@ -320,7 +320,18 @@ impl Scene {
         self
     }
 
-    pub(crate) fn run(&self) -> Outcome {
+    /// What is said of its traces.
+    pub(crate) fn run(&self) -> Ran {
+        let outcome = self.outcome();
+        Ran {
+            findings: outcome.findings.iter().collect(),
+            near_misses: outcome.near_misses,
+            truncated: outcome.truncated,
+            inferences: outcome.inferences,
+        }
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
         classify(&World {
             hops: &self.hops,
             stats: &self.stats,
@@ -349,6 +360,14 @@ impl Scene {
         let finding = self.finding();
         (finding.cause, finding.subtype, finding.certainty)
     }
+}
+
+/// An [`Outcome`] with its findings unpacked.
+pub(crate) struct Ran {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) near_misses: Vec<NearMiss>,
+    pub(crate) truncated: Vec<Micros>,
+    pub(crate) inferences: Vec<Inference>,
 }
 
 /// Whether `finding` names `subtype` among the rivals.

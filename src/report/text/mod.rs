@@ -124,7 +124,12 @@ mod tests {
     fn logs_that_could_not_be_read_are_not_taken_for_logs_without_failures() {
         let mut report = sample::nothing_found();
         report.inputs.retain(|input| input.format.is_none());
-        report.summary = crate::report::summarise(&[], &[], &std::collections::BTreeMap::new(), 0);
+        report.summary = crate::report::summarise(
+            &crate::model::Findings::default(),
+            &[],
+            &std::collections::BTreeMap::new(),
+            0,
+        );
         let text = rendered(&report, &wide(80));
         assert!(
             text.starts_with("No request was searched: no log entry could be read\n"),
