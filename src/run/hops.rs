@@ -16,7 +16,17 @@ pub(super) struct Named<'a> {
 }
 
 /// Directory names that say nothing about the hop.
-const GENERIC: [&str; 6] = ["logs", "log", "var", "LogFiles", "inetpub", "."];
+const GENERIC: [&str; 9] = [
+    "logs",
+    "log",
+    "var",
+    "LogFiles",
+    "HTTPERR",
+    "inetpub",
+    "AWSLogs",
+    "elasticloadbalancing",
+    ".",
+];
 
 /// Words of a file name that say what is in it, not who wrote it.
 const CONTENT_WORDS: [&str; 23] = [
@@ -71,6 +81,10 @@ pub(super) fn names(inputs: &[Named<'_>]) -> Vec<String> {
         stems.extend(telling(input.relative));
     }
     let stem = |input: &Named<'_>, writer: Product| {
+        if is_cloud(writer) || matches!(writer, Product::Iis | Product::HttpSys) && is_of_iis(input.relative)
+        {
+            return family(writer).name().to_owned();
+        }
         // An error log without a name of its own is that of the one server there whose access log has one.
         let of_server = || match stems.get(&(directory(input.relative), writer)) {
             Some(stems) if is_web_server(writer) && stems.len() == 1 => stems.first().cloned(),
@@ -119,6 +133,25 @@ const fn is_web_server(product: Product) -> bool {
     matches!(product, Product::Nginx | Product::Apache)
 }
 
+/// Whether a file has the name that IIS or HTTP.sys gives it: `u_ex261120.log`, `httperr1.log`.
+fn is_of_iis(relative: &str) -> bool {
+    let name = base(relative).to_ascii_lowercase();
+    let marks = ["u_ex", "u_in", "u_nc", "u_extend", "httperr", "ex", "in", "nc"];
+    let is_number =
+        |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
+    marks
+        .iter()
+        .any(|mark| name.strip_prefix(mark).is_some_and(is_number))
+}
+
+/// Whether a cloud delivers its logs, in files named by account and date.
+const fn is_cloud(product: Product) -> bool {
+    matches!(
+        product,
+        Product::AwsAlb | Product::AwsElb | Product::AwsNlb | Product::CloudFront
+    )
+}
+
 /// Whether it is what a program wrote to its error output, which says nothing of which program that is.
 fn is_output(input: &Named<'_>) -> bool {
     input.product == Product::Application && telling(input.relative).is_none()
@@ -140,9 +173,44 @@ fn directory(relative: &str) -> String {
     };
     let telling: Vec<&str> = directories
         .split('/')
-        .filter(|part| !part.is_empty() && !GENERIC.contains(part))
+        .filter(|part| !part.is_empty() && !GENERIC.contains(part) && !is_filing(part))
         .collect();
     telling.join("/")
+}
+
+/// Whether a directory only sorts the files of one server: by account, date or region (`2026`, `y=2026`,
+/// `eu-central-1`), or by the number of an IIS site (`W3SVC1`).
+fn is_filing(part: &str) -> bool {
+    const AREAS: [&str; 10] = ["us", "eu", "ap", "sa", "ca", "me", "af", "cn", "il", "mx"];
+    const SIDES: [&str; 10] = [
+        "east",
+        "west",
+        "north",
+        "south",
+        "central",
+        "northeast",
+        "northwest",
+        "southeast",
+        "southwest",
+        "gov",
+    ];
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let words: Vec<&str> = part.split('-').collect();
+    let is_region = |words: &[&str]| match words {
+        [area, side @ .., number] => {
+            AREAS.contains(area)
+                && !side.is_empty()
+                && side.iter().all(|word| SIDES.contains(word))
+                && digits(number)
+        }
+        _ => false,
+    };
+    digits(part)
+        || part.strip_prefix("W3SVC").is_some_and(digits)
+        || part
+            .split_once('=')
+            .is_some_and(|(key, value)| key.len() == 1 && digits(value))
+        || is_region(&words)
 }
 
 /// A file's name without what follows its first dot.
@@ -246,6 +314,18 @@ mod tests {
             named("orders-stderr.log", Product::Application),
         ];
         assert_eq!(names(&all), ["orders", "orders"]);
+    }
+
+    #[test]
+    fn directories_that_only_sort_files_name_no_hop() {
+        let stored = "AWSLogs/123456789012/elasticloadbalancing/eu-central-1/2026/11/20/123456789012_elasticloadbalancing_eu-central-1_app.shop.50dc_20261120T1005Z_10.0.0.1_abc.log.gz";
+        let all = [
+            named(stored, Product::AwsAlb),
+            named("LogFiles/W3SVC1/u_ex261120.log", Product::Iis),
+            named("LogFiles/HTTPERR/httperr1.log", Product::HttpSys),
+            named("web-1/access.log", Product::Nginx),
+        ];
+        assert_eq!(names(&all), ["aws-alb", "iis", "iis", "web-1"]);
     }
 
     #[test]

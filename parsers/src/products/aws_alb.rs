@@ -172,8 +172,8 @@ fn signal(outcome: &Outcome<'_>, entry: &Entry<'_>) -> Option<Signal> {
         (502, None) if no_target => return None,
         // Nothing was dispatched: the handshake took all the time it may.
         (502, None) if is_silent && in_ten_seconds => (Phase::Tls, Fault::TimedOut),
-        (502, None) if target_us.is_some_and(|us| us > 0) => (Phase::Header, Fault::InvalidResponse),
-        (502, None) if dispatched => (Phase::Header, Fault::ResetOrClosed),
+        // A connection that was ended before the answer, and an answer that was no HTTP, are written alike.
+        (502, None) if dispatched || target_us.is_some() => (Phase::Header, Fault::ResetOrClosed),
         // Refused, or closed while the request was outstanding: both are written so.
         (502, None) => (Phase::Unknown, Fault::ResetOrClosed),
         (504, None) if is_silent && in_ten_seconds => (Phase::Connect, Fault::TimedOut),
@@ -282,7 +282,7 @@ mod tests {
         );
         assert_eq!(
             of("0.001 0.210 -1", "502 -", soon, "-"),
-            Some((Phase::Header, Fault::InvalidResponse))
+            Some((Phase::Header, Fault::ResetOrClosed))
         );
         assert_eq!(
             of("0.001 0.210 0.000", "502 502", soon, "-"),

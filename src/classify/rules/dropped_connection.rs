@@ -422,6 +422,17 @@ impl Rule for Closed {
         {
             found = found.lacking("whether it was FIN or RST: the log does not tell them apart");
         }
+        if case.x.product == Product::AwsAlb {
+            found.score = found.score.min(0.75);
+            found = found.over(
+                Cause::InvalidResponse,
+                Subtype::MalformedHeader,
+                format!(
+                    "possible as well: {} logs an answer it cannot accept in the same way",
+                    case.name()
+                ),
+            );
+        }
         if case.upstream_hop.is_none() {
             found = found.lacking(format!("the log of {}", case.upstream_name()));
         }
