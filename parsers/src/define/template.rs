@@ -167,6 +167,9 @@ const SHAPES: [(&str, Shape); 4] = [
 /// Compiles `text`.
 pub(super) fn compile(text: &str, options: Options) -> Result<Template, Wrong> {
     let mut builder = Builder::new("template", options.escape);
+    if options.escape == Escape::None {
+        builder.raw_quotes();
+    }
     builder.padded(options.padded);
     builder.separate_lists_by(options.separator);
     let mut at = 0;

@@ -35,5 +35,6 @@ pub mod template;
 mod template_build;
 pub(crate) mod template_format;
 mod template_glance;
+mod template_torn;
 pub mod time_layout;
 pub mod w3c;

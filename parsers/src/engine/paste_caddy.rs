@@ -62,6 +62,9 @@ pub fn template(text: &str, encoder: &Encoder) -> Result<Template, FormatError> 
         Escape::Json
     };
     let mut builder = Builder::new("caddy", escape);
+    if escape == Escape::None {
+        builder.raw_quotes();
+    }
     builder.finish_with(if encoder.time_local { |_| {} } else { in_utc });
     let mut rest = text.as_str();
     while let Some(open) = rest.find('{') {

@@ -73,6 +73,9 @@ fn compile(text: &str, open_ended: bool) -> Result<Template, FormatError> {
     // A format ends with the line end that Envoy does not add by itself.
     let text = text.strip_suffix("\\n").unwrap_or(text).trim_end_matches('\n');
     let mut builder = Builder::new("envoy", Escape::None);
+    if !open_ended {
+        builder.raw_quotes();
+    }
     builder.finish_with(finish);
     let mut at = 0;
     while let Some(percent) = text[at..].find('%').map(|found| at + found) {

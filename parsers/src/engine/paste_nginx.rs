@@ -33,6 +33,9 @@ pub fn template(text: &str) -> Result<Template, FormatError> {
     }
     let (escape, text) = escape(&options, &text);
     let mut builder = Builder::new("nginx", escape);
+    if escape == Escape::None {
+        builder.raw_quotes();
+    }
     builder.signal_with(finish);
     let bytes = text.as_bytes();
     let mut at = 0;

@@ -39,6 +39,7 @@ fn template(text: &str) -> Result<Template, FormatError> {
         other => other,
     };
     let mut builder = Builder::new("php-fpm", Escape::None);
+    builder.raw_quotes();
     let mut at = 0;
     while let Some(percent) = text[at..].find('%').map(|found| at + found) {
         builder.literal(&text.as_bytes()[at..percent]);

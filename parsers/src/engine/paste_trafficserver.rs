@@ -77,6 +77,7 @@ fn template(text: &str, finish: fn(&mut Entry<'_>)) -> Result<Template, FormatEr
         .map_or(text, |(_, format)| *format);
     let text = text.replace("%<nhi>:%<nhp>", "%<next_hop>");
     let mut builder = Builder::new("trafficserver", Escape::None);
+    builder.raw_quotes();
     builder.finish_with(finish);
     let mut rest = text.as_str();
     while let Some(open) = rest.find("%<") {

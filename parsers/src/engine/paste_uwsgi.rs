@@ -79,6 +79,7 @@ pub(crate) fn variables(text: &str) -> Vec<String> {
 fn template(text: &str) -> Result<Template, FormatError> {
     let text = value(text);
     let mut builder = Builder::new("uwsgi", Escape::None);
+    builder.raw_quotes();
     for piece in pieces(text) {
         match piece? {
             Piece::Text(bytes) => builder.literal(bytes.as_bytes()),

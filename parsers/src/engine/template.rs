@@ -145,10 +145,12 @@ pub(crate) struct Until {
     first: u8,
     word: u64,
     mask: u64,
+    /// Whether a backslash before them makes them part of the value: a quote, unless nothing is escaped.
+    is_escapable: bool,
 }
 
 impl Until {
-    pub(crate) fn new(bytes: &[u8]) -> Self {
+    pub(crate) fn new(bytes: &[u8], is_raw: bool) -> Self {
         let (mut word, mut mask) = ([0; 8], [0; 8]);
         for ((to, mask), from) in word.iter_mut().zip(&mut mask).zip(bytes) {
             (*to, *mask) = (*from, 0xff);
@@ -157,6 +159,7 @@ impl Until {
             first: bytes.first().copied().unwrap_or(0),
             word: u64::from_le_bytes(word),
             mask: u64::from_le_bytes(mask),
+            is_escapable: bytes.first() == Some(&b'"') && !is_raw,
             bytes: bytes.into(),
         }
     }
@@ -169,7 +172,11 @@ impl Until {
         self.bytes.first().copied()
     }
 
-    fn ends_with_space(&self) -> bool {
+    pub(super) fn quotes(&self) -> usize {
+        memchr::memchr_iter(b'"', &self.bytes).count()
+    }
+
+    pub(super) fn ends_with_space(&self) -> bool {
         self.bytes.last() == Some(&b' ')
     }
 
@@ -189,7 +196,7 @@ impl Until {
     }
 
     /// Where these bytes begin in `text`; its length if there are none. A quote behind an odd number
-    /// of backslashes does not count.
+    /// of backslashes does not count, where quotes are escaped.
     #[inline]
     pub(crate) fn find_in(&self, text: &[u8]) -> Option<usize> {
         if self.bytes.is_empty() {
@@ -198,7 +205,7 @@ impl Until {
         let mut from = 0;
         loop {
             let at = from + find_near(self.first, text.get(from..)?)?;
-            if self.begins(&text[at..]) && !(self.first == b'"' && is_escaped(text, at)) {
+            if self.begins(&text[at..]) && !(self.is_escapable && is_escaped(text, at)) {
                 return Some(at);
             }
             from = at + 1;
@@ -220,6 +227,8 @@ pub struct Template {
     pub(super) separator: u8,
     /// Draws conclusions from several fields, once all are read.
     pub(super) finish: fn(&mut Entry<'_>),
+    /// How many quotes a line has; `None` where quotes in values are escaped, or there are none around them.
+    pub(super) quotes: Option<usize>,
     /// How a glance is taken; `None` where only reading the whole line tells.
     pub(super) glance: Option<Plan>,
 }
@@ -238,6 +247,9 @@ impl Template {
     ) -> Result<(), LineError> {
         if !self.lead.begins(line) {
             return Err(LineError::new(0, "start of the line"));
+        }
+        if self.is_torn(line) && self.read_torn(line, entry, day) {
+            return Ok(());
         }
         entry.escape = self.escape;
         entry.upstream.separator = self.separator;
@@ -271,7 +283,14 @@ impl Template {
         let Some(plan) = &self.glance else {
             return false;
         };
-        self.lead.begins(line) && plan.take(&line[self.lead.len()..], glance, day)
+        self.lead.begins(line) && !self.is_torn(line) && plan.take(&line[self.lead.len()..], glance, day)
+    }
+
+    /// Whether `line` has other quotes than those of the format, and no escapes that tell which.
+    #[inline]
+    fn is_torn(&self, line: &[u8]) -> bool {
+        self.quotes
+            .is_some_and(|quotes| memchr::memchr_iter(b'"', line).count() != quotes)
     }
 
     /// Whether no field of the format gives a time.
@@ -286,7 +305,7 @@ impl Template {
 impl Op {
     /// Length of the field at the start of `rest`, and where the next one starts. A time is set here.
     #[inline]
-    fn extent<'a>(
+    pub(super) fn extent<'a>(
         &self,
         rest: &'a [u8],
         entry: &mut Entry<'a>,
@@ -335,7 +354,7 @@ impl Op {
     }
 
     /// The field as the last one of a line that ends early.
-    fn last<'a>(&self, rest: &'a [u8], entry: &mut Entry<'a>, day: &mut DayCache) -> Option<()> {
+    pub(super) fn last<'a>(&self, rest: &'a [u8], entry: &mut Entry<'a>, day: &mut DayCache) -> Option<()> {
         if let Shape::Time(shape, marks) = self.field.shape {
             return (set_time(shape, marks, rest, entry, day)? == rest.len()).then_some(());
         }
@@ -343,7 +362,7 @@ impl Op {
     }
 
     #[inline]
-    fn write<'a>(&self, mut value: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    pub(super) fn write<'a>(&self, mut value: &'a [u8], entry: &mut Entry<'a>) -> bool {
         if self.field.shape == Shape::MaybeQuoted
             && let [b'"', inner @ .., b'"'] = value
         {

@@ -16,6 +16,7 @@ pub struct Builder {
     escape: Escape,
     padded: bool,
     separator: u8,
+    is_raw: bool,
     finish: fn(&mut Entry<'_>),
     /// Whether `finish` leaves alone what a glance shows.
     is_glanceable: bool,
@@ -32,6 +33,7 @@ impl Builder {
             escape,
             padded: false,
             separator: 0,
+            is_raw: false,
             finish: |_| {},
             is_glanceable: true,
         }
@@ -57,6 +59,11 @@ impl Builder {
     /// Parts the values of lists by `separator` instead of nginx's `, ` and ` : `.
     pub fn separate_lists_by(&mut self, separator: u8) {
         self.separator = separator;
+    }
+
+    /// Says that the server writes quotes and backslashes in values as they are.
+    pub fn raw_quotes(&mut self) {
+        self.is_raw = true;
     }
 
     /// Whether nothing was added yet.
@@ -121,13 +128,16 @@ impl Builder {
             .into_iter()
             .map(|(field, until, _)| Op {
                 field,
-                until: Until::new(&until),
+                until: Until::new(&until, self.is_raw),
             })
             .collect();
         let is_glanceable = self.is_glanceable && !self.padded;
+        let lead = Until::new(&self.lead, self.is_raw);
+        let quotes = lead.quotes() + ops.iter().map(|op| op.until.quotes()).sum::<usize>();
         let template = Template {
             required: self.required.unwrap_or(ops.len()),
-            lead: Until::new(&self.lead),
+            lead,
+            quotes: (self.is_raw && quotes > 0).then_some(quotes),
             glance: Plan::of(&ops, self.separator).filter(|_| is_glanceable),
             ops,
             escape: self.escape,

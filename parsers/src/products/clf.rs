@@ -278,7 +278,7 @@ impl ClfParser {
     fn after_bytes<'a>(&self, mut rest: &'a [u8], entry: &mut Entry<'a>) -> Tail {
         let mut quoted = 0;
         while rest.first() == Some(&b'"') {
-            let Some(len) = quoted_end(&rest[1..]) else {
+            let Some(len) = value_end(&rest[1..]) else {
                 return Tail::Other;
             };
             quoted += 1;
@@ -395,6 +395,29 @@ pub(super) fn quoted_end(text: &[u8]) -> Option<usize> {
         }
         from = at + 1;
     }
+}
+
+/// As [`quoted_end`], for a value that may have quotes of its own, as servers that escape nothing write a user agent
+/// (`"curl "quoted" agent"`): what follows it has quotes in pairs.
+fn value_end(text: &[u8]) -> Option<usize> {
+    let nearest = quoted_end(text)?;
+    let mut at = nearest;
+    loop {
+        let after = text.get(at + 1..).unwrap_or_default();
+        if has_pairs(after) {
+            return Some(at);
+        }
+        match quoted_end(after) {
+            Some(further) => at += 1 + further,
+            None => return Some(nearest),
+        }
+    }
+}
+
+/// Whether the quotes in `text` that no backslash escapes are even in number.
+fn has_pairs(text: &[u8]) -> bool {
+    let quotes = memchr::memchr_iter(b'"', text).filter(|&at| at == 0 || text[at - 1] != b'\\');
+    quotes.count() % 2 == 0
 }
 
 /// What stands before the time: `[host] addresses [ident user]`. Of several addresses the last group
