@@ -47,6 +47,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) end_us: Option<i64>,
     /// How far the two may be off.
     pub(crate) resolution_us: i64,
+    /// How far the stamps of the request's outcome may be off; what was worked out from them (idle times) is no sharper.
+    pub(crate) logged_us: i64,
     /// Length of the attempt as measured by the hop: waiting in its own queue excluded.
     pub(crate) lasted_us: Option<u64>,
     /// The least that it lasted, where only its start and the line of its failure are logged.
@@ -70,6 +72,9 @@ pub(crate) enum Twin {
     None,
 }
 
+/// A server names a failure within this time of the end of the request.
+const LINE_APART_US: i64 = 100_000;
+
 impl<'a> Exchange<'a> {
     /// The failed attempts of one link, in order.
     pub(crate) fn of_link(trace_no: usize, trace: &'a Trace, link_no: usize, fields: Fields) -> Vec<Self> {
@@ -90,6 +95,7 @@ impl<'a> Exchange<'a> {
                 .map(|mut x| {
                     x.fact = decisive(link, &facts).or_else(|| derive::fact(&x, fields));
                     x.fill_connected(fields);
+                    x.sharpen();
                     x
                 })
                 .into_iter()
@@ -105,6 +111,7 @@ impl<'a> Exchange<'a> {
             x.fact = fact_of_attempt(link, &facts, &x, from_end, failed.len())
                 .or_else(|| derive::fact(&x, fields));
             x.fill_connected(fields);
+            x.sharpen();
             all.push(x);
         }
         all
@@ -133,6 +140,7 @@ impl<'a> Exchange<'a> {
             start_us: start,
             end_us: end,
             resolution_us: i64::from(any.resolution_us),
+            logged_us: i64::from(any.resolution_us),
             lasted_us: link.outcome.as_ref().and_then(own_time).or_else(|| elapsed(link)),
             at_least_us: at_least(link),
             connected: None,
@@ -171,6 +179,29 @@ impl<'a> Exchange<'a> {
         } else {
             Twin::None
         };
+    }
+
+    /// Takes the time of the line that names the failure, where that is finer than the request's own stamp.
+    fn sharpen(&mut self) {
+        let Some(line) = self.fact.filter(|fact| !fact.derived).map(|fact| fact.record) else {
+            return;
+        };
+        let is_other = self
+            .outcome
+            .is_some_and(|outcome| outcome.place != line.place && outcome.end_us.is_some());
+        let resolution = i64::from(line.resolution_us);
+        let (Some(at), Some(end)) = (line.ended_us(), self.end_us) else {
+            return;
+        };
+        let fits = (at - end).abs() <= self.resolution_us + LINE_APART_US;
+        if !self.last || !is_other || !fits || resolution >= self.resolution_us {
+            return;
+        }
+        self.end_us = Some(at);
+        self.resolution_us = resolution;
+        if let Some(lasted) = self.lasted_us.and_then(|us| i64::try_from(us).ok()) {
+            self.start_us = Some(at - lasted);
+        }
     }
 
     fn fill_connected(&mut self, fields: Fields) {

@@ -121,13 +121,13 @@ pub(crate) fn target(x: &Exchange<'_>) -> Target {
 
 /// Idle times are only worth collecting where the stamps tell tenths of a second apart.
 fn sharp(x: &Exchange<'_>) -> bool {
-    x.resolution_us <= 100_000
+    x.logged_us <= 100_000
 }
 
 /// The value that people write into configuration files at which a wait of `us` ended, if it ended within a few
-/// milliseconds after one. By chance one wait in a hundred does.
+/// milliseconds after one. By chance one wait in fifty does.
 pub(crate) fn written_value(us: u64) -> Option<u64> {
-    const LATE_US: u64 = 5_000;
+    const LATE_US: u64 = 10_000;
     let mut values = HUMAN_MS.iter().map(|ms| ms * 1_000);
     values.rfind(|&value| us >= value && us - value <= LATE_US)
 }
@@ -141,11 +141,12 @@ fn pile_ups(all: BTreeMap<Target, Vec<u64>>) -> BTreeMap<Target, Value> {
 /// The value at which `durations` pile up. Timers fire late and never early, so it is the lower edge,
 /// put to the value a person would have written if one lies just below.
 pub(crate) fn pile_up(mut durations: Vec<u64>) -> Option<Value> {
+    durations.retain(|&us| us >= SHORTEST_US);
     durations.sort_unstable();
     let least = LEAST.max(durations.len().div_ceil(SHARE));
     let (from, support) = densest(&durations, |edge| WIDTH_US.max(edge / 100))?;
     let edge = durations[from];
-    if support < least || edge < SHORTEST_US {
+    if support < least {
         return None;
     }
     Some(Value {
@@ -273,6 +274,12 @@ mod tests {
     #[test]
     fn durations_just_below_a_round_value_are_no_timer() {
         assert_eq!(pile_up(vec![2_930_000, 2_931_000, 2_932_000]), None);
+    }
+
+    #[test]
+    fn many_failures_at_once_do_not_hide_a_pile_up() {
+        let value = pile_up([vec![900; 40], vec![3_001_000, 3_002_000, 3_004_000]].concat());
+        assert_eq!(value.map(|v| (v.us, v.support)), Some((3_000_000, 3)));
     }
 
     #[test]

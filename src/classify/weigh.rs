@@ -153,8 +153,8 @@ fn idle(case: &Case<'_, '_>, sum: &mut Balance) {
     let Some(us) = limit.value_us.and_then(|us| i64::try_from(us).ok()) else {
         return;
     };
-    let coarse = case.x.resolution_us > 300_000;
-    let slack = case.x.resolution_us;
+    let coarse = case.x.logged_us > 300_000;
+    let slack = case.x.logged_us;
     // Node closes one second after its setting.
     let node = matches!(
         case.upstream_product(),
@@ -196,7 +196,7 @@ fn after_a_failure(case: &Case<'_, '_>) -> bool {
         return false;
     };
     let last = start - idle;
-    let slack = case.x.resolution_us + 20_000;
+    let slack = case.x.logged_us + 20_000;
     case.survey
         .neighbours(case.x, last - slack, last + slack)
         .any(Exchange::is_cut)

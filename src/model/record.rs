@@ -134,6 +134,15 @@ impl Record {
         Some((start, end.max(start)))
     }
 
+    /// The end, also where it only follows from the start and how long the exchange took.
+    pub fn ended_us(&self) -> Option<i64> {
+        let later = || {
+            let lasted = i64::try_from(self.response_us.or(self.duration_us)?).ok()?;
+            self.start_us?.checked_add(lasted)
+        };
+        self.end_us.or_else(later)
+    }
+
     /// The path without its query.
     pub fn bare_path(&self) -> &str {
         self.path.split(['?', '#']).next().unwrap_or_default()

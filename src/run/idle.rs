@@ -99,6 +99,9 @@ fn sent_at(trace: &Trace, link: &Link) -> Option<i64> {
             let waited = record.queue_us.unwrap_or(0);
             return Some(start + i64::try_from(waited).unwrap_or(0));
         }
+        if let Some(start) = by_failure(link) {
+            return Some(start);
+        }
         at = link.parent.and_then(|parent| trace.links.get(parent));
     }
     let (start, _) = link.interval()?;
@@ -108,4 +111,17 @@ fn sent_at(trace: &Trace, link: &Link) -> Option<i64> {
         .max()
         .unwrap_or(0);
     Some(start + coarse / 2)
+}
+
+/// When a request began, by the finer stamp of the line that tells of its failure as it ended.
+fn by_failure(link: &Link) -> Option<i64> {
+    let outcome = link.outcome.as_ref().filter(|record| record.attempts.len() < 2)?;
+    let lasted = i64::try_from(outcome.duration_us?).ok()?;
+    let line = link
+        .details
+        .iter()
+        .find(|record| record.signal.is_some() && record.resolution_us < FINE_US)?;
+    let end = line.ended_us()?;
+    let apart = (end - outcome.interval()?.1).abs();
+    (apart <= i64::from(outcome.resolution_us) + 100_000).then_some(end - lasted)
 }

@@ -44,7 +44,7 @@ impl Rule for SilentDrop {
         let Some(idle) = case.idle_us() else {
             return Verdict::lacks(0, "how long the connection had been idle before");
         };
-        let slack = case.x.resolution_us;
+        let slack = case.x.logged_us;
         let Some(limit) = MIDDLEBOX_S.iter().find(|&&s| idle + slack >= s * 1_000_000) else {
             return Verdict::far("the connection had not been idle for long");
         };

@@ -61,6 +61,7 @@ fn in_stamps_of_a_second_a_burst_alone_is_no_crash() {
     let coarse = |age: i64| {
         let mut links = cut(T0, age);
         links[0].outcome.as_mut().unwrap().resolution_us = 1_000_000;
+        links[0].details[0].resolution_us = 1_000_000;
         links
     };
     let scene = Scene::new()
@@ -68,6 +69,25 @@ fn in_stamps_of_a_second_a_burst_alone_is_no_crash() {
         .trace(coarse(900 * MS))
         .trace(coarse(2_400 * MS));
     assert_eq!(scene.finding().subtype, Subtype::PrematureClose);
+}
+
+#[test]
+fn a_burst_is_dated_by_the_finer_stamps_of_the_error_log() {
+    let cut_at = |at: i64, age: i64| {
+        let mut links = cut(T0, age);
+        links[0].outcome.as_mut().unwrap().resolution_us = 1_000_000;
+        links[0].details[0].start_us = None;
+        links[0].details[0].end_us = Some(at);
+        links
+    };
+    let scene = |apart: i64| {
+        Scene::new()
+            .trace(cut_at(T0, 300 * MS))
+            .trace(cut_at(T0 + apart, 900 * MS))
+            .trace(cut_at(T0 + 2 * apart, 2_400 * MS))
+    };
+    assert_eq!(scene(2 * MS).finding().subtype, Subtype::WorkerCrash);
+    assert_eq!(scene(200 * MS).finding().subtype, Subtype::PrematureClose);
 }
 
 #[test]
