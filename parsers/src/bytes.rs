@@ -1,5 +1,9 @@
 //! Reading numbers, lines and escapes from raw bytes. No UTF-8 check, no allocation but for undone escapes.
 
+pub mod lanes;
+
+pub use lanes::each;
+
 /// The lines of `block`, without `\n` or `\r\n`. A last line without line end is a line; an empty tail is not.
 pub fn lines(block: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = block;
@@ -119,54 +123,10 @@ pub fn trim_cr(line: &[u8]) -> &[u8] {
 }
 
 /// Where `byte` is in `text`, expected to be near its start: the fields of a line are mostly a few bytes long, and for
-/// those eight bytes at a time in a register beat the call of `memchr`.
+/// those sixteen bytes at a time in a register beat the call of `memchr`.
 #[inline]
 pub fn find_near(byte: u8, text: &[u8]) -> Option<usize> {
-    const NEAR: usize = 32;
-    const LOW: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    let pattern = u64::from(byte) * LOW;
-    let mut at = 0;
-    while at < NEAR {
-        let rest = text.get(at..)?;
-        let Some(word) = rest.first_chunk::<8>() else {
-            return rest
-                .iter()
-                .position(|found| *found == byte)
-                .map(|found| at + found);
-        };
-        // A byte of `differs` is zero where the text has `byte`; the lowest bit set below marks the first of them.
-        let differs = u64::from_le_bytes(*word) ^ pattern;
-        let zeros = differs.wrapping_sub(LOW) & !differs & HIGH;
-        if zeros != 0 {
-            return Some(at + zeros.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    memchr::memchr(byte, &text[NEAR..]).map(|found| found + NEAR)
-}
-
-/// Calls `found` with every place of `byte` in `text`, in order. For bytes that occur every few others, of which a
-/// search that begins anew behind each would find them slowly.
-#[inline]
-pub fn each(byte: u8, text: &[u8], mut found: impl FnMut(usize)) {
-    const LOW: u64 = u64::from_le_bytes([1; 8]);
-    const SEVEN: u64 = u64::from_le_bytes([0x7f; 8]);
-    let pattern = u64::from(byte) * LOW;
-    let (words, rest) = text.as_chunks::<8>();
-    for (n, word) in words.iter().enumerate() {
-        // The highest bit of each byte that is the one looked for, and no other.
-        let differs = u64::from_le_bytes(*word) ^ pattern;
-        let mut same = !(((differs & SEVEN) + SEVEN) | differs | SEVEN);
-        while same != 0 {
-            found(n * 8 + same.trailing_zeros() as usize / 8);
-            same &= same - 1;
-        }
-    }
-    let from = text.len() - rest.len();
-    for (at, _) in rest.iter().enumerate().filter(|(_, other)| **other == byte) {
-        found(from + at);
-    }
+    lanes::Seek::new(byte).find(text, 0)
 }
 
 /// How many bytes at the start of `text` are decimal digits.

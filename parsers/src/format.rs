@@ -365,7 +365,7 @@ pub trait LineParser: Send {
     fn parse<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<Line, LineError>;
 
     /// Whether `line` surely tells of a request for which one attempt at most was made, and what counting needs of it
-    /// (put into `glance`, which holds anything before). Where the answer is no, `line` may still be anything.
+    /// (put into `glance`, which is empty before). Where the answer is no, `line` and `glance` may be anything.
     ///
     /// What it gives must be what [`LineParser::parse`] would have given, which must find no fault with the line.
     fn glance<'a>(&mut self, line: &'a [u8], glance: &mut Glance<'a>) -> bool {

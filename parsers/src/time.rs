@@ -4,6 +4,7 @@
 //! says how many bytes the stamp took. The resolution is that of the digits present. Whether a stamp
 //! marks a start or an end is the format's knowledge: see [`Stamp::marking`].
 
+use crate::bytes::lanes;
 use crate::entry::{Marks, Stamp, Zone};
 
 /// Microseconds in a second.
@@ -35,6 +36,9 @@ pub struct DayCache {
     day_us: i64,
     second: [u8; 20],
     second_us: i64,
+    /// What was read last behind a clock: as many bytes as tell of an offset, and the offset that they tell of.
+    behind: [u8; 8],
+    offset: Option<(i64, usize)>,
 }
 
 impl DayCache {
@@ -55,6 +59,19 @@ impl DayCache {
             self.second = *text;
         }
         Some(self.second_us)
+    }
+
+    /// The offset at the start of `text`, as [`offset`] reads it.
+    #[inline]
+    fn offset(&mut self, text: &[u8]) -> Option<(i64, usize)> {
+        let Some(behind) = text.first_chunk::<8>() else {
+            return offset(text);
+        };
+        if self.behind != *behind {
+            self.offset = offset(text);
+            self.behind = *behind;
+        }
+        self.offset
     }
 }
 
@@ -91,7 +108,7 @@ pub fn clf_prefix(text: &[u8], cache: &mut DayCache) -> Found {
         let (since_midnight, ..) = clock(whole, 12)?;
         Some(midnight + since_midnight)
     })?;
-    finish_second(text, 20, second)
+    finish_second(text, 20, second, cache)
 }
 
 /// ISO 8601 and RFC 3339: `2026-11-20T16:23:16.123456789Z`, a space for the `T`, a comma for the dot,
@@ -256,6 +273,9 @@ pub fn rfc3164_prefix(text: &[u8], year: i32) -> Found {
 
 /// Seconds since the epoch with an optional fraction: `1787042097.147`.
 pub fn epoch_seconds(text: &[u8]) -> Option<Stamp> {
+    if let Some(stamp) = epoch_thousandths(text) {
+        return Some(stamp);
+    }
     let (whole_part, fraction) = match memchr::memchr2(b'.', b',', text) {
         Some(at) => (&text[..at], Some(&text[at + 1..])),
         None => (text, None),
@@ -273,6 +293,19 @@ pub fn epoch_seconds(text: &[u8]) -> Option<Stamp> {
     };
     let us = seconds.checked_mul(SECOND_US)?.checked_add(fraction_us)?;
     Some(stamp(us, resolution_us, Zone::Known))
+}
+
+/// [`epoch_seconds`] of ten digits with three decimals, as every log of these years has them.
+#[inline]
+fn epoch_thousandths(text: &[u8]) -> Option<Stamp> {
+    if text.len() != 14 || text[10] != b'.' {
+        return None;
+    }
+    let high = i64::from(two([text[0], text[1]]));
+    let low = i64::try_from(lanes::number(text, 2, 10)?).ok()?;
+    let ms = i64::try_from(lanes::number(text, 11, 14)?).ok()?;
+    let us = (high * 100_000_000 + low) * SECOND_US + ms * 1_000;
+    (high != i64::from(WRONG)).then(|| stamp(us, 1_000, Zone::Known))
 }
 
 /// Milliseconds since the epoch: `1745532517537`.
@@ -370,20 +403,33 @@ fn finish(text: &[u8], at: usize, midnight: i64) -> Found {
 
 /// The fraction at `at` and the offset after it, added to a time of whole seconds.
 #[inline]
-fn finish_second(text: &[u8], at: usize, second_us: i64) -> Found {
+fn finish_second(text: &[u8], at: usize, second_us: i64, cache: &mut DayCache) -> Found {
+    let (mut at, mut us, mut resolution_us) = (at, second_us, 1_000_000);
     if matches!(text.get(at), Some(b'.' | b',')) {
-        let (us, resolution_us, used) = fraction_us(&text[at + 1..]);
+        let (part_us, part, used) = fraction_us(&text[at + 1..]);
         if used > 0 {
-            return Some(with_offset(text, at + 1 + used, second_us + us, resolution_us));
+            (at, us, resolution_us) = (at + 1 + used, us + part_us, part);
         }
     }
-    Some(with_offset(text, at, second_us, 1_000_000))
+    let offset = cache.offset(text.get(at..).unwrap_or_default());
+    Some(offset_by(offset, at, us, resolution_us))
 }
 
 /// The civil time `civil` with the offset that stands at `at`, if one does.
 #[inline]
 fn with_offset(text: &[u8], at: usize, civil: i64, resolution_us: u32) -> (Stamp, usize) {
-    match offset(text.get(at..).unwrap_or_default()) {
+    offset_by(
+        offset(text.get(at..).unwrap_or_default()),
+        at,
+        civil,
+        resolution_us,
+    )
+}
+
+/// The same with the offset that was found there.
+#[inline]
+fn offset_by(offset: Option<(i64, usize)>, at: usize, civil: i64, resolution_us: u32) -> (Stamp, usize) {
+    match offset {
         Some((offset_us, used)) => (stamp(civil - offset_us, resolution_us, Zone::Known), at + used),
         None => (stamp(civil, resolution_us, Zone::Local), at),
     }
@@ -408,7 +454,16 @@ fn clock(text: &[u8], at: usize) -> Option<(i64, u32, usize)> {
 }
 
 /// Leading digits as a fraction of a second: microseconds (rounded down), resolution, digits used.
+#[inline]
 fn fraction_us(digits: &[u8]) -> (i64, u32, usize) {
+    // Milliseconds, as nearly all stamps have them, without a loop.
+    if let Some((&[a, b, c], rest)) = digits.split_first_chunk()
+        && [a, b, c].iter().all(u8::is_ascii_digit)
+        && !rest.first().is_some_and(u8::is_ascii_digit)
+    {
+        let of = |digit: u8| i64::from(digit - b'0');
+        return ((of(a) * 100 + of(b) * 10 + of(c)) * 1_000, 1_000, 3);
+    }
     let mut us = 0i64;
     let mut unit = 1_000_000u32;
     let mut used = 0;

@@ -164,10 +164,7 @@ fn damaged(line: &[u8], dice: &mut Dice) -> Vec<u8> {
 /// Compares both ways of reading; whether a glance was enough.
 fn compared(name: &str, prepared: &dyn Prepared, line: &[u8]) -> bool {
     let (mut one, mut other) = (prepared.open(b""), prepared.open(b""));
-    let mut glance = Glance {
-        path: b"left over",
-        ..Glance::default()
-    };
+    let mut glance = Glance::default();
     if line.first().is_none_or(|&byte| byte <= b' ') || !one.glance(line, &mut glance) {
         return false;
     }

@@ -2,6 +2,8 @@
 
 use std::hash::Hasher;
 
+use why502_parsers::bytes::lanes;
+
 /// A normalised id.
 pub type IdKey = u64;
 
@@ -34,53 +36,33 @@ pub fn key(id: &[u8]) -> Option<IdKey> {
 }
 
 /// The key of 32 hexadecimal digits, with the dashes of a GUID or without, as [`hexadecimal`] gives it; `None` for
-/// everything else. Nearly every id is of this kind, so its digits are read eight at a time.
+/// everything else. Nearly every id is of this kind, and is read without a look at each digit.
 #[allow(clippy::option_option)]
+#[inline]
 fn usual(id: &[u8]) -> Option<Option<IdKey>> {
-    let mut digits = [0; 32];
-    match id.len() {
-        32 => digits.copy_from_slice(id),
+    const HALF: u64 = 0xffff_ffff;
+    let word = |at: usize| Some(u64::from_le_bytes(*id.get(at..)?.first_chunk()?));
+    let (high, low) = match id.len() {
+        32 => (
+            lanes::hexadecimal(word(0)?, word(8)?)?,
+            lanes::hexadecimal(word(16)?, word(24)?)?,
+        ),
         36 if (id[8], id[13], id[18], id[23]) == (b'-', b'-', b'-', b'-') => {
-            digits[..8].copy_from_slice(&id[..8]);
-            digits[8..12].copy_from_slice(&id[9..13]);
-            digits[12..16].copy_from_slice(&id[14..18]);
-            digits[16..20].copy_from_slice(&id[19..23]);
-            digits[20..].copy_from_slice(&id[24..]);
+            // Two groups of four digits, the dash between them left out.
+            let second = word(9)? & HALF | word(10)? & !HALF;
+            let third = word(19)? & HALF | word(20)? & !HALF;
+            (
+                lanes::hexadecimal(word(0)?, second)?,
+                lanes::hexadecimal(third, word(28)?)?,
+            )
         }
         _ => return None,
-    }
-    if !are_digits(&digits) {
-        return None;
-    }
-    let [a, b, c, d] = [0, 8, 16, 24].map(|at| eight_digits(&digits, at));
-    let (high, low) = (a << 32 | b, c << 32 | d);
+    };
     let alike = (low & 0xf) * 0x1111_1111_1111_1111;
     if high == alike && low == alike {
         return Some(None);
     }
     Some(Some(mix(low ^ high.rotate_left(29) ^ 32 << 57)))
-}
-
-/// Whether all are hexadecimal digits. Without a branch in between, so that many are looked at in one step.
-fn are_digits(digits: &[u8; 32]) -> bool {
-    let is_foreign = |&byte: &u8| {
-        let (digit, letter) = (byte.wrapping_sub(b'0'), (byte | 0x20).wrapping_sub(b'a'));
-        u8::from(digit > 9) & u8::from(letter > 5)
-    };
-    digits.iter().fold(0, |foreign, byte| foreign | is_foreign(byte)) == 0
-}
-
-/// The value of the eight hexadecimal digits from `at` on.
-fn eight_digits(digits: &[u8; 32], at: usize) -> u64 {
-    let mut eight = [0; 8];
-    eight.copy_from_slice(&digits[at..at + 8]);
-    let text = u64::from_le_bytes(eight);
-    // Letters have the bit 0x40, and nine more than their low four bits say.
-    let ones = text & 0x0f0f_0f0f_0f0f_0f0f;
-    let values = ones + 9 * (text >> 6 & 0x0101_0101_0101_0101);
-    let pairs = (values << 4 | values >> 8) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
-    u64::from(((fours | fours >> 16) as u32).swap_bytes())
 }
 
 /// What a byte is worth in a hexadecimal id: its digit, [`SKIPPED`] for dashes and braces, [`FOREIGN`] for the rest.
@@ -193,7 +175,7 @@ pub const fn mix(value: u64) -> u64 {
 
 /// The key by which requests without ids are recognised on both sides of a hop: method and path without query.
 pub fn request_key(method: &[u8], path: &[u8]) -> u64 {
-    let end = memchr::memchr2(b'?', b'#', path).unwrap_or(path.len());
+    let end = lanes::find_either([b'?', b'#'], path).unwrap_or(path.len());
     mix(hash(method).rotate_left(17) ^ hash(&path[..end]))
 }
 

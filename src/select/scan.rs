@@ -194,7 +194,6 @@ impl Scanner {
             return self.scan_wrapped(chunk, offset, taker);
         }
         let mut entry = Entry::default();
-        let mut glance = Glance::default();
         let mut start = 0;
         // Lines that begin before this have been read as part of the record above them.
         let mut read_until = 0;
@@ -210,8 +209,11 @@ impl Scanner {
                 index: self.index,
             };
             self.index += 1;
-            if self.glances && self.reader.takes(line, &mut glance, None, place, taker) {
-                continue;
+            if self.glances {
+                let mut glance = Glance::default();
+                if self.reader.takes(line, &mut glance, None, place, taker) {
+                    continue;
+                }
             }
             if from < read_until {
                 let is_blank = line.trim_ascii().is_empty();

@@ -1,6 +1,6 @@
 //! Where a field of a line goes in the [`Entry`], and how its text becomes a value there.
 
-use crate::bytes::{decimal_scaled, filled, number};
+use crate::bytes::{decimal_scaled, filled, lanes, number};
 use crate::engine::id::{self, IdKind};
 use crate::entry::{Entry, Ids, Level};
 
@@ -308,7 +308,11 @@ pub fn request<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
 #[inline]
 pub(crate) fn request_line(text: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let text = filled(text);
-    let method_end = text.iter().take(24).position(|b| !is_method_byte(b)).unwrap_or(0);
+    let method_end = match text {
+        [b'G', b'E', b'T', b' ', ..] => 3,
+        [b'P', b'O', b'S', b'T', b' ', ..] => 4,
+        _ => text.iter().take(24).position(|b| !is_method_byte(b)).unwrap_or(0),
+    };
     if method_end == 0 || text[method_end] != b' ' {
         return (None, text);
     }
@@ -357,33 +361,32 @@ pub(crate) fn address_and_port(text: &[u8]) -> Option<(&[u8], Option<u16>)> {
 /// HAProxy's captured headers. Which header a value is of only the configuration knows, so ids and
 /// the host are told by their shape.
 fn captures<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
-    for value in captured(text) {
-        if id::push_if_id(&mut entry.ids, value) {
-            continue;
-        }
-        if entry.host.is_empty() && looks_like_host(value) {
+    captured(text, |value| {
+        if !id::push_if_id(&mut entry.ids, value) && entry.host.is_empty() && looks_like_host(value) {
             entry.host = value;
         }
-    }
+    });
 }
 
-/// The values in captures that are long enough to be something.
-fn captured(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// Gives the values in captures that are long enough to be something.
+#[inline]
+fn captured<'a>(text: &'a [u8], mut give: impl FnMut(&'a [u8])) {
     let mut from = 0;
-    let values = memchr::memchr3_iter(b'|', b'{', b'}', text).map(move |at| {
+    lanes::each_of([b'|', b'{', b'}'], text, |at| {
         let value = &text[from..at];
         from = at + 1;
-        value
+        if value.len() >= 4 {
+            give(value);
+        }
     });
-    values.filter(|value| value.len() >= 4)
 }
 
 /// The ids in captures.
 #[inline]
 pub(crate) fn captured_ids<'a>(text: &'a [u8], ids: &mut Ids<'a>) {
-    for value in captured(text) {
+    captured(text, |value| {
         id::push_if_id(ids, value);
-    }
+    });
 }
 
 fn tail<'a>(text: &'a [u8], entry: &mut Entry<'a>) {

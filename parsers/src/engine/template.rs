@@ -3,7 +3,7 @@
 //! Reading a line walks the fields once from left to right, finds each field's end by the bytes
 //! that follow it and puts the slice where the field's [`Slot`] says. Nothing is allocated.
 
-use crate::bytes::find_near;
+use crate::bytes::lanes::Seek;
 use crate::engine::slot::Slot;
 use crate::engine::template_glance::Plan;
 use crate::engine::time_layout::Layout;
@@ -142,7 +142,7 @@ pub(super) struct Op {
 #[derive(Debug, Clone)]
 pub(crate) struct Until {
     bytes: Box<[u8]>,
-    first: u8,
+    seek: Seek,
     word: u64,
     mask: u64,
     /// Whether a backslash before them makes them part of the value: a quote, unless nothing is escaped.
@@ -156,7 +156,7 @@ impl Until {
             (*to, *mask) = (*from, 0xff);
         }
         Self {
-            first: bytes.first().copied().unwrap_or(0),
+            seek: Seek::new(bytes.first().copied().unwrap_or(0)),
             word: u64::from_le_bytes(word),
             mask: u64::from_le_bytes(mask),
             is_escapable: bytes.first() == Some(&b'"') && !is_raw,
@@ -199,17 +199,33 @@ impl Until {
     /// of backslashes does not count, where quotes are escaped.
     #[inline]
     pub(crate) fn find_in(&self, text: &[u8]) -> Option<usize> {
+        self.find_from(text, 0)
+    }
+
+    /// The same, for a field that starts at `start`.
+    #[inline]
+    pub(crate) fn find_from(&self, text: &[u8], start: usize) -> Option<usize> {
         if self.bytes.is_empty() {
-            return Some(text.len());
+            return (start <= text.len()).then_some(text.len());
         }
-        let mut from = 0;
+        let mut from = start;
         loop {
-            let at = from + find_near(self.first, text.get(from..)?)?;
-            if self.begins(&text[at..]) && !(self.is_escapable && is_escaped(text, at)) {
+            let at = self.seek.find(text, from)?;
+            if self.begins(&text[at..]) && !(self.is_escapable && is_escaped(text, start, at)) {
                 return Some(at);
             }
             from = at + 1;
         }
+    }
+
+    /// The end of a field that starts at `start` and holds no `byte`, with which these bytes begin.
+    #[inline]
+    pub(super) fn find_first(&self, byte: u8, text: &[u8], start: usize) -> Option<usize> {
+        if self.bytes.is_empty() || self.seek.byte() != byte {
+            return None;
+        }
+        let at = self.seek.find(text, start)?;
+        self.begins(&text[at..]).then_some(at)
     }
 }
 
@@ -283,7 +299,7 @@ impl Template {
         let Some(plan) = &self.glance else {
             return false;
         };
-        self.lead.begins(line) && !self.is_torn(line) && plan.take(&line[self.lead.len()..], glance, day)
+        self.lead.begins(line) && !self.is_torn(line) && plan.take(line, self.lead.len(), glance, day)
     }
 
     /// Whether `line` has other quotes than those of the format, and no escapes that tell which.
@@ -399,24 +415,28 @@ pub(crate) fn end_of(text: &[u8], until: &[u8]) -> Option<usize> {
     let Some(&first) = until.first() else {
         return Some(text.len());
     };
+    let seek = Seek::new(first);
     let mut from = 0;
     loop {
-        let at = from + find_near(first, text.get(from..)?)?;
-        if (until.len() == 1 || text[at..].starts_with(until)) && !(first == b'"' && is_escaped(text, at)) {
+        let at = seek.find(text, from)?;
+        if (until.len() == 1 || text[at..].starts_with(until)) && !(first == b'"' && is_escaped(text, 0, at))
+        {
             return Some(at);
         }
         from = at + 1;
     }
 }
 
-/// Whether an odd number of backslashes stands before `at`.
-fn is_escaped(text: &[u8], at: usize) -> bool {
-    text[..at].iter().rev().take_while(|b| **b == b'\\').count() % 2 == 1
+/// Whether an odd number of backslashes stands between `start` and `at`, right before `at`.
+#[inline]
+fn is_escaped(text: &[u8], start: usize, at: usize) -> bool {
+    let before = &text[start..at];
+    before.last() == Some(&b'\\') && before.iter().rev().take_while(|b| **b == b'\\').count() % 2 == 1
 }
 
 /// As [`end_of`], where a space inside `, ` or ` : ` does not end the list.
 fn end_of_list(text: &[u8], until: &Until) -> Option<usize> {
-    if until.first != b' ' {
+    if until.first() != Some(b' ') {
         return until.find_in(text);
     }
     let mut from = 0;

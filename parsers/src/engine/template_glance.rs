@@ -3,7 +3,7 @@
 //! The steps are those of [`super::template`] with every doubt taken out: a field that is not written in the plainest
 //! way ends the glance, and the line is read in full.
 
-use crate::bytes::{self, decimal_scaled, filled};
+use crate::bytes::{self, decimal_scaled, filled, lanes};
 use crate::engine::id::{self, IdKind};
 use crate::engine::slot::{Slot, address_and_port, captured_ids, request_line, small, tail_ids};
 use crate::engine::template::{Op, Shape, TimeShape, Until, groups};
@@ -80,19 +80,21 @@ impl Plan {
         Some(Self { steps, separator })
     }
 
-    /// Takes a glance at a line behind its first fixed bytes.
+    /// Takes a glance at a line whose fields begin at `start`, into an empty `glance`.
     #[inline]
-    pub(super) fn take<'a>(&self, line: &'a [u8], glance: &mut Glance<'a>, day: &mut DayCache) -> bool {
-        *glance = Glance::default();
-        let mut rest = line;
+    pub(super) fn take<'a>(
+        &self,
+        line: &'a [u8],
+        start: usize,
+        glance: &mut Glance<'a>,
+        day: &mut DayCache,
+    ) -> bool {
+        let mut at = start;
         for step in &self.steps {
-            let Some(len) = step.len(rest, glance, self.separator, day) else {
+            let Some(end) = step.end(line, at, glance, self.separator, day) else {
                 return false;
             };
-            let Some(next) = rest.get(len + step.until.len()..) else {
-                return false;
-            };
-            rest = next;
+            at = end + step.until.len();
         }
         glance.names_upstream = !glance.upstream.is_empty();
         if glance.upstream.is_empty() {
@@ -161,60 +163,57 @@ fn over_list(slot: Slot) -> Option<Take> {
 }
 
 impl Step {
-    /// Length of the field at the start of `rest`, its value taken; `None` if it is not of the plainest kind.
+    /// Where the field that begins at `at` ends, its value taken; `None` if it is not of the plainest kind.
     #[inline]
-    fn len<'a>(
+    fn end<'a>(
         &self,
-        rest: &'a [u8],
+        line: &'a [u8],
+        at: usize,
         glance: &mut Glance<'a>,
         separator: u8,
         day: &mut DayCache,
     ) -> Option<usize> {
         match self.take {
-            Take::Over => self.until.find_in(rest),
-            Take::OverList => self.single(rest),
-            Take::OverTime => self.number(rest).or_else(|| self.fixed(rest, b"-1")),
-            Take::OverCount => self.number(rest).filter(|&len| !rest[..len].contains(&b'.')),
-            Take::OverAddressAndPort => {
-                let len = self.until.find_in(rest)?;
-                address_and_port(&rest[..len]).map(|_| len)
-            }
-            Take::Time(shape, marks) => self.time(rest, shape, marks, glance, day),
+            Take::Over => self.until.find_from(line, at),
+            Take::OverList => self.single(line, at),
+            Take::OverTime => self.over_number(line, at, true),
+            Take::OverCount => self.over_number(line, at, false),
+            Take::OverAddressAndPort => self.address_and_port(line, at),
+            Take::Time(shape, marks) => self.time(line, at, shape, marks, glance, day),
             Take::Duration(unit) => {
-                let len = self.number(rest)?;
-                glance.duration_us = Some(decimal_scaled(&rest[..len], u64::from(unit))?);
-                Some(len)
+                let (end, us) = self.duration(line, at, unit)?;
+                glance.duration_us = Some(us);
+                Some(end)
             }
             Take::OtherDuration(unit) => {
-                let len = self.number(rest)?;
-                let other = decimal_scaled(&rest[..len], u64::from(unit))?;
-                glance.duration_us.get_or_insert(other);
-                Some(len)
+                let (end, us) = self.duration(line, at, unit)?;
+                glance.duration_us.get_or_insert(us);
+                Some(end)
             }
             Take::Status | Take::OtherStatus | Take::PassedStatus | Take::UpstreamStatus => {
-                self.status(rest, glance)
+                self.status(line, at, glance)
             }
-            Take::UpstreamAddr | Take::UpstreamServer => self.upstream(rest, glance, separator),
-            Take::Either(one, other) => self.fixed(rest, one).or_else(|| self.fixed(rest, other)),
-            _ => self.text(rest, glance),
+            Take::UpstreamAddr | Take::UpstreamServer => self.upstream(line, at, glance, separator),
+            Take::Either(one, other) => self.fixed(line, at, one).or_else(|| self.fixed(line, at, other)),
+            _ => self.text(line, at, glance),
         }
     }
 
-    /// The rest of [`Step::len`]: fields of free text.
+    /// The rest of [`Step::end`]: fields of free text.
     #[inline]
-    fn text<'a>(&self, rest: &'a [u8], glance: &mut Glance<'a>) -> Option<usize> {
-        let len = match self.take {
+    fn text<'a>(&self, line: &'a [u8], at: usize, glance: &mut Glance<'a>) -> Option<usize> {
+        let end = match self.take {
             Take::BareRequest => {
-                let from = memchr::memmem::find(rest, b" HTTP/")? + 6;
-                from + self.until.find_in(&rest[from..])?
+                let from = at + memchr::memmem::find(&line[at..], b" HTTP/")? + 6;
+                self.until.find_from(line, from)?
             }
             Take::Groups => {
-                let len = groups(rest);
-                self.until.begins(&rest[len..]).then_some(len)?
+                let end = at + groups(&line[at..]);
+                self.until.begins(&line[end..]).then_some(end)?
             }
-            _ => self.until.find_in(rest)?,
+            _ => self.until.find_from(line, at)?,
         };
-        let value = &rest[..len];
+        let value = &line[at..end];
         match self.take {
             Take::Request | Take::BareRequest => {
                 let (method, path) = request_line(value);
@@ -237,59 +236,107 @@ impl Step {
             Take::Tail => tail_ids(value, &mut glance.ids),
             _ => {}
         }
-        Some(len)
+        Some(end)
     }
 
-    /// Length of a decimal number of a sensible size.
+    /// The end of a time, or of a count that has no decimals.
     #[inline]
-    fn number(&self, rest: &[u8]) -> Option<usize> {
+    fn over_number(&self, line: &[u8], at: usize, is_time: bool) -> Option<usize> {
+        let end = self.until.find_from(line, at)?;
+        if lanes::number(line, at, end).is_some() || is_time && lanes::thousandths(line, at, end).is_some() {
+            return Some(end);
+        }
+        if is_time {
+            return self.number(line, at).or_else(|| self.fixed(line, at, b"-1"));
+        }
+        self.number(line, at)
+            .filter(|&end| !line[at..end].contains(&b'.'))
+    }
+
+    /// The end of a number of a unit of so many microseconds, and its value.
+    #[inline]
+    fn duration(&self, line: &[u8], at: usize, unit: u32) -> Option<(usize, u64)> {
+        let end = self.until.find_from(line, at)?;
+        let unit = u64::from(unit);
+        if let Some(number) = lanes::number(line, at, end) {
+            return Some((end, number * unit));
+        }
+        if unit % 1_000 == 0
+            && let Some(thousandths) = lanes::thousandths(line, at, end)
+        {
+            return Some((end, thousandths * (unit / 1_000)));
+        }
+        let end = self.number(line, at)?;
+        Some((end, decimal_scaled(&line[at..end], unit)?))
+    }
+
+    /// The end of a decimal number of a sensible size.
+    #[cold]
+    fn number(&self, line: &[u8], at: usize) -> Option<usize> {
+        let rest = line.get(at..)?;
         let whole = bytes::digits(rest);
         let len = match rest.get(whole) {
             Some(b'.') => whole + 1 + bytes::digits(&rest[whole + 1..]),
             _ => whole,
         };
-        ((1..=12).contains(&whole) && self.until_at(rest, len)).then_some(len)
+        ((1..=12).contains(&whole) && self.until_at(line, at + len)).then_some(at + len)
     }
 
-    /// The length of `bytes` if the field is exactly those.
+    /// The end of `bytes` if the field is exactly those.
     #[inline]
-    fn fixed(&self, rest: &[u8], bytes: &[u8]) -> Option<usize> {
-        (rest.starts_with(bytes) && self.until_at(rest, bytes.len())).then_some(bytes.len())
+    fn fixed(&self, line: &[u8], at: usize, bytes: &[u8]) -> Option<usize> {
+        let end = at + bytes.len();
+        (line.get(at..end)? == bytes && self.until_at(line, end)).then_some(end)
     }
 
-    /// Whether the field may end at `len`: the bytes that follow it stand there, or it ends the line.
+    /// Whether the field may end at `end`: the bytes that follow it stand there, or it ends the line.
     #[inline]
-    fn until_at(&self, rest: &[u8], len: usize) -> bool {
+    fn until_at(&self, line: &[u8], end: usize) -> bool {
         if self.until.len() == 0 {
-            return rest.len() == len;
+            return line.len() == end;
         }
-        self.until.begins(&rest[len..])
+        line.get(end..).is_some_and(|rest| self.until.begins(rest))
     }
 
-    /// The length of a list of one value, which a space ends.
+    /// The end of a list of one value, which a space ends.
     #[inline]
-    fn single(&self, rest: &[u8]) -> Option<usize> {
-        let len = self.until.find_in(rest)?;
-        let goes_on = rest[..len].ends_with(b",") || rest[len..].starts_with(b" : ");
-        (!goes_on).then_some(len)
+    fn single(&self, line: &[u8], at: usize) -> Option<usize> {
+        let end = self.until.find_from(line, at)?;
+        let goes_on = line[at..end].ends_with(b",") || line[end..].starts_with(b" : ");
+        (!goes_on).then_some(end)
+    }
+
+    /// The end of an address with its port.
+    #[inline]
+    fn address_and_port(&self, line: &[u8], at: usize) -> Option<usize> {
+        // A space would end it, so that it holds none; a port of one to five digits is behind its only or last colon.
+        if let Some(end) = self.until.find_first(b' ', line, at)
+            && let Some(colon) = line[at..end].iter().rposition(|&byte| byte == b':')
+            && lanes::number(line, at + colon + 1, end).is_some_and(|port| port <= u64::from(u16::MAX))
+        {
+            return Some(end);
+        }
+        let end = self.until.find_from(line, at)?;
+        address_and_port(&line[at..end]).map(|_| end)
     }
 
     /// A stamp; of two the finer one is kept.
     #[inline]
     fn time(
         &self,
-        rest: &[u8],
+        line: &[u8],
+        at: usize,
         shape: TimeShape,
         marks: Marks,
         glance: &mut Glance<'_>,
         day: &mut DayCache,
     ) -> Option<usize> {
         let text = match shape.is_number() {
-            true => &rest[..self.until.find_in(rest)?],
-            false => rest,
+            true => &line[at..self.until.find_from(line, at)?],
+            false => line.get(at..)?,
         };
         let (stamp, used) = shape.read(text, day)?;
-        if !self.until.begins(&rest[used..]) || shape.is_number() && used != text.len() {
+        if !self.until.begins(&line[at + used..]) || shape.is_number() && used != text.len() {
             return None;
         }
         if glance
@@ -298,19 +345,19 @@ impl Step {
         {
             glance.time = Some(stamp.marking(marks));
         }
-        Some(used)
+        Some(at + used)
     }
 
     /// Three digits; of an attempt also `-`.
     #[inline]
-    fn status(&self, rest: &[u8], glance: &mut Glance<'_>) -> Option<usize> {
+    fn status(&self, line: &[u8], at: usize, glance: &mut Glance<'_>) -> Option<usize> {
         let is_attempt = matches!(self.take, Take::UpstreamStatus);
-        if is_attempt && let Some(len) = self.fixed(rest, b"-") {
+        if is_attempt && let Some(end) = self.fixed(line, at, b"-") {
             glance.upstream_status = None;
-            return Some(len);
+            return Some(end);
         }
-        let digits: &[u8; 3] = rest.first_chunk()?;
-        if !(digits.iter().all(u8::is_ascii_digit) && digits[0] != b'0' && self.until_at(rest, 3)) {
+        let digits: &[u8; 3] = line.get(at..)?.first_chunk()?;
+        if !(digits.iter().all(u8::is_ascii_digit) && digits[0] != b'0' && self.until_at(line, at + 3)) {
             return None;
         }
         let status = digits
@@ -322,27 +369,32 @@ impl Step {
             Take::PassedStatus => (glance.status, glance.upstream_status) = (Some(status), Some(status)),
             _ => glance.status = Some(status),
         }
-        Some(3)
+        Some(at + 3)
     }
 
     /// The address or the name of the only server that was asked.
     #[inline]
-    fn upstream<'a>(&self, rest: &'a [u8], glance: &mut Glance<'a>, separator: u8) -> Option<usize> {
-        let len = self.until.find_in(rest)?;
-        let text = &rest[..len];
-        if matches!(self.take, Take::UpstreamServer) {
-            if !text.starts_with(b"<") && glance.upstream.is_empty() {
-                glance.upstream = filled(text);
-            }
-        } else {
+    fn upstream<'a>(
+        &self,
+        line: &'a [u8],
+        at: usize,
+        glance: &mut Glance<'a>,
+        separator: u8,
+    ) -> Option<usize> {
+        let end = self.until.find_from(line, at)?;
+        let text = &line[at..end];
+        let is_address = matches!(self.take, Take::UpstreamAddr);
+        if is_address {
             let has_scheme = text.first().is_some_and(u8::is_ascii_lowercase)
                 && memchr::memmem::find(text, b"://").is_some();
-            if has_scheme || rest[len..].starts_with(b" : ") {
+            if has_scheme || line[end..].starts_with(b" : ") {
                 return None;
             }
-            glance.upstream = filled(text);
+        } else if text.starts_with(b"<") || !glance.upstream.is_empty() {
+            return Some(end);
         }
-        let is_list = |byte: &u8| matches!(byte, b' ' | b',') || *byte == separator;
-        (!glance.upstream.iter().any(is_list)).then_some(len)
+        glance.upstream = filled(text);
+        let is_list = !glance.upstream.is_empty() && lanes::has_any(line, at, end, [b' ', b',', separator]);
+        (!is_list).then_some(end)
     }
 }

@@ -447,7 +447,7 @@ impl Ends {
     #[inline]
     fn cut(&mut self, line: &[u8], wanted: usize) -> bool {
         let mut count = 0;
-        bytes::each(b' ', line, |at| {
+        bytes::lanes::each(b' ', line, |at| {
             if let Some(end) = self.0.get_mut(count) {
                 *end = at as u32;
             }

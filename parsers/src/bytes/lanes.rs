@@ -1,0 +1,344 @@
+//! Sixteen bytes at a time: where a byte is, and what number some digits are, without a branch for each byte.
+//!
+//! The fields of a line are of another length in every line, so that a loop over their bytes is left at a place that the
+//! processor cannot foresee; what that costs is more than all the rest of reading a field.
+
+use wide::u8x16;
+
+/// How many bytes are looked at in one step.
+const STEP: usize = 16;
+
+/// A byte that is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Seek {
+    lanes: u8x16,
+    byte: u8,
+}
+
+impl Seek {
+    /// Looks for `byte`.
+    pub fn new(byte: u8) -> Self {
+        Self {
+            lanes: u8x16::splat(byte),
+            byte,
+        }
+    }
+
+    /// The byte.
+    pub const fn byte(self) -> u8 {
+        self.byte
+    }
+
+    /// Where the byte stands in `text`, at `from` or behind.
+    #[inline]
+    pub fn find(self, text: &[u8], from: usize) -> Option<usize> {
+        const FAR: usize = 8 * STEP;
+        let mut at = from;
+        while let Some(same) = self.same(text, at) {
+            if same != 0 {
+                return Some(at + same.trailing_zeros() as usize);
+            }
+            at += STEP;
+            if at - from == FAR {
+                return memchr::memchr(self.byte, &text[at..]).map(|found| at + found);
+            }
+        }
+        self.find_in_rest(text, at)
+    }
+
+    /// The rest of [`Seek::find`], with less than a step left.
+    #[inline]
+    fn find_in_rest(self, text: &[u8], at: usize) -> Option<usize> {
+        let Some(base) = text.len().checked_sub(STEP) else {
+            let rest = text.get(at..)?;
+            return rest
+                .iter()
+                .position(|&byte| byte == self.byte)
+                .map(|found| at + found);
+        };
+        let behind = u32::try_from(at.checked_sub(base)?).ok()?;
+        let same = self.same(text, base)?.checked_shr(behind)?;
+        (same != 0).then(|| at + same.trailing_zeros() as usize)
+    }
+
+    /// Which of the sixteen bytes at `at` are the one looked for, the first one in the lowest bit; `None` if there are
+    /// less than that.
+    #[inline]
+    fn same(self, text: &[u8], at: usize) -> Option<u32> {
+        let lanes: &[u8; STEP] = text.get(at..)?.first_chunk()?;
+        Some(u8x16::new(*lanes).simd_eq(self.lanes).to_bitmask())
+    }
+}
+
+/// Calls `found` with every place of `byte` in `text`, in order. For bytes that occur every few others, of which a
+/// search that begins anew behind each would find them slowly.
+#[inline]
+pub fn each(byte: u8, text: &[u8], found: impl FnMut(usize)) {
+    let wanted = u8x16::splat(byte);
+    each_same(text, |lanes| lanes.simd_eq(wanted), found);
+}
+
+/// The same for several bytes.
+#[inline]
+pub fn each_of(bytes: [u8; 3], text: &[u8], found: impl FnMut(usize)) {
+    let wanted = bytes.map(u8x16::splat);
+    let same = |lanes: u8x16| {
+        wanted
+            .iter()
+            .fold(u8x16::ZERO, |same, byte| same | lanes.simd_eq(*byte))
+    };
+    each_same(text, same, found);
+}
+
+/// Calls `found` with every place of which `same` sets the byte.
+#[inline]
+fn each_same(text: &[u8], same: impl Fn(u8x16) -> u8x16, mut found: impl FnMut(usize)) {
+    let mut give = |from: usize, mut bits: u32| {
+        while bits != 0 {
+            found(from + bits.trailing_zeros() as usize);
+            bits &= bits - 1;
+        }
+    };
+    let (steps, rest) = text.as_chunks::<STEP>();
+    for (n, step) in steps.iter().enumerate() {
+        give(n * STEP, same(u8x16::new(*step)).to_bitmask());
+    }
+    if rest.is_empty() {
+        return;
+    }
+    // The last bytes once more, for those of them that were not looked at; of a short text with nothing behind it.
+    let at = text.len() - rest.len();
+    match text.last_chunk::<STEP>() {
+        Some(last) => {
+            let seen = STEP - rest.len();
+            give(at, same(u8x16::new(*last)).to_bitmask() >> seen);
+        }
+        None => {
+            let mut padded = [0; STEP];
+            padded[..rest.len()].copy_from_slice(rest);
+            give(
+                at,
+                same(u8x16::new(padded)).to_bitmask() & ((1 << rest.len()) - 1),
+            );
+        }
+    }
+}
+
+/// Where the first of `bytes` stands in `text`.
+#[inline]
+pub fn find_either(bytes: [u8; 2], text: &[u8]) -> Option<usize> {
+    let wanted = bytes.map(u8x16::splat);
+    let same = |lanes: &[u8; STEP]| {
+        let lanes = u8x16::new(*lanes);
+        (lanes.simd_eq(wanted[0]) | lanes.simd_eq(wanted[1])).to_bitmask()
+    };
+    let (steps, rest) = text.as_chunks::<STEP>();
+    for (n, step) in steps.iter().enumerate() {
+        let bits = same(step);
+        if bits != 0 {
+            return Some(n * STEP + bits.trailing_zeros() as usize);
+        }
+    }
+    let at = text.len() - rest.len();
+    let Some(last) = text.last_chunk::<STEP>() else {
+        return rest.iter().position(|byte| bytes.contains(byte));
+    };
+    let bits = same(last) >> (STEP - rest.len());
+    (bits != 0).then(|| at + bits.trailing_zeros() as usize)
+}
+
+/// The number that sixteen hexadecimal digits are, the first eight of them in `first`; `None` if one of them is none.
+#[inline]
+pub fn hexadecimal(first: u64, last: u64) -> Option<u64> {
+    let both = u128::from(first) | u128::from(last) << 64;
+    let lanes = u8x16::new(both.to_le_bytes());
+    let digits = lanes - u8x16::splat(b'0');
+    let is_digit = digits.simd_eq(digits.min(u8x16::splat(9)));
+    let letters = (lanes | u8x16::splat(0x20)) - u8x16::splat(b'a');
+    let is_letter = letters.simd_eq(letters.min(u8x16::splat(5)));
+    if (is_digit | is_letter).to_bitmask() != 0xffff {
+        return None;
+    }
+    let values = (digits & is_digit) | ((letters + u8x16::splat(10)) & is_letter);
+    let values = u128::from_le_bytes(values.to_array());
+    let joined = |part: u64| {
+        let pairs = (part << 4 | part >> 8) & 0x00ff_00ff_00ff_00ff;
+        let fours = (pairs << 8 | pairs >> 16) & 0x0000_ffff_0000_ffff;
+        (fours << 16 | fours >> 32) & 0xffff_ffff
+    };
+    Some(joined(values as u64) << 32 | joined((values >> 64) as u64))
+}
+
+const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+/// Brings what is above nine to the highest bit of its byte.
+const ABOVE_NINE: u64 = u64::from_le_bytes([0x80 - 10; 8]);
+
+/// The number that the one to eight digits from `from` to `to` are; `None` if they are anything else, or stand so near to
+/// the start of `text` that eight bytes cannot be had.
+#[inline]
+pub fn number(text: &[u8], from: usize, to: usize) -> Option<u64> {
+    let (word, len) = word_before(text, from, to)?;
+    digits(word, len)
+}
+
+/// The thousandths that `0.026` is: a number of one to four digits and three decimals. `None` for anything else.
+#[inline]
+pub fn thousandths(text: &[u8], from: usize, to: usize) -> Option<u64> {
+    let (word, len) = word_before(text, from, to)?;
+    if len < 5 || (word >> 32) as u8 != b'.' {
+        return None;
+    }
+    let whole = word << 32 >> 24;
+    digits(whole | word >> 40 << 40, len - 1)
+}
+
+/// The eight bytes that end at `to`, the last one in the highest bits, and how many of them stand behind `from`.
+#[inline]
+fn word_before(text: &[u8], from: usize, to: usize) -> Option<(u64, u32)> {
+    let len = to.wrapping_sub(from);
+    let start = to.checked_sub(8)?;
+    let word: &[u8; 8] = text.get(start..)?.first_chunk()?;
+    (1..=8)
+        .contains(&len)
+        .then_some((u64::from_le_bytes(*word), len as u32))
+}
+
+/// The number that the `len` highest bytes of `word` are in digits, the first one in the lowest of them.
+#[inline]
+fn digits(word: u64, len: u32) -> Option<u64> {
+    let other = 64 - 8 * len;
+    let digits = (word ^ ZEROS) >> other << other;
+    if (digits.wrapping_add(ABOVE_NINE) | digits) & HIGH != 0 {
+        return None;
+    }
+    let pairs = (digits.wrapping_mul(10) + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff)
+}
+
+/// Whether any of `bytes` stands in `text` from `from` to `to`.
+#[inline]
+pub fn has_any(text: &[u8], from: usize, to: usize, bytes: [u8; 3]) -> bool {
+    let any = |byte: &u8| bytes.contains(byte);
+    let len = to.saturating_sub(from);
+    let lanes: Option<&[u8; STEP]> = text.get(from..).and_then(|rest| rest.first_chunk());
+    let Some(lanes) = lanes.filter(|_| len <= STEP) else {
+        return text.get(from..to).unwrap_or_default().iter().any(any);
+    };
+    let lanes = u8x16::new(*lanes);
+    let same = bytes
+        .into_iter()
+        .fold(u8x16::ZERO, |same, byte| same | lanes.simd_eq(u8x16::splat(byte)));
+    same.to_bitmask() & ((1 << len) - 1) != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_is_found_wherever_it_stands() {
+        for len in 0..200 {
+            for at in 0..len {
+                let mut text = vec![b'x'; len];
+                text[at] = b'"';
+                let seek = Seek::new(b'"');
+                for from in [0, at / 2, at] {
+                    assert_eq!(seek.find(&text, from), Some(at), "{from} {at} {len}");
+                }
+                assert_eq!(seek.find(&text, at + 1), None);
+                let mut found = Vec::new();
+                each(b'"', &text, |at| found.push(at));
+                assert_eq!(found, [at]);
+            }
+            assert_eq!(Seek::new(b'"').find(&vec![b'x'; len], 0), None);
+            assert_eq!(Seek::new(b'"').find(&vec![b'"'; len], len + 1), None);
+        }
+    }
+
+    #[test]
+    fn every_place_of_several_bytes_is_found() {
+        for len in 0..70 {
+            let text: Vec<u8> = (0..len).map(|at| b"a|b{c}de\0"[at % 9]).collect();
+            let mut found = Vec::new();
+            each_of(*b"|{}", &text, |at| found.push(at));
+            let want: Vec<usize> = (0..len).filter(|&at| b"|{}".contains(&text[at])).collect();
+            assert_eq!(found, want);
+            for from in 0..len {
+                let want = text[from..].iter().position(|byte| b"{}".contains(byte));
+                assert_eq!(find_either(*b"{}", &text[from..]), want);
+            }
+        }
+    }
+
+    #[test]
+    fn hexadecimal_digits_are_read_and_nothing_else() {
+        let of = |text: &str| {
+            let bytes: [u8; 16] = text.as_bytes().try_into().unwrap();
+            let both = u128::from_le_bytes(bytes);
+            hexadecimal(both as u64, (both >> 64) as u64)
+        };
+        assert_eq!(of("0123456789abcdef"), Some(0x0123_4567_89ab_cdef));
+        assert_eq!(of("FEDCBA9876543210"), Some(0xfedc_ba98_7654_3210));
+        for other in (0..=127u8).map(char::from).filter(|c| !c.is_ascii_hexdigit()) {
+            assert_eq!(of(&format!("0123456{other}89abcdef")), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_what_their_digits_say() {
+        for text in ["7", "07", "123", "99999999", "00000000", "12345678"] {
+            let line = format!("abcdefgh{text} rest");
+            let to = 8 + text.len();
+            assert_eq!(
+                number(line.as_bytes(), 8, to),
+                crate::bytes::number(text.as_bytes()),
+                "{text}"
+            );
+        }
+        for text in ["", "123456789", "1.2", "-1", "1:", "/1", "1\u{ff}"] {
+            let line = format!("abcdefgh{text} rest");
+            assert_eq!(number(line.as_bytes(), 8, 8 + text.len()), None, "{text}");
+        }
+        assert_eq!(number(b"1234567", 0, 7), None, "eight bytes cannot be had");
+    }
+
+    #[test]
+    fn thousandths_are_what_the_decimal_says() {
+        for (text, want) in [
+            ("0.026", Some(26)),
+            ("12.345", Some(12_345)),
+            ("1234.567", Some(1_234_567)),
+        ] {
+            let line = format!("abcdefgh{text} rest");
+            assert_eq!(thousandths(line.as_bytes(), 8, 8 + text.len()), want, "{text}");
+        }
+        for text in [
+            "",
+            ".026",
+            "1.02",
+            "12345",
+            "12.34a",
+            "a.123",
+            "12345.678",
+            "1234.5678",
+            "1..123",
+        ] {
+            let line = format!("abcdefgh{text} rest");
+            assert_eq!(thousandths(line.as_bytes(), 8, 8 + text.len()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_looked_for_within_the_bounds_only() {
+        for len in [3, 20, 40] {
+            let mut text = vec![b'x'; len + 30];
+            text[2] = b',';
+            text[3 + len] = b' ';
+            assert!(!has_any(&text, 3, 3 + len, *b" ,;"));
+            assert!(has_any(&text, 2, 3 + len, *b" ,;"));
+            assert!(has_any(&text, 3, 4 + len, *b" ,;"));
+        }
+    }
+}
