@@ -3,12 +3,14 @@
 //! Runs `tests/live/capture.py`, which needs the servers that its README names. An incident whose servers
 //! are not installed is left out with a reason; with `WHY502_LIVE=required` that is a failure instead. The same
 //! captures, rewritten as other installations would have logged them, are then measured by `tests/live/evaluate.py`.
+//! Servers that no incident has log some lines for `tests/live/lines.py`, which must be read as those in the test data.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests are tests too.
 
 #[path = "common/score.rs"]
 mod score;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -167,4 +169,56 @@ fn every_fault_injected_into_real_servers_is_diagnosed() {
     short.extend(variants_complaints(&out));
     assert!(short.is_empty(), "{}", short.join("\n"));
     assert!(left_out.is_empty() || !is_required(), "{}", left_out.join("\n"));
+}
+
+/// The format of every log below `directory` by the name of the file, and how many of its lines are not read.
+fn formats(directory: &Path) -> BTreeMap<String, (String, u64)> {
+    let output = Command::new(env!("CARGO_BIN_EXE_why502"))
+        .args(["detect", "--format", "json"])
+        .arg(directory)
+        .output()
+        .unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let logs = report["files"].as_array().unwrap();
+    logs.iter()
+        .map(|log| {
+            let path = log["path"].as_str().unwrap();
+            let name = path.rsplit('/').next().unwrap().to_owned();
+            let format = log["format"].as_str().unwrap_or("unknown").to_owned();
+            (name, (format, log["unparsed"].as_u64().unwrap()))
+        })
+        .collect()
+}
+
+#[test]
+fn lines_that_servers_log_now_are_read_as_those_in_the_test_data() {
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lines");
+    let _ = fs::remove_dir_all(&out);
+    let Some(output) = python("lines.py", &["--out", &out.to_string_lossy()]) else {
+        assert!(!is_required(), "python3 is not installed");
+        println!("left out: python3 is not installed");
+        return;
+    };
+    let said = text(&output.stdout);
+    println!("{said}");
+    let is_done = matches!(output.status.code(), Some(0 | MISSING));
+    assert!(is_done, "{}: {}", output.status, text(&output.stderr));
+    let left_out: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains(": left out: "))
+        .collect();
+    // A kernel that may be tried, as root and outside a container, is not to be had everywhere.
+    let is_excused = |line: &&&str| line.starts_with("system: ");
+    assert!(
+        !is_required() || left_out.iter().all(|line| is_excused(&line)),
+        "{left_out:?}"
+    );
+    let stored = formats(&root().join("parsers/tests/data"));
+    let now = formats(&out);
+    assert!(!now.is_empty() || !left_out.is_empty());
+    for (name, (format, unparsed)) in now {
+        let wanted = stored.get(&name).map(|(format, _)| format);
+        assert_eq!(Some(&format), wanted, "{name}");
+        assert_eq!(unparsed, 0, "{name}");
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use why502_parsers::bytes::lines;
 use why502_parsers::format::{Format, Head, Line, Prepared, Product, RecordKind, Score, Sniff};
-use why502_parsers::products::linux::Messages;
+use why502_parsers::products::linux::{Linux, Messages};
 use why502_parsers::wrap::{Layers, Outer, Peeled, Peeler, Wrapper};
 use why502_parsers::{Entry, registry, wrap};
 
@@ -179,8 +179,8 @@ impl<'a> Choice<'a> {
             ..head(sample.bytes(), &hints)
         };
         let prepared = prepare(&self.format, &shown);
-        // What reads any line leaves every line to the others first.
-        let is_last = self.name() == Messages::NAME;
+        // What reads any line, or passes over those of other programs, leaves every line to the others first.
+        let is_last = self.name() == Messages::NAME || self.name() == Linux.name();
         let others = match (self.is_forced(), is_last) {
             (true, _) => Vec::new(),
             (false, true) => interleaved::others(&shown, &interleaved::Nothing, self.name()),

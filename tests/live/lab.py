@@ -88,8 +88,12 @@ class Server:
             self.process = subprocess.Popen(
                 self.argv, cwd=home, env=self.env, stdin=subprocess.DEVNULL, stdout=out,
                 stderr=err, start_new_session=True)
-        for address in self.listen:
-            wait_listening(address, self.process, self.hop)
+        try:
+            for address in self.listen:
+                wait_listening(address, self.process, self.hop)
+        except Rejected:
+            self.stop()
+            raise
 
     @property
     def pid(self):

@@ -73,6 +73,12 @@ def express_modules():
     return installed(HERE / "apps/express", "http-proxy-middleware")
 
 
+def kestrel_program():
+    """The path of a server on .NET that brings its own runtime, installed if it is not there."""
+    name = "@azure/mcp-linux-x64"
+    return installed(HERE / "apps/kestrel", name) / name / "dist/azmcp"
+
+
 def installed(home, package):
     """Installs what `package.json` in `home` names if `package` is not there; gives its
     `node_modules`."""

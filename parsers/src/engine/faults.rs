@@ -387,6 +387,11 @@ static EXCEPTIONS: Needles<Signal> = Needles::new(&[
         "The SSL connection could not be established",
         signal(Phase::Tls, Fault::TlsRejected),
     ),
+    // The client of the JDK says of a service that is not there `ConnectException: null`, of a name, this.
+    (
+        "UnresolvedAddressException",
+        signal(Phase::Resolve, Fault::NameNotFound),
+    ),
     ("Connection reset", signal(Phase::Header, Fault::Reset)),
     ("ConnectionResetError", signal(Phase::Header, Fault::Reset)),
     (
@@ -395,6 +400,16 @@ static EXCEPTIONS: Needles<Signal> = Needles::new(&[
     ),
     ("BrokenPipeError", signal(Phase::Send, Fault::BrokenPipe)),
     ("Broken pipe", signal(Phase::Send, Fault::BrokenPipe)),
+    ("net.ConnectException", signal(Phase::Connect, Fault::Refused)),
+    // A reset, which the same client wraps in these words, stands above.
+    (
+        "header parser received no bytes",
+        signal(Phase::Header, Fault::Closed),
+    ),
+    (
+        "Invalid status line",
+        signal(Phase::Header, Fault::MalformedHeader),
+    ),
     ("uncaughtException", signal(Phase::Process, Fault::WorkerCrashed)),
     ("Uncaught exception", signal(Phase::Process, Fault::WorkerCrashed)),
     ("uncaught exception", signal(Phase::Process, Fault::WorkerCrashed)),
@@ -596,6 +611,20 @@ mod tests {
         assert_eq!(
             of("org.apache.http.NoHttpResponseException: x:80 failed to respond"),
             is(Phase::Header, Fault::Closed)
+        );
+        let refused = "java.net.ConnectException: null\n\tat java.net.http/jdk.internal.net.http.HttpClientImpl.send(HttpClientImpl.java:574)";
+        assert_eq!(of(refused), is(Phase::Connect, Fault::Refused));
+        let closed = "java.io.IOException: HTTP/1.1 header parser received no bytes";
+        assert_eq!(of(closed), is(Phase::Header, Fault::Closed));
+        assert_eq!(
+            of(&format!(
+                "{closed}\nCaused by: java.net.SocketException: Connection reset"
+            )),
+            is(Phase::Header, Fault::Reset)
+        );
+        assert_eq!(
+            of("java.net.ProtocolException: Invalid status line: \"READY\""),
+            is(Phase::Header, Fault::MalformedHeader)
         );
         assert_eq!(of("order 7 stored"), None);
     }

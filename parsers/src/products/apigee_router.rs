@@ -2,7 +2,8 @@
 //!
 //! `time  router  client ip:port  message processor ip:port  seconds  seconds  …  status  status  bytes  bytes  request line  agent  host  …  message id  …  fault source  fault code`
 //! The time is ISO 8601 with its offset, written at the end of the request; the first number with decimals is the whole
-//! request, the second the message processor's part, both seconds. Missing values are `-`.
+//! request, the second the message processor's part, both seconds. Missing values are `-`; where no message processor was
+//! left to be asked, nginx writes the name of their group in its place.
 //! No public description of the layout was found, so only the first four fields are taken by their place; all others are
 //! told by their shape: a request line, three digits (status to the client, then from the message processor), a message
 //! id (`rrt…` or words joined by dashes that end in two numbers), a host, a fault code (`messaging.adaptors.http.flow.X`).
@@ -63,7 +64,7 @@ impl LineParser for Parser {
         }
         if !upstream
             .split(|byte| *byte == b',')
-            .all(|one| is_peer(one.trim_ascii()))
+            .all(|one| is_peer(one.trim_ascii()) || is_group(one.trim_ascii()))
         {
             return Err(LineError::new(at(upstream), "message processor"));
         }
@@ -71,6 +72,9 @@ impl LineParser for Parser {
         entry.escape = Escape::Backslash;
         entry.time = Some(stamp.marking(Marks::End));
         Slot::ClientAndPort.write(client, entry);
+        if is_group(upstream) {
+            entry.upstream.group = upstream;
+        }
         entry.upstream.addr = filled(upstream);
         let mut seen = Seen::default();
         for field in fields {
@@ -120,6 +124,12 @@ fn is_peer(text: &[u8]) -> bool {
     number(&text[colon + 1..]).is_some_and(|port| port <= 0xFFFF) && colon > 0 && !text.contains(&b' ')
 }
 
+/// The name of a group of message processors, of which none was asked.
+fn is_group(text: &[u8]) -> bool {
+    let word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    text.first().is_some_and(u8::is_ascii_alphabetic) && text.iter().all(word)
+}
+
 /// Which of the fields that are told by shape have come.
 #[derive(Default)]
 struct Seen {
@@ -130,6 +140,14 @@ struct Seen {
 
 impl Seen {
     fn take<'a>(&mut self, field: &'a [u8], entry: &mut Entry<'a>) {
+        if self.statuses == 1 && self.sizes == 0 {
+            // Right behind the status to the client: that of each message processor asked, or `-`.
+            self.statuses = 2;
+            if is_statuses(field) {
+                Slot::UpstreamStatus.write(field, entry);
+                return;
+            }
+        }
         let Some(&first) = field.first().filter(|_| field != b"-") else {
             return;
         };
@@ -145,14 +163,9 @@ impl Seen {
             self.times += 1;
         } else if let Some(count) = number(field).filter(|_| is_counted) {
             // Nothing but a status comes first, and the request line comes last of the numbers.
-            if (100..600).contains(&count) && field.len() == 3 && self.statuses < 2 && self.sizes == 0 {
-                let slot = if self.statuses == 0 {
-                    Slot::Status
-                } else {
-                    Slot::UpstreamStatus
-                };
-                slot.write(field, entry);
-                self.statuses += 1;
+            if is_status(field) && self.statuses == 0 && self.sizes == 0 {
+                Slot::Status.write(field, entry);
+                self.statuses = 1;
             } else if entry.method.is_empty() {
                 self.sizes += 1;
                 // Received from the client, sent to it.
@@ -193,6 +206,20 @@ fn is_seconds(field: &[u8]) -> bool {
             .all(|one| decimal_scaled(one.trim_ascii(), 1).is_some())
     };
     is_number && points > 0 && (points == 1 || is_list())
+}
+
+/// `502`.
+fn is_status(field: &[u8]) -> bool {
+    field.len() == 3 && number(field).is_some_and(|status| (100..600).contains(&status))
+}
+
+/// `502`, `502, 200`, `-, 200`.
+fn is_statuses(field: &[u8]) -> bool {
+    let is_one = |one: &[u8]| one == b"-" || is_status(one);
+    field != b"-"
+        && field
+            .split(|byte| *byte == b',')
+            .all(|one| is_one(one.trim_ascii()))
 }
 
 /// `rrt-04984fed9e5ad3551-c-wo-32168-77563-5`, `host-1-30312-13747-1`.

@@ -107,6 +107,7 @@ impl LineParser for Parser {
         }
         if let Some(header) = Header::of(line, &mut self.day) {
             (entry.level, entry.time) = (header.level, header.time);
+            push_scopes(header.scopes, entry);
             self.pending = None;
             if header.message.is_empty() {
                 self.pending = Some((header.level, header.time, header.of_forwarder));
@@ -144,6 +145,8 @@ struct Header<'a> {
     level: Level,
     time: Option<Stamp>,
     of_forwarder: bool,
+    /// What stands after `=>`, if it is there.
+    scopes: &'a [u8],
     /// The message and what follows it; empty if it comes on a later line that is not there.
     message: &'a [u8],
 }
@@ -179,12 +182,13 @@ impl<'a> Header<'a> {
             return None;
         }
         let after = rest[close + 1..].trim_ascii_start();
-        let message = if after.is_empty() {
+        let (scopes, message) = if after.is_empty() {
             rest_of(line, first_len)
         } else {
-            after
+            split_scopes(after)
         };
         Some(Self {
+            scopes,
             level,
             time,
             of_forwarder: category.starts_with(b"Yarp."),
@@ -193,13 +197,46 @@ impl<'a> Header<'a> {
     }
 }
 
-/// The lines of a record after its first, without the line of scopes.
-fn rest_of(line: &[u8], first_len: usize) -> &[u8] {
-    let mut rest = line.get(first_len..).unwrap_or_default().trim_ascii();
-    if rest.starts_with(b"=>") {
-        rest = memchr::memchr(b'\n', rest).map_or(&rest[..0], |at| rest[at..].trim_ascii());
+/// The lines of a record after its first: that of scopes, and the others.
+fn rest_of(line: &[u8], first_len: usize) -> (&[u8], &[u8]) {
+    let rest = line.get(first_len..).unwrap_or_default().trim_ascii();
+    if !rest.starts_with(b"=>") {
+        return (&rest[..0], rest);
     }
-    rest
+    let (scopes, rest) = rest.split_at(memchr::memchr(b'\n', rest).unwrap_or(rest.len()));
+    (scopes, rest.trim_ascii())
+}
+
+/// Scopes and message of a record that is one line. Nothing parts them, so the scopes end where the words after the last
+/// `=>` are no longer pairs as the server's own scopes have them (`RequestPath:/cart RequestId:0HNQ:1`).
+fn split_scopes(text: &[u8]) -> (&[u8], &[u8]) {
+    let Some(last) = memmem::rfind(text, b"=> ").filter(|_| text.starts_with(b"=> ")) else {
+        return (&text[..0], text);
+    };
+    let mut at = last + 3;
+    for word in text[at..].split(|byte| *byte == b' ') {
+        let is_pair = memchr::memchr(b':', word).is_some_and(|colon| colon > 0 && colon + 1 < word.len());
+        if !is_pair {
+            break;
+        }
+        at += word.len() + 1;
+    }
+    let at = at.min(text.len());
+    (&text[..at], &text[at..])
+}
+
+/// The ids among the scopes: the trace, and the request of this server.
+fn push_scopes<'a>(scopes: &'a [u8], entry: &mut Entry<'a>) {
+    for name in ["TraceId:", "RequestId:"] {
+        let Some(at) = memmem::find(scopes, name.as_bytes()) else {
+            continue;
+        };
+        let value = &scopes[at + name.len()..];
+        let end = value
+            .iter()
+            .position(|byte| matches!(byte, b',' | b' ' | b'\r' | b'\n'));
+        entry.ids.push(&value[..end.unwrap_or(value.len())]);
+    }
 }
 
 /// `text` without an escape sequence at its start.

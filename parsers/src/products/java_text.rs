@@ -1,4 +1,4 @@
-//! Text logs of programs on the JVM: Spring Boot, logback and log4j patterns, WildFly, and Tomcat's own log.
+//! Text logs of programs on the JVM: Spring Boot, logback and log4j patterns, WildFly, and Tomcat's and Jetty's own logs.
 //!
 //! ```text
 //! 2025-01-24T07:00:30.139Z  INFO 1 --- [app] [nio-8080-exec-1] [<32 hex>-<16 hex>] c.e.Orders : text
@@ -7,11 +7,12 @@
 //! 07:00:30.139 [main] INFO  com.example.Orders - text
 //! 2025-01-24 07:00:30,139 INFO  [com.example.Orders] (default task-1) text
 //! 06-Mar-2023 18:34:17.383 SEVERE [main] org.apache.catalina.startup.Catalina.start text
+//! 2025-01-24 07:00:30.139:WARN:oejs.HttpChannel:qtp1-23: text
 //! ```
 //! The time is when the line was written: local time unless it has an offset; a time of day alone is of the day that the
 //! file's name gives. A record goes on until the next line that begins one: multi-line messages and stack traces belong
 //! to it. Trace ids in brackets (Sleuth, Spring Boot 3 correlation) are taken by their shape.
-//! Source: Spring Boot reference, "Logging"; Tomcat documentation, `org.apache.juli.OneLineFormatter`; logback manual,
+//! Source: Jetty 9.4.57, observed; Spring Boot reference, "Logging"; Tomcat documentation, `org.apache.juli.OneLineFormatter`; logback manual,
 //! "Layouts".
 
 use std::sync::Arc;
@@ -50,6 +51,11 @@ impl Format for JavaText {
     fn sniff(&self, head: &Head<'_>) -> Sniff {
         let of_boot = |first: &First<'_>| first.of_boot;
         let sure = sniff(head, Score::Own, "lines of Spring Boot's layout", of_boot);
+        if sure.score > Score::No {
+            return sure;
+        }
+        let of_jetty = |first: &First<'_>| first.of_jetty;
+        let sure = sniff(head, Score::Own, "lines of Jetty's own log", of_jetty);
         if sure.score > Score::No {
             return sure;
         }
@@ -237,6 +243,8 @@ pub(super) struct First<'a> {
     of_boot: bool,
     /// `06-Mar-2023 18:34:17.383 SEVERE [`.
     of_tomcat: bool,
+    /// `2025-01-24 07:00:30.139:INFO:logger:thread: `.
+    of_jetty: bool,
 }
 
 /// Words and brackets looked at before the logger must have come.
@@ -272,6 +280,9 @@ impl Reader {
         if let Some((stamp, used)) = time::iso_prefix(&line[at..], &mut self.day) {
             first.time = Some(stamp);
             at += used;
+            if let Some(rest) = line[at..].strip_prefix(b":") {
+                return first.of_jetty(rest);
+            }
         } else if let Some((stamp, used)) = time::dashed_prefix(&line[at..], &mut self.day) {
             first.time = Some(stamp);
             first.of_tomcat = true;
@@ -294,6 +305,18 @@ impl Reader {
 }
 
 impl<'a> First<'a> {
+    /// `INFO:oejs.Server:main: Started @2906ms`; since Jetty 10 the level is filled up with blanks.
+    fn of_jetty(mut self, rest: &'a [u8]) -> Option<Self> {
+        let mut parts = rest.splitn(3, |byte| *byte == b':');
+        self.level = jvm::level(parts.next()?.trim_ascii())?;
+        self.logger = parts.next()?;
+        let rest = parts.next()?;
+        let end = memmem::find(rest, b": ").or_else(|| rest.strip_suffix(b":").map(<[u8]>::len))?;
+        (self.thread, self.message) = (&rest[..end], rest[end + 1..].trim_ascii());
+        self.of_jetty = true;
+        Some(self)
+    }
+
     fn after_time(mut self, line: &'a [u8], mut at: usize, timed: bool) -> Option<Self> {
         let mut has_level = false;
         let mut brackets = 0;

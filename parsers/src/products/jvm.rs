@@ -52,7 +52,9 @@ pub(crate) fn exception(trace: &[u8]) -> Option<Found<'_>> {
             by_frame = by_frame.or_else(|| frame(text));
         } else if text.starts_with(b"Wrapped by:") || text.is_empty() {
         } else if found.is_none() || text.starts_with(b"Caused by:") {
-            found = message(text).or(found);
+            // That a channel was closed is what any failure comes to in the end.
+            let says_more = |new: &Found<'_>| found.is_none() || new.signal.fault != Fault::ResetOrClosed;
+            found = message(text).filter(says_more).or(found);
         }
     }
     found.or(by_frame)

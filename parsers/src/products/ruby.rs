@@ -1,13 +1,23 @@
-//! What Puma's and Unicorn's masters say of their workers.
+//! What Puma and Unicorn log: their masters of the workers, Puma's threads of requests and of what the application raised.
 //!
-//! `[1] ! Terminating timed out worker (Worker 0 failed to check in within 60 seconds): 77` (Puma, no time of its own) and
-//! `E, [2026-11-20T16:23:16.123456 #1] ERROR -- : worker=0 PID:77 timeout (61s > 60s), killing` (Unicorn, the layout of
-//! Ruby's `Logger`: local time, the process that wrote it).
-//! Source: Puma `lib/puma/cluster.rb`; Unicorn `lib/unicorn/http_server.rb`; Ruby `Logger::Formatter`.
+//! ```text
+//! [1] ! Terminating timed out worker (worker failed to check in within 60 seconds): 77
+//! [77] 10.0.0.7 - - [20/Nov/2026:16:23:16 +0000] "GET /orders?id=7 HTTP/1.1" 200 - 0.0033
+//! 2026-11-20 16:23:16 +0000 Rack app ("GET /raise" - (10.0.0.7)): #<RuntimeError: no such order>
+//! E, [2026-11-20T16:23:16.123456 #1] ERROR -- : worker=0 PID:77 timeout (61s > 60s), killing
+//! ```
+//! The first three are Puma's; as one process it writes no number in front. It says nothing of a worker that exits, only
+//! that another has booted. A request is stamped when it has been answered, and took seconds. The last is Unicorn's, in the
+//! layout of Ruby's `Logger`: local time, and the process that wrote it. An interpreter that crashes prints a page that begins with
+//! `[BUG]`; what follows belongs to it.
+//! Source: Puma 5.6.5 and Unicorn 6.0.0, observed; Puma `lib/puma/cluster.rb`, `lib/puma/error_logger.rb`,
+//! `lib/puma/commonlogger.rb`; Unicorn `lib/unicorn/http_server.rb`; Ruby `Logger::Formatter`.
 
 use crate::bytes::memmem;
 
+use super::clf::{ClfParser, Style};
 use crate::bytes;
+use crate::engine::slot;
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
 use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
@@ -20,7 +30,7 @@ pub struct RubyWorkers;
 impl Plain for RubyWorkers {
     const NAME: &'static str = "ruby-workers";
     const PRODUCT: Product = Product::Ruby;
-    const KIND: RecordKind = RecordKind::Error;
+    const KIND: RecordKind = RecordKind::Mixed;
 
     fn lines(&self) -> Box<dyn LineParser> {
         Box::new(Parser::default())
@@ -47,9 +57,21 @@ impl Plain for RubyWorkers {
     }
 }
 
-#[derive(Default)]
 struct Parser {
     day: DayCache,
+    requests: ClfParser,
+    /// Whether the page of a crashed interpreter goes on.
+    in_dump: bool,
+}
+
+impl Default for Parser {
+    fn default() -> Self {
+        Self {
+            day: DayCache::default(),
+            requests: ClfParser::new(Style::PLAIN),
+            in_dump: false,
+        }
+    }
 }
 
 impl LineParser for Parser {
@@ -57,18 +79,39 @@ impl LineParser for Parser {
         if line.is_empty() {
             return Ok(Line::Directive);
         }
-        let text = match self.logger(line, entry) {
-            Some(text) => text,
-            None => puma(line, entry).ok_or(LineError::new(0, "process in brackets"))?,
-        };
-        entry.error = text;
-        entry.kind = Kind::Note;
-        if let Some(fault) = fault(text) {
-            entry.kind = Kind::Event;
-            entry.signal = Some(Signal::new(Phase::Process, fault));
-            entry.pid = worker(text).or(entry.pid);
+        let was_in_dump = std::mem::take(&mut self.in_dump);
+        if memmem::find(line, b": [BUG] ").is_some() {
+            self.in_dump = true;
+            told(line, entry);
+            return Ok(Line::Entry);
         }
-        Ok(Line::Entry)
+        if let Some(text) = self.logger(line, entry).or_else(|| puma(line, entry)) {
+            if self.is_request(text, entry) {
+                return Ok(Line::Entry);
+            }
+            told(text, entry);
+            self.shut_down(text, entry);
+            return Ok(Line::Entry);
+        }
+        if self.is_request(line, entry) || self.raised(line, entry) {
+            return Ok(Line::Entry);
+        }
+        self.in_dump = was_in_dump;
+        if was_in_dump {
+            return Ok(Line::Continuation);
+        }
+        Err(LineError::new(0, "process in brackets"))
+    }
+}
+
+/// What a message tells of a process.
+fn told<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
+    entry.error = text;
+    entry.kind = Kind::Note;
+    if let Some(fault) = fault(text) {
+        entry.kind = Kind::Event;
+        entry.signal = Some(Signal::new(Phase::Process, fault));
+        entry.pid = worker(text).or(entry.pid);
     }
 }
 
@@ -94,11 +137,65 @@ impl Parser {
         let text = &rest_of[dashes + 4..];
         Some(memmem::find(text, b": ").map_or(text, |at| &text[at + 2..]))
     }
+
+    /// Whether `text` is one of Puma's access lines.
+    fn is_request<'a>(&mut self, text: &'a [u8], entry: &mut Entry<'a>) -> bool {
+        if memmem::find(text, b"] \"").is_none() {
+            return false;
+        }
+        let pid = entry.pid;
+        let is_request = self.requests.parse(text, entry) == Ok(Line::Entry);
+        if !is_request {
+            entry.clear();
+        }
+        entry.pid = pid;
+        is_request
+    }
+
+    /// `2026-11-20 16:23:16 +0000 Rack app ("GET /raise" - (10.0.0.7)): #<RuntimeError: no such order>`: Puma answers 500.
+    fn raised<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> bool {
+        let Some((stamp, used)) = time::iso_prefix(line, &mut self.day) else {
+            return false;
+        };
+        let Some((open, close)) = memmem::find(&line[used..], b" (\"")
+            .zip(memmem::find(&line[used..], b"\" - ("))
+            .filter(|(open, close)| open + 3 <= *close)
+        else {
+            return false;
+        };
+        let rest = &line[used..];
+        entry.time = Some(stamp.marking(Marks::Event));
+        entry.level = Level::Error;
+        slot::request(&rest[open + 3..close], entry);
+        let client = &rest[close + 5..];
+        entry.client = &client[..memchr::memchr(b')', client).unwrap_or(0)];
+        entry.error = rest.trim_ascii_start();
+        entry.kind = Kind::Note;
+        true
+    }
+
+    /// The time in `=== puma shutdown: 2026-11-20 16:23:16 +0000 ===`, the only one that Puma's master writes.
+    fn shut_down(&mut self, text: &[u8], entry: &mut Entry<'_>) {
+        let stamp = text.strip_prefix(b"=== puma shutdown: ");
+        if let Some((stamp, _)) = stamp.and_then(|stamp| time::iso_prefix(stamp, &mut self.day)) {
+            entry.time = Some(stamp.marking(Marks::Event));
+        }
+    }
 }
 
-/// `[1] ! text`, `[1] - text`, `[1] === puma shutdown: … ===`, and the first lines of a start.
+/// How lines of Puma begin where it is one process.
+const ALONE: [&[u8]; 6] = [
+    b"Puma starting",
+    b"* ",
+    b"=== puma",
+    b"Use Ctrl-C to stop",
+    b"- Gracefully ",
+    b"- Goodbye!",
+];
+
+/// `[1] ! text`, `[1] - text`, `[1] === puma shutdown: … ===`, and the same without the process.
 fn puma<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> Option<&'a [u8]> {
-    if line.starts_with(b"Puma starting") || line.starts_with(b"* ") || line.starts_with(b"=== puma") {
+    if ALONE.iter().any(|start| line.starts_with(start)) {
         return Some(line);
     }
     let inner = line.strip_prefix(b"[")?;
@@ -112,6 +209,8 @@ fn fault(text: &[u8]) -> Option<Fault> {
     let starts = |start: &str| text.starts_with(start.as_bytes());
     if starts("! Terminating timed out worker") || starts("worker=") && has(" timeout (") {
         Some(Fault::WorkerTimedOut)
+    } else if has(": [BUG] ") {
+        Some(Fault::WorkerCrashed)
     } else if starts("reaped #<Process::Status") {
         // Exit 0 and the signals of an orderly stop.
         let orderly = has("exit 0>") || has("SIGTERM") || has("SIGQUIT") || has("SIGINT");
@@ -143,7 +242,9 @@ fn worker(text: &[u8]) -> Option<u32> {
             return small(&rest[..rest.iter().take_while(|byte| byte.is_ascii_digit()).count()]);
         }
     }
-    small(&text[memchr::memrchr(b' ', text)? + 1..])
+    // Any other number at the end of a line is something else: an address, a count of threads.
+    let ends = text.starts_with(b"! Terminating").then_some(text)?;
+    small(&ends[memchr::memrchr(b' ', ends)? + 1..])
 }
 
 fn small(digits: &[u8]) -> Option<u32> {
