@@ -319,6 +319,60 @@ fn tomcats_patterns_have_their_own_units_and_times() {
 }
 
 #[test]
+fn jettys_codes_and_undertows_attributes_are_read() {
+    let jetty = r#"%{client}a - %u %{dd/MMM/yyyy:HH:mm:ss ZZZ|GMT}t "%r" %s %IB/%OB %{ms}Tms "%{Referer}i" "%{User-Agent}i" %X %k %{X-Request-ID}i"#;
+    let line = r#"10.0.0.9 - - [20/Nov/2026:16:23:16 +0000] "GET /a?b=1 HTTP/1.1" 502 0B/36B 3004ms "-" "curl "x" 8" + 3 0f8fad5b"#;
+    let entry = read(Dialect::Jetty, jetty, line);
+    assert_eq!(
+        (entry.status, entry.duration_us, entry.bytes_sent),
+        (Some(502), Some(3_004_000), Some(36))
+    );
+    assert_eq!((text(entry.client), text(entry.path)), ("10.0.0.9", "/a?b=1"));
+    assert_eq!(
+        (text(entry.termination), entry.connection_requests),
+        ("+", Some(3))
+    );
+    assert_eq!(entry.ids.as_slice(), [b"0f8fad5b"]);
+    assert_eq!(
+        entry.time.map(|time| (time.us, time.marks)),
+        Some((1_795_191_796_000_000, Marks::Start))
+    );
+    let undertow = r#"%a %{time,yyyy-MM-dd'T'HH:mm:ss.SSSZ} "%m %U%q" %{RESPONSE_CODE} %{RESPONSE_TIME_MICROS} %T %{i,X-Forwarded-For} %{o,X-Request-ID} %I"#;
+    let line = r#"10.0.0.9 2026-11-20T17:23:16.500+0100 "GET /a?b=1" 502 3004123 3.004 10.1.1.1, 10.1.1.2 0f8fad5b default task-1"#;
+    let entry = read(Dialect::Undertow, undertow, line);
+    assert_eq!((entry.status, entry.duration_us), (Some(502), Some(3_004_123)));
+    assert_eq!(
+        (text(entry.path), text(entry.forwarded_for)),
+        ("/a?b=1", "10.1.1.1, 10.1.1.2")
+    );
+    assert_eq!(entry.time.map(|time| time.us), Some(1_795_191_796_500_000));
+}
+
+#[test]
+fn codes_that_jetty_and_undertow_do_not_have_are_named() {
+    let of = |dialect, format| why502_parsers::paste::unknown::unknown(dialect, format);
+    let jetty = of(Dialect::Jetty, "%{client}a %t %b \"%r\" %s");
+    assert_eq!(jetty.len(), 1);
+    assert!(jetty[0].contains("jetty has no variable %b"), "{jetty:?}");
+    let undertow = of(Dialect::Undertow, "%a %t %{RESPONSE_TIM} \"%r\" %s %{i,Host}");
+    assert_eq!(undertow.len(), 1);
+    assert!(
+        undertow[0].contains("did you mean %{RESPONSE_TIME}?"),
+        "{undertow:?}"
+    );
+    for (dialect, wrong) in [
+        (Dialect::Jetty, "%{client"),
+        (Dialect::Jetty, "%"),
+        (Dialect::Undertow, "%{i,Host"),
+    ] {
+        assert!(
+            why502_parsers::paste::compile(dialect, "x", wrong).is_err(),
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
 fn gunicorns_atoms_are_read() {
     let text = r#"access_log_format = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(D)s %(p)s %({x-request-id}i)s'"#;
     let line = r#"10.0.0.1 - - [20/Nov/2026:16:23:16 +0000] "GET /a HTTP/1.1" 500 0 "-" "x" 31000 <77> r-1"#;

@@ -131,7 +131,7 @@ fn one(file: &Path, shown: &str, reading: &mut Reading) -> Result<ServerConfig, 
     };
     match reader(file, &head) {
         Some((_, read)) => read(file, shown, reading).map(|mut config| {
-            logs::add(&mut config, file);
+            logs::add(&mut config, file, reading);
             config
         }),
         None => {

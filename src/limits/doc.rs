@@ -131,6 +131,13 @@ pub(super) struct Pair<'a> {
     pub(super) line: u32,
 }
 
+/// `value` without the quotes around it; what only begins and ends with a quoted word stays as it is.
+fn unquoted(value: &str) -> &str {
+    let inner = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
+    let whole = |quote: char| inner(quote).filter(|inner| !inner.contains(quote));
+    whole('"').or_else(|| whole('\'')).unwrap_or(value)
+}
+
 /// The `key = value` lines of a text. Lines that begin with `#`, `;` or `!` are comments.
 pub(super) fn pairs(text: &str) -> Vec<Pair<'_>> {
     let mut section = "";
@@ -148,11 +155,7 @@ pub(super) fn pairs(text: &str) -> Vec<Pair<'_>> {
                 .find(" #")
                 .or_else(|| value.find(" ;"))
                 .unwrap_or(value.len());
-            let value = value
-                .get(..comment)
-                .unwrap_or(value)
-                .trim()
-                .trim_matches(['"', '\'']);
+            let value = unquoted(value.get(..comment).unwrap_or(value).trim());
             found.push(Pair {
                 section,
                 key: key.trim(),

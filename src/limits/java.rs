@@ -13,7 +13,7 @@ use super::include::Reading;
 use super::text::{Target, duration_us, millis, put};
 use super::tree::{Tree, same_key};
 use super::xml;
-use super::{CountKind, Route, ServerConfig};
+use super::{CountKind, LogDeclaration, Route, ServerConfig};
 use crate::model::LimitKind;
 use crate::model::finding::Problem;
 
@@ -87,6 +87,7 @@ pub(super) fn read_spring(file: &Path, shown: &str, reading: &mut Reading) -> Re
 fn spring(doc: &Doc, shown: &str, settings: Vec<(String, &str, u32)>) -> ServerConfig {
     let mut config = ServerConfig::new(Product::Java, shown);
     let mut route = Route::default();
+    access_log(&settings, &mut config);
     for (key, text, line) in settings {
         // Newer releases of the gateway moved its keys one level down.
         let key = key.replace("gateway.server.webflux.", "gateway.");
@@ -123,6 +124,31 @@ fn spring(doc: &Doc, shown: &str, settings: Vec<(String, &str, u32)>) -> ServerC
     join_address(&mut config);
     config.routes.push(route);
     config
+}
+
+/// The access log of the server inside, if it has a pattern: `server.tomcat.accesslog.pattern` and its like.
+fn access_log(settings: &[(String, &str, u32)], config: &mut ServerConfig) {
+    for (server, product, suffix) in [
+        ("tomcat", Product::Tomcat, ".log"),
+        ("undertow", Product::Undertow, "log"),
+    ] {
+        let of = |name: &str| {
+            let key = format!("server.{server}.accesslog.{name}");
+            settings.iter().find(|(own, ..)| same_key(&key, own))
+        };
+        let Some((_, pattern, line)) = of("pattern") else {
+            continue;
+        };
+        let or = |name: &str, default: &'static str| of(name).map_or(default, |(_, text, _)| text).to_owned();
+        let prefix = or("prefix", "access_log").trim_end_matches('.').to_owned();
+        config.product = product;
+        config.logs.push(LogDeclaration {
+            path: format!("{prefix}.{}", or("suffix", suffix).trim_start_matches('.')),
+            name: "accesslog".to_owned(),
+            text: (*pattern).to_owned(),
+            line: *line,
+        });
+    }
 }
 
 /// `server.address` holds for the ports.

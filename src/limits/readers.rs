@@ -92,7 +92,7 @@ pub(super) const READERS: &[Reader] = &[
     ),
     reader(
         Product::Jetty,
-        |h| h.any(&["jetty.http.", "--module=http"]),
+        |h| h.any(&["jetty.http.", "jetty.requestlog.", "--module=http"]),
         java::read_jetty_ini,
     ),
     reader(Product::Java, is_spring, java::read_spring),

@@ -447,6 +447,24 @@ fn tomcats_idle_time_is_its_connection_timeout_unless_set() {
 }
 
 #[test]
+fn springs_access_log_patterns_are_those_of_the_server_inside() {
+    let pattern = "%h %t \"%r\" %s \"%{User-Agent}i\"";
+    let properties = format!(
+        "server.port=8082\nserver.tomcat.accesslog.pattern={pattern}\nserver.tomcat.accesslog.prefix=shop\n"
+    );
+    let yaml = format!("server:\n  undertow:\n    accesslog:\n      pattern: '{pattern}'\n");
+    for (name, text, product, path) in [
+        ("application.properties", properties, Product::Tomcat, "shop.log"),
+        ("application.yaml", yaml, Product::Undertow, "access_log.log"),
+    ] {
+        let (configs, _) = read_files(&[(name, &text)]);
+        assert_eq!(configs[0].product, product, "{name}");
+        let log = &configs[0].logs[0];
+        assert_eq!((log.text.as_str(), log.path.as_str()), (pattern, path), "{name}");
+    }
+}
+
+#[test]
 fn spring_is_read_as_properties_and_as_yaml() {
     let properties = "server.port=${PORT:8081}\nserver.tomcat.keep-alive-timeout=75s\nserver.tomcat.connection-timeout=5s\nserver.tomcat.threads.max=50\n";
     let (config, limits) = server(&[("application.properties", properties)], Product::Tomcat);

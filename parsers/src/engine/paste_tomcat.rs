@@ -152,11 +152,14 @@ fn time(parameter: &str, written: &str, builder: &mut Builder) {
 }
 
 /// How one of Java's date patterns writes the time, if it is one we read.
-fn java_shape(pattern: &str) -> Option<TimeShape> {
+pub(crate) fn java_shape(pattern: &str) -> Option<TimeShape> {
     let inner = pattern.trim_matches(['[', ']', '"']).replace('\'', "");
     let tail_is_known = |tail: &str| {
         let tail = tail.trim_start_matches(['.', ',']).trim_start_matches("SSS");
-        matches!(tail.trim_start(), "" | "Z" | "X" | "XX" | "XXX" | "z")
+        matches!(
+            tail.trim_start(),
+            "" | "Z" | "ZZ" | "ZZZ" | "X" | "XX" | "XXX" | "z"
+        )
     };
     if let Some(tail) = inner.strip_prefix("dd/MMM/yyyy:HH:mm:ss") {
         return tail_is_known(tail).then_some(TimeShape::Clf);

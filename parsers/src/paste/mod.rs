@@ -11,8 +11,9 @@ use std::sync::Arc;
 use crate::engine::slot::unit;
 use crate::engine::template::TemplateFormat;
 use crate::engine::{
-    paste_apache, paste_envoy, paste_gunicorn, paste_haproxy, paste_lighttpd, paste_nginx, paste_php_fpm,
-    paste_squid, paste_tomcat, paste_trafficserver, paste_uwsgi, paste_varnish,
+    paste_apache, paste_envoy, paste_gunicorn, paste_haproxy, paste_jetty, paste_lighttpd, paste_nginx,
+    paste_php_fpm, paste_squid, paste_tomcat, paste_trafficserver, paste_undertow, paste_uwsgi,
+    paste_varnish,
 };
 use crate::error::FormatError;
 use crate::format::{Format, Product};
@@ -56,6 +57,10 @@ pub enum Dialect {
     Uwsgi,
     /// PHP-FPM `access.format`.
     PhpFpm,
+    /// Jetty's `CustomRequestLog`.
+    Jetty,
+    /// Undertow's access log `pattern`.
+    Undertow,
 }
 
 /// Makes a format of a name and a format string.
@@ -63,7 +68,7 @@ type Compile = fn(&str, &str) -> Result<Arc<dyn Format>, FormatError>;
 
 /// Every language: its name as typed before the colon of `--log-format`, what a server logs where no format is
 /// configured, and how it is compiled.
-const LANGUAGES: [(Dialect, &str, &str, Compile); 16] = [
+const LANGUAGES: [(Dialect, &str, &str, Compile); 18] = [
     (Dialect::Nginx, "nginx", "combined", |name, text| {
         Ok(Arc::new(paste_nginx::format(name, text)?))
     }),
@@ -109,16 +114,23 @@ const LANGUAGES: [(Dialect, &str, &str, Compile); 16] = [
     (Dialect::PhpFpm, "php-fpm", "default", |name, text| {
         Ok(Arc::new(paste_php_fpm::format(name, text)?))
     }),
+    (Dialect::Jetty, "jetty", "EXTENDED_NCSA_FORMAT", |name, text| {
+        Ok(Arc::new(paste_jetty::format(name, text)?))
+    }),
+    (Dialect::Undertow, "undertow", "common", |name, text| {
+        Ok(Arc::new(paste_undertow::format(name, text)?))
+    }),
 ];
 
 /// Other names of programs that write another's language.
-const ALIASES: [(&str, Dialect); 8] = [
+const ALIASES: [(&str, Dialect); 9] = [
     ("openresty", Dialect::Nginx),
     ("tengine", Dialect::Nginx),
     ("angie", Dialect::Nginx),
     ("kong", Dialect::Nginx),
     ("httpd", Dialect::Apache),
     ("istio", Dialect::Envoy),
+    ("wildfly", Dialect::Undertow),
     ("iis", Dialect::W3c),
     ("http.sys", Dialect::W3c),
 ];

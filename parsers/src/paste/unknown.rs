@@ -5,7 +5,8 @@
 //! "Custom log format", Tomcat's "Access Log Valve", lighttpd's `mod_accesslog`, varnishncsa(1), gunicorn's settings.
 
 use crate::engine::{
-    caddy_encoder, paste_caddy, paste_envoy, paste_php_fpm, paste_squid, paste_trafficserver, paste_uwsgi,
+    caddy_encoder, paste_caddy, paste_envoy, paste_jetty, paste_php_fpm, paste_squid, paste_trafficserver,
+    paste_undertow, paste_uwsgi,
 };
 use crate::fields::closest;
 use crate::paste::{Dialect, w3c};
@@ -30,6 +31,12 @@ pub fn unknown(dialect: Dialect, text: &str) -> Vec<String> {
         ),
         Dialect::Uwsgi => (paste_uwsgi::variables(text), paste_uwsgi::KNOWN, ("%(", ")")),
         Dialect::PhpFpm => (apache(text), paste_php_fpm::KNOWN, ("%", "")),
+        Dialect::Jetty => (paste_jetty::variables(text), paste_jetty::KNOWN, ("%", "")),
+        Dialect::Undertow => (
+            paste_undertow::variables(text),
+            paste_undertow::KNOWN,
+            ("%{", "}"),
+        ),
         Dialect::W3c => return w3c::unknown(text),
     };
     let mut seen: Vec<&str> = Vec::new();

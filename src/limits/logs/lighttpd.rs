@@ -1,19 +1,20 @@
-//! lighttpd: `accesslog.filename` and `accesslog.format`, in conditions too.
+//! lighttpd: `accesslog.filename` and `accesslog.format`, in conditions and included files too.
 //!
 //! Source: lighttpd documentation, `mod_accesslog`. A condition without a format of its own has that of the file's
 //! top level.
 
 use super::super::LogDeclaration;
-use super::{lines, log};
+use super::files::Files;
+use super::log;
 
 /// What a block says: the file, and the format with its line.
 type Block = (Option<String>, Option<(String, u32)>);
 
-pub(super) fn logs(text: &str) -> Vec<LogDeclaration> {
+pub(super) fn logs(text: &str, files: &mut Files<'_>) -> Vec<LogDeclaration> {
     // What each open block says: the first is the top level.
     let mut open: Vec<Block> = vec![(None, None)];
     let (mut done, mut top_format) = (Vec::new(), None);
-    for (number, line) in lines(text) {
+    for (number, line) in files.inlined(text, included) {
         let line = line.trim();
         if line.starts_with('#') {
             continue;
@@ -66,4 +67,15 @@ fn string(value: &str) -> String {
         }
     }
     out
+}
+
+/// The file of `include "FILE"`. Debian has a program print the files of `conf-enabled`.
+fn included(line: &str) -> Option<String> {
+    let line = line.trim();
+    if line.starts_with("include_shell") && line.contains("include-conf-enabled") {
+        return Some("conf-enabled/*.conf".to_owned());
+    }
+    let name = line.strip_prefix("include")?;
+    let is_word = name.starts_with([' ', '\t', '"']);
+    is_word.then(|| string(name)).filter(|name| !name.is_empty())
 }

@@ -4,8 +4,10 @@
 //! collect it on the way. For everyone else one file here knows the place, with one line in [`READERS`].
 
 mod envoy;
+mod files;
 mod iis;
 mod ingress_nginx;
+mod jetty;
 mod lighttpd;
 mod litespeed;
 mod php_fpm;
@@ -15,6 +17,7 @@ mod tests;
 mod tomcat;
 mod traefik;
 mod trafficserver;
+mod undertow;
 mod uwsgi;
 mod varnish;
 
@@ -22,36 +25,46 @@ use std::path::Path;
 
 use why502_parsers::Product;
 
+use self::files::Files;
 use super::include::{FILE_CAP_BYTES, Reading};
 use super::{LogDeclaration, ServerConfig};
 use crate::model::finding::Problem;
 
 /// Finds the declarations in the text of a configuration file.
-type Reader = fn(&str) -> Vec<LogDeclaration>;
+#[derive(Clone, Copy)]
+enum Reader {
+    /// All is in the one file.
+    Alone(fn(&str) -> Vec<LogDeclaration>),
+    /// It may name others.
+    WithFiles(fn(&str, &mut Files<'_>) -> Vec<LogDeclaration>),
+}
 
 /// Every reader, by whose configuration it reads.
-const READERS: [(Product, Reader); 12] = [
-    (Product::Envoy, envoy::logs),
-    (Product::Iis, iis::logs),
-    (Product::Nginx, ingress_nginx::logs),
-    (Product::Lighttpd, lighttpd::logs),
-    (Product::LiteSpeed, litespeed::logs),
-    (Product::PhpFpm, php_fpm::logs),
-    (Product::Squid, squid::logs),
-    (Product::Tomcat, tomcat::logs),
-    (Product::Traefik, traefik::logs),
-    (Product::TrafficServer, trafficserver::logs),
-    (Product::Uwsgi, uwsgi::logs),
-    (Product::Varnish, varnish::logs),
+const READERS: [(Product, Reader); 14] = [
+    (Product::Envoy, Reader::Alone(envoy::logs)),
+    (Product::Iis, Reader::Alone(iis::logs)),
+    (Product::Jetty, Reader::Alone(jetty::logs)),
+    (Product::Lighttpd, Reader::WithFiles(lighttpd::logs)),
+    (Product::LiteSpeed, Reader::Alone(litespeed::logs)),
+    (Product::Nginx, Reader::Alone(ingress_nginx::logs)),
+    (Product::PhpFpm, Reader::Alone(php_fpm::logs)),
+    (Product::Squid, Reader::WithFiles(squid::logs)),
+    (Product::Tomcat, Reader::Alone(tomcat::logs)),
+    (Product::Traefik, Reader::Alone(traefik::logs)),
+    (Product::TrafficServer, Reader::Alone(trafficserver::logs)),
+    (Product::Undertow, Reader::Alone(undertow::logs)),
+    (Product::Uwsgi, Reader::Alone(uwsgi::logs)),
+    (Product::Varnish, Reader::WithFiles(varnish::logs)),
 ];
 
 /// Adds the logs that `file` declares to what else was read of it.
-pub(super) fn add(config: &mut ServerConfig, file: &Path) {
+pub(super) fn add(config: &mut ServerConfig, file: &Path, reading: &mut Reading) {
     let is_small = std::fs::metadata(file).is_ok_and(|meta| meta.len() <= FILE_CAP_BYTES);
     let Some(bytes) = is_small.then(|| std::fs::read(file).ok()).flatten() else {
         return;
     };
-    let logs = of(config.product, &String::from_utf8_lossy(&bytes));
+    let mut files = Files::new(file, &config.file, reading);
+    let logs = of(config.product, &String::from_utf8_lossy(&bytes), &mut files);
     config.logs.extend(logs);
 }
 
@@ -102,9 +115,12 @@ fn bare(product: Product, file: &Path, shown: &str, reading: &mut Reading) -> Re
 }
 
 /// The logs that `text`, configuration of `product`, declares.
-fn of(product: Product, text: &str) -> Vec<LogDeclaration> {
-    let reader = READERS.iter().find(|(own, _)| *own == product);
-    reader.map_or_else(Vec::new, |(_, logs)| logs(text))
+fn of(product: Product, text: &str, files: &mut Files<'_>) -> Vec<LogDeclaration> {
+    match READERS.iter().find(|(own, _)| *own == product) {
+        Some((_, Reader::Alone(logs))) => logs(text),
+        Some((_, Reader::WithFiles(logs))) => logs(text, files),
+        None => Vec::new(),
+    }
 }
 
 fn log(path: &str, name: &str, text: &str, line: u32) -> LogDeclaration {

@@ -1,16 +1,17 @@
-//! Squid: `logformat NAME …` and `access_log PLACE [options] [NAME]`.
+//! Squid: `logformat NAME …` and `access_log PLACE [options] [NAME]`, in files that it includes too.
 //!
 //! Source: Squid documentation, `access_log` and `logformat`. Without `access_log` it is `access.log` in its own format.
 
 use std::collections::BTreeMap;
 
 use super::super::LogDeclaration;
-use super::{lines, log};
+use super::files::Files;
+use super::log;
 
-pub(super) fn logs(text: &str) -> Vec<LogDeclaration> {
+pub(super) fn logs(text: &str, files: &mut Files<'_>) -> Vec<LogDeclaration> {
     let mut formats: BTreeMap<String, (String, u32)> = BTreeMap::new();
     let mut uses: Vec<(String, String, u32)> = Vec::new();
-    for (number, line) in lines(text) {
+    for (number, line) in files.inlined(text, included) {
         let line = line.trim();
         let mut words = line.split_whitespace();
         match words.next() {
@@ -52,4 +53,11 @@ pub(super) fn logs(text: &str) -> Vec<LogDeclaration> {
         }
     }
     logs
+}
+
+/// The file of `include FILE`.
+fn included(line: &str) -> Option<String> {
+    let name = line.trim().strip_prefix("include")?;
+    let is_word = name.starts_with([' ', '\t']);
+    is_word.then(|| name.trim().trim_matches('"').to_owned())
 }

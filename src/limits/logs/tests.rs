@@ -1,5 +1,15 @@
 use super::*;
 
+/// The logs that `text` declares, as a file with no others beside it.
+fn of(product: Product, text: &str) -> Vec<LogDeclaration> {
+    let mut reading = Reading::default();
+    super::of(
+        product,
+        text,
+        &mut Files::new(Path::new("no-such-directory/x"), "x", &mut reading),
+    )
+}
+
 fn only(product: Product, text: &str) -> LogDeclaration {
     let mut logs = of(product, text);
     assert_eq!(logs.len(), 1, "{logs:?}");
@@ -161,4 +171,113 @@ fn the_others_say_it_in_their_own_places() {
         "accessLog:\n  filePath: /t.log\n  format: json\n",
     );
     assert_eq!(log.path, "/t.log");
+}
+
+#[test]
+fn jettys_and_undertows_formats_stand_in_ini_and_xml() {
+    let format =
+        "%{client}a - %u %{dd/MMM/yyyy:HH:mm:ss ZZZ|GMT}t \"%r\" %s %O \"%{Referer}i\" \"%{User-Agent}i\" %D";
+    let ini = format!(
+        "--module=requestlog\njetty.requestlog.filePath=logs/yyyy_mm_dd.request.log\njetty.requestlog.formatString={format}\n"
+    );
+    let log = only(Product::Jetty, &ini);
+    assert_eq!(
+        (log.path.as_str(), log.text.as_str()),
+        ("logs/request.log", format)
+    );
+    let escaped = format.replace('"', "&quot;");
+    for argument in [
+        format!("<Arg>{escaped}</Arg>"),
+        format!("<Arg><Property name=\"jetty.requestlog.formatString\" default=\"{escaped}\"/></Arg>"),
+    ] {
+        let text = format!(
+            "<Configure id=\"Server\" class=\"org.eclipse.jetty.server.Server\"><Set name=\"requestLog\"><New id=\"RequestLog\" class=\"org.eclipse.jetty.server.CustomRequestLog\"><Arg><Ref refid=\"w\"/></Arg>{argument}</New></Set></Configure>"
+        );
+        assert_eq!(only(Product::Jetty, &text).text, format);
+    }
+    let text = "<server><profile><subsystem xmlns=\"urn:jboss:domain:undertow:12.0\"><server name=\"s\"><host name=\"h\"><access-log pattern=\"%h %t &quot;%r&quot; %s %D\" prefix=\"shop.\"/></host></server></subsystem></profile></server>";
+    let log = only(Product::Undertow, text);
+    assert_eq!(
+        (log.path.as_str(), log.text.as_str()),
+        ("shop.log", "%h %t \"%r\" %s %D")
+    );
+}
+
+#[test]
+fn formats_in_files_that_a_configuration_names_are_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    at("conf.d/log.conf", "logformat mine %tg %>a\n");
+    at("conf-enabled/10.conf", "accesslog.format = \"%h %t\"\n");
+    at("ncsa.format", "%h %t \"%r\" %s\nanother line\n");
+    for (product, name, text, wanted) in [
+        (
+            Product::Squid,
+            "squid.conf",
+            "include /etc/squid/conf.d/*.conf\naccess_log /a mine\n",
+            ("/a", "%tg %>a", 1),
+        ),
+        (
+            Product::Lighttpd,
+            "lighttpd.conf",
+            "accesslog.filename = \"/a\"\ninclude \"conf-enabled/*.conf\"\n",
+            ("/a", "%h %t", 2),
+        ),
+        (
+            Product::Lighttpd,
+            "debian.conf",
+            "accesslog.filename = \"/a\"\ninclude_shell \"/usr/share/lighttpd/include-conf-enabled.pl\"\n",
+            ("/a", "%h %t", 2),
+        ),
+        (
+            Product::Varnish,
+            "varnishncsa.service",
+            "[Service]\nExecStart=/usr/bin/varnishncsa -w /a -f /etc/varnish/ncsa.format\n",
+            ("/a", "%h %t \"%r\" %s", 2),
+        ),
+    ] {
+        let path = at(name, text);
+        let mut reading = Reading::default();
+        reading.main(&path, name).unwrap();
+        let logs = super::of(product, text, &mut Files::new(&path, name, &mut reading));
+        let found: Vec<_> = logs
+            .iter()
+            .map(|log| (log.path.as_str(), log.text.as_str(), log.line))
+            .collect();
+        assert_eq!(found, [wanted], "{name}");
+        assert!(reading.problems.is_empty(), "{:?}", reading.problems);
+    }
+}
+
+#[test]
+fn an_included_file_that_is_not_there_is_said_and_one_that_includes_itself_is_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("squid.conf");
+    let text = "include squid.conf\ninclude gone.conf\ninclude none.d/*.conf\naccess_log /a squid\n";
+    std::fs::write(&path, text).unwrap();
+    let mut reading = Reading::default();
+    reading.main(&path, "squid.conf").unwrap();
+    let logs = super::of(
+        Product::Squid,
+        text,
+        &mut Files::new(&path, "squid.conf", &mut reading),
+    );
+    assert_eq!(logs.len(), 1);
+    let said: Vec<&str> = reading
+        .problems
+        .iter()
+        .map(|problem| problem.message.as_str())
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "line 1: the file includes itself",
+            "line 2: included file not found: gone.conf"
+        ]
+    );
 }

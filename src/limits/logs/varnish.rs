@@ -1,11 +1,14 @@
-//! Varnish: the command line of varnishncsa, `-F FORMAT` and `-w FILE`, in a systemd unit, a script or a compose file.
+//! Varnish: the command line of varnishncsa, `-F FORMAT` or `-f FILE` and `-w FILE`, in a systemd unit, a script or a
+//! compose file.
 //!
-//! Source: varnishncsa(1). In a systemd unit a percent sign is written twice.
+//! Source: varnishncsa(1). In a systemd unit a percent sign is written twice; of the file with the format the first line
+//! counts.
 
 use super::super::LogDeclaration;
+use super::files::Files;
 use super::{lines, log, words};
 
-pub(super) fn logs(text: &str) -> Vec<LogDeclaration> {
+pub(super) fn logs(text: &str, files: &mut Files<'_>) -> Vec<LogDeclaration> {
     let mut logs = Vec::new();
     let command_lines = lines(text)
         .into_iter()
@@ -31,6 +34,11 @@ pub(super) fn logs(text: &str) -> Vec<LogDeclaration> {
         let mut format = value("-F", "--format").unwrap_or_default();
         if is_unit {
             format = format.replace("%%", "%");
+        }
+        if format.is_empty()
+            && let Some(file) = value("-f", "--formatfile")
+        {
+            format = files.first_line(&file, number).unwrap_or_default();
         }
         let is_call = words.iter().any(|word| word.ends_with("varnishncsa"));
         if is_call && (!path.is_empty() || !format.is_empty()) {
