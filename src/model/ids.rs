@@ -40,9 +40,38 @@ pub fn key(id: &[u8]) -> Option<IdKey> {
 #[allow(clippy::option_option)]
 #[inline]
 fn usual(id: &[u8]) -> Option<Option<IdKey>> {
+    let (high, low) = usual_halves(id)?;
+    let alike = (low & 0xf) * 0x1111_1111_1111_1111;
+    if high == alike && low == alike {
+        return Some(None);
+    }
+    Some(Some(mix(low ^ high.rotate_left(29) ^ 32 << 57)))
+}
+
+/// The last eight digits of an id of 32, as a number: two ids of that kind that have the same [`key`] have the same
+/// end. `None` for every other id.
+#[inline]
+pub fn usual_end(id: &[u8]) -> Option<u32> {
+    usual_halves(id).map(|(_, low)| low as u32)
+}
+
+/// The [`usual_end`] of the ids that have the same key as `id`, which may be written in any way.
+pub fn end(id: &[u8]) -> Option<u32> {
+    let id = id.trim_ascii();
+    [id, core(id)].into_iter().find_map(|id| {
+        let is_digit = |byte: &&u8| !matches!(byte, b'-' | b'{' | b'}');
+        let digits: Vec<u8> = id.iter().filter(is_digit).copied().collect();
+        usual_end(&digits).filter(|_| digits.len() == 32)
+    })
+}
+
+/// What the first and the second half of an id of 32 digits are worth, with the dashes of a GUID or without; `None` for
+/// every other id.
+#[inline]
+fn usual_halves(id: &[u8]) -> Option<(u64, u64)> {
     const HALF: u64 = 0xffff_ffff;
     let word = |at: usize| Some(u64::from_le_bytes(*id.get(at..)?.first_chunk()?));
-    let (high, low) = match id.len() {
+    Some(match id.len() {
         32 => (
             lanes::hexadecimal(word(0)?, word(8)?)?,
             lanes::hexadecimal(word(16)?, word(24)?)?,
@@ -57,12 +86,7 @@ fn usual(id: &[u8]) -> Option<Option<IdKey>> {
             )
         }
         _ => return None,
-    };
-    let alike = (low & 0xf) * 0x1111_1111_1111_1111;
-    if high == alike && low == alike {
-        return Some(None);
-    }
-    Some(Some(mix(low ^ high.rotate_left(29) ^ 32 << 57)))
+    })
 }
 
 /// What a byte is worth in a hexadecimal id: its digit, [`SKIPPED`] for dashes and braces, [`FOREIGN`] for the rest.

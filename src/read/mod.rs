@@ -11,6 +11,8 @@ mod source;
 use std::io::Read;
 use std::path::PathBuf;
 
+use memchr::memmem::Finder;
+
 use crate::error::Error;
 use crate::model::{Coding, Input};
 
@@ -142,22 +144,45 @@ pub fn middle(input: &Input, bytes: usize) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// As [`read_span`].
 pub fn directives(input: &Input, span: &Span, mark: &[u8]) -> Result<Vec<(u64, Vec<u8>)>, Error> {
-    let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
-    let finder = memchr::memmem::Finder::new(mark);
-    read_span(input, span, &mut Vec::new(), &mut |chunk| {
-        for at in finder.find_iter(chunk.bytes) {
+    let mut marked = Marked::new(mark);
+    read_span(input, span, &mut Vec::new(), &mut |chunk| marked.look_in(&chunk))?;
+    Ok(marked.finish())
+}
+
+/// Finds the lines that start with some mark, while they are read.
+pub struct Marked<'m> {
+    finder: Finder<'m>,
+    found: Vec<(u64, Vec<u8>)>,
+}
+
+impl<'m> Marked<'m> {
+    /// Looks for lines that start with `mark`.
+    pub fn new(mark: &'m [u8]) -> Self {
+        Self {
+            finder: Finder::new(mark),
+            found: Vec::new(),
+        }
+    }
+
+    /// Looks through the lines of `chunk`.
+    pub fn look_in(&mut self, chunk: &Chunk<'_>) {
+        for at in self.finder.find_iter(chunk.bytes) {
             if at > 0 && chunk.bytes[at - 1] != b'\n' {
                 continue;
             }
             let rest = &chunk.bytes[at..];
             let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
             let line = why502_parsers::bytes::trim_cr(&rest[..end]);
-            if found.last().is_none_or(|(_, last)| last != line) {
-                found.push((chunk.offset + at as u64, line.to_vec()));
+            if self.found.last().is_none_or(|(_, last)| last != line) {
+                self.found.push((chunk.offset + at as u64, line.to_vec()));
             }
         }
-    })?;
-    Ok(found)
+    }
+
+    /// What was found: offsets and lines without their line ends, of equal ones in a row only the first.
+    pub fn finish(self) -> Vec<(u64, Vec<u8>)> {
+        self.found
+    }
 }
 
 /// The span that is all of `input`.

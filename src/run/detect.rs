@@ -123,8 +123,11 @@ pub fn detect(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Detection
     let mut readings = sources.readings(plan, &BTreeMap::new());
     let bytes = || sources.inputs.iter().map(|input| input.bytes_on_disk).sum();
     progress.restart("reading", bytes());
-    let (survey, mut problems) =
-        passes::survey(&readings.list, &|status| plan.statuses.contains(status), progress)?;
+    let (survey, mut problems) = passes::survey(
+        &mut readings.list,
+        &|status| plan.statuses.contains(status),
+        progress,
+    )?;
     progress.restart("counting fields", bytes());
     let tallies = passes::tally(&readings.list, progress)?;
     problems.append(&mut readings.problems);

@@ -8,10 +8,11 @@ use why502_parsers::unread::Why;
 
 use super::clocks::{Correction, Facts};
 use super::declared;
+use super::directives::Directives;
 use super::focus::{Extent, Focuses};
 use super::hops::{self, Named};
 use super::lines_before::LinesBefore;
-use super::passes::{Directives, Reading};
+use super::passes::Reading;
 use crate::correlate::topology::{Node, Place, Topology};
 use crate::discover;
 use crate::error::Error;
@@ -259,6 +260,17 @@ impl Sources {
             }
         }
         readings
+    }
+
+    /// The same for the first pass, stamps as they stand: it finds out about directives by itself.
+    pub(super) fn to_survey(&self, plan: &Plan, focuses: &Focuses) -> Vec<Reading<'_>> {
+        let glances = self.glances(plan, &BTreeMap::new()).into_iter();
+        glances
+            .map(|glance| {
+                let focus = focuses.get(glance.input.id);
+                glance.to_survey(focus, &self.directives)
+            })
+            .collect()
     }
 
     /// Readings of the inputs that serve for a look here and there: nothing has been read of them but their heads.

@@ -92,11 +92,10 @@ fn survey(
     wanted: &(dyn Fn(u16) -> bool + Sync),
     progress: &Progress,
 ) -> Result<(Survey, Map), Error> {
-    let mut readings = sources.focused(plan, &BTreeMap::new(), focuses);
-    let parts = readings.list.iter().filter_map(|reading| reading.part);
+    let mut readings = sources.to_survey(plan, focuses);
+    let parts = readings.iter().filter_map(|reading| reading.part);
     progress.restart("reading", parts.map(|part| part.len).sum());
-    let (mut survey, mut problems) = passes::survey(&readings.list, wanted, progress)?;
-    problems.append(&mut readings.problems);
+    let (mut survey, mut problems) = passes::survey(&mut readings, wanted, progress)?;
     drop(readings);
     for (source, focus) in focuses.iter() {
         let input = survey.inputs.entry(source).or_default();

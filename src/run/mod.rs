@@ -6,6 +6,7 @@ mod copies;
 mod declared;
 mod detect;
 mod diagnosis;
+mod directives;
 mod evidence;
 mod explain;
 mod focus;

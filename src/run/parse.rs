@@ -100,7 +100,7 @@ pub fn parse(
         ..Parsed::default()
     };
     parsed.problems.append(&mut readings.problems);
-    let window = window(plan, &readings.list, now_us, progress)?;
+    let window = window(plan, &mut readings.list, now_us, progress)?;
     progress.restart(
         "writing",
         readings
@@ -175,7 +175,12 @@ fn known_hops(plan: &Plan, names: &BTreeMap<SourceId, String>) -> Result<(), Err
 }
 
 /// The window; the last entry is looked for only if times count back from it.
-fn window(plan: &Plan, readings: &[Reading<'_>], now_us: i64, progress: &Progress) -> Result<Window, Error> {
+fn window(
+    plan: &Plan,
+    readings: &mut [Reading<'_>],
+    now_us: i64,
+    progress: &Progress,
+) -> Result<Window, Error> {
     let mut last = None;
     if plan.window.needs_last_entry() {
         let bytes = readings.iter().map(|reading| reading.input.bytes_on_disk).sum();

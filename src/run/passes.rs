@@ -4,13 +4,14 @@
 //! its own buffer and adds what it finds to its own sum. The sums of all threads are merged at the end, so that nothing
 //! is shared while lines are read, and memory does not grow with the number of spans.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use why502_parsers::Entry;
 
 use super::detect::{Tallies, Tally};
+use super::directives::{self, DirectiveLines, Directives};
 use super::focus::{Extent, Focus};
 use super::packed::{self, Room};
 use super::pieces;
@@ -28,9 +29,6 @@ use crate::select::survey::{Survey, Surveyor};
 use crate::select::{Needles, Scanner};
 use crate::sniff::Detected;
 
-/// How far into a file the directives at its head may stand, in bytes.
-const DIRECTIVES_WITHIN: u64 = 16 << 10;
-
 /// One input that is read, with everything needed to read it.
 pub(super) struct Reading<'a> {
     /// The file.
@@ -43,6 +41,8 @@ pub(super) struct Reading<'a> {
     pub whence: Whence,
     /// Lines that change how later ones are read, with their offsets.
     pub directives: DirectiveLines,
+    /// Where those of its part are to be put once they are known: until then those at its head are taken to hold.
+    assumes: Option<&'a Directives>,
     /// About when the file was written, for stamps without year.
     pub written_us: i64,
     /// Bytes per span, if the file is plain.
@@ -68,7 +68,8 @@ impl<'a> Reading<'a> {
             detected,
             zone,
             whence,
-            directives: directives_at_head(input, detected),
+            directives: directives::at_head(input, detected),
+            assumes: None,
             written_us,
             block_bytes,
             part: Some(read::whole(input)),
@@ -76,11 +77,30 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The same reading, of what `focus` says only; looks up the directives of that, unless they are in `known`.
+    /// The same reading, of what `focus` says only, with the directives of that.
     ///
     /// # Errors
     /// As [`read::directives`].
-    pub(super) fn focused(mut self, focus: Option<&Focus>, known: &Directives) -> Result<Self, Error> {
+    pub(super) fn focused(self, focus: Option<&Focus>, known: &Directives) -> Result<Self, Error> {
+        let mut reading = self.on(focus);
+        // What is read from its start meets its directives on the way.
+        let mark = reading.directive().filter(|_| reading.input.is_plain());
+        if let (Some(mark), Some(part)) = (mark, reading.part) {
+            let found = known.look_up(reading.input, part, mark)?;
+            reading.directives = directives::with_part(reading.directives, part.offset, found);
+        }
+        Ok(reading)
+    }
+
+    /// The same reading, of what `focus` says only, to be surveyed: its directives are put into `known` then.
+    pub(super) fn to_survey(self, focus: Option<&Focus>, known: &'a Directives) -> Self {
+        let mut reading = self.on(focus);
+        let is_assumed = reading.directive().is_some() && reading.input.is_plain();
+        reading.assumes = is_assumed.then_some(known);
+        reading
+    }
+
+    fn on(mut self, focus: Option<&Focus>) -> Self {
         if let Some(focus) = focus {
             self.keep = Some(focus.keep);
             self.part = match &focus.part {
@@ -89,19 +109,24 @@ impl<'a> Reading<'a> {
                 Extent::Nothing => None,
             };
         }
-        // What is read from its start meets its directives on the way.
-        let mark = self
-            .detected
-            .prepared
-            .directive()
-            .filter(|_| self.input.is_plain());
-        if let (Some(mark), Some(part)) = (mark, self.part) {
-            let found = known.look_up(self.input, part, mark)?;
-            // Of a part, the directive at the head holds until another comes; probing found its lines understood.
-            self.directives.retain(|(at, _)| *at < part.offset);
-            self.directives.extend(found);
-        }
-        Ok(self)
+        self
+    }
+
+    /// The start of lines that change how later lines are read.
+    fn directive(&self) -> Option<&'static [u8]> {
+        self.detected.prepared.directive()
+    }
+
+    /// Takes in the directives that were `found` in its part; whether it was read as they say.
+    fn learn(&mut self, found: &DirectiveLines) -> bool {
+        let (Some(known), Some(part)) = (self.assumes.take(), self.part) else {
+            return true;
+        };
+        known.remember(self.input.id, part, found.clone());
+        let all = directives::with_part(self.directives.clone(), part.offset, found.clone());
+        let is_right = directives::agree(&self.directives, &all);
+        self.directives = all;
+        is_right
     }
 
     /// Whether records go on over several lines.
@@ -162,8 +187,7 @@ impl<'a> Reading<'a> {
 
     /// A scanner that has read nothing yet.
     fn fresh(&self, offset: u64) -> Scanner {
-        let before = self.directives.iter().take_while(|(at, _)| *at < offset).last();
-        let preamble = before.map_or(&[][..], |(_, line)| line.as_slice());
+        let preamble = directives::in_force(&self.directives, offset);
         Scanner::new(
             self.detected.prepared.open(preamble),
             self.detected.wrapper,
@@ -172,38 +196,6 @@ impl<'a> Reading<'a> {
         )
         .within(self.keep)
     }
-}
-
-/// Lines that change how later ones are read, with their offsets.
-pub(super) type DirectiveLines = Vec<(u64, Vec<u8>)>;
-
-/// The directives of parts of inputs, each part read only once for them.
-#[derive(Debug, Default)]
-pub(super) struct Directives(Mutex<BTreeMap<(SourceId, Span), DirectiveLines>>);
-
-impl Directives {
-    fn look_up(&self, input: &Input, part: Span, mark: &[u8]) -> Result<DirectiveLines, Error> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lines) = known.get(&(input.id, part)) {
-            return Ok(lines.clone());
-        }
-        let lines = read::directives(input, &part, mark)?;
-        known.insert((input.id, part), lines.clone());
-        Ok(lines)
-    }
-}
-
-/// The directives among the first lines of `input`.
-fn directives_at_head(input: &Input, detected: &Detected) -> Vec<(u64, Vec<u8>)> {
-    let Some(mark) = detected.prepared.directive().filter(|_| input.is_plain()) else {
-        return Vec::new();
-    };
-    let head = Span {
-        offset: 0,
-        len: DIRECTIVES_WITHIN,
-    };
-    // What cannot be read now cannot be read later either, and is told then.
-    read::directives(input, &head, mark).unwrap_or_default()
 }
 
 /// About when `input` was written: its first stamp that says the year, else its last change on disk.
@@ -257,7 +249,7 @@ fn tasks<'r, 'a>(readings: &'r [Reading<'a>]) -> Result<Vec<Task<'r, 'a>>, Error
 /// # Errors
 /// None that concern one input; those are problems.
 pub(super) fn survey(
-    readings: &[Reading<'_>],
+    readings: &mut [Reading<'_>],
     wanted: &(dyn Fn(u16) -> bool + Sync),
     progress: &Progress,
 ) -> Result<(Survey, Vec<Problem>), Error> {
@@ -284,6 +276,24 @@ pub(super) fn survey(
         problems.extend(more);
         problems.sort();
     }
+    let wrong: BTreeSet<SourceId> = readings
+        .iter_mut()
+        .filter_map(|reading| {
+            let source = reading.input.id;
+            let found = survey.directives.remove(&source).unwrap_or_default();
+            (!reading.learn(&directives::in_order(found))).then_some(source)
+        })
+        .collect();
+    if !wrong.is_empty() {
+        survey.inputs.retain(|source, _| !wrong.contains(source));
+        let (again, _) = each(
+            readings,
+            &|task| wrong.contains(&task.reading.input.id),
+            &|buffer, task| survey_one(buffer, task, wanted, progress, Arc::default(), &room),
+            Survey::merge,
+        )?;
+        survey.merge(again);
+    }
     survey.settle();
     Ok((survey, problems))
 }
@@ -299,9 +309,19 @@ fn survey_one(
 ) -> (Survey, Option<Problem>) {
     let reading = task.reading;
     let scanner = reading.scanner(task.span.offset);
-    let mut surveyor = Surveyor::new(scanner, reading.whence, task.span.offset, wanted);
+    let mut surveyor = Surveyor::new(
+        scanner,
+        reading.whence,
+        (task.span.offset, reading.input.bytes_on_disk),
+        wanted,
+    );
     let mut catcher = packed::catcher(reading, known);
+    let mark = reading.directive().filter(|_| reading.assumes.is_some());
+    let mut marked = mark.map(read::Marked::new);
     let result = reading.read(&task.span, buffer, &mut |chunk| {
+        if let Some(marked) = &mut marked {
+            marked.look_in(&chunk);
+        }
         surveyor.chunk(chunk.bytes, chunk.offset);
         if let Some(catcher) = &mut catcher {
             catcher.chunk(chunk.bytes, chunk.offset, &surveyor, &|ids| room.take(ids));
@@ -311,6 +331,8 @@ fn survey_one(
     let mut survey = surveyor.finish();
     let kept = catcher.map(|catcher| (reading.input.id, catcher.finish()));
     survey.packed.extend(kept);
+    let marked = marked.map(|marked| (reading.input.id, marked.finish()));
+    survey.directives.extend(marked);
     (survey, problem(task, result))
 }
 
@@ -339,11 +361,7 @@ pub(super) fn gather(
         let probe = known(task)
             .filter(|_| !span.is_some_and(reads_all))
             .and_then(|input| input.loci.places());
-        let directive = reading
-            .detected
-            .prepared
-            .directive()
-            .and_then(|mark| mark.first().copied());
+        let directive = reading.directive().and_then(|mark| mark.first().copied());
         let scanner = reading.scanner(task.span.offset);
         let kept = survey.packed.get(&reading.input.id);
         if let Some(kept) = kept.filter(|kept| probe.is_some() && kept.covers(wanted.ids())) {
@@ -368,7 +386,7 @@ pub(super) fn gather(
                 let (first, last) = shift.span(first, last);
                 wanted.may_be_in(first, last)
             }
-            _ => part.lines > 0, // Lines without times can still carry an id.
+            _ => part.entries > 0, // Entries without times can still carry an id.
         })
     };
     let mut gathered = each(readings, &holds, &run, Gathered::merge)?.0;

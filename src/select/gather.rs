@@ -14,6 +14,7 @@ use why502_parsers::{Glance, bytes};
 use super::locus::Probe;
 use super::own::{self, Whence};
 use super::scan::{LineRef, Scanned, Scanner, Taker, interval, sides};
+use super::sieve::Sieve;
 use crate::model::record::{Place, Record, SourceId};
 use crate::model::{HopId, ids};
 
@@ -36,6 +37,8 @@ const SLACK_US: i64 = 1_500_000;
 #[derive(Debug, Default)]
 pub struct Wanted {
     ids: FxHashSet<u64>,
+    /// Which ids are surely none of them.
+    sieve: Sieve,
     /// Per method-and-path key, the intervals of failures, by start.
     requests: FxHashMap<u64, Vec<Seed>>,
     /// Hops whose served requests before failures are looked for, with the latest starts of those failures, ascending.
@@ -96,14 +99,13 @@ impl Wanted {
         records: impl IntoIterator<Item = &'r Record>,
         by_id: FxHashSet<(HopId, HopId)>,
     ) -> Self {
+        let records: Vec<&Record> = records.into_iter().collect();
         let mut wanted = Self {
             by_id,
+            own: records.iter().map(|record| own_place(record)).collect(),
             ..Self::default()
         };
-        for record in records {
-            wanted.add_ids(record);
-            wanted.own.insert((record.place.source, record.place.offset));
-        }
+        wanted.add_ids(&records);
         for search in searches {
             wanted.add(search);
         }
@@ -181,7 +183,7 @@ impl Wanted {
             reach: self.reach,
             ..Self::default()
         };
-        records.into_iter().for_each(|record| wider.add_ids(record));
+        wider.add_ids(&records.into_iter().collect::<Vec<_>>());
         wider.ids.retain(|id| !self.ids.contains(id));
         (!wider.ids.is_empty()).then_some(wider)
     }
@@ -191,9 +193,10 @@ impl Wanted {
         self.ids.extend(other.ids);
     }
 
-    fn add_ids(&mut self, record: &Record) {
-        self.ids
-            .extend(record.ids.iter().filter_map(|id| ids::key(id.as_bytes())));
+    fn add_ids(&mut self, records: &[&Record]) {
+        let all = || records.iter().flat_map(|record| &record.ids).map(|id| &**id);
+        self.sieve = Sieve::new(all());
+        self.ids.extend(all().filter_map(|id| ids::key(id.as_bytes())));
     }
 
     /// Whether a part whose entries lie in `[first_us, last_us]` (corrected clock) can hold anything wanted.
@@ -222,6 +225,11 @@ impl Wanted {
             .filter(move |seed| seed.everywhere || seed.hop == hop)
             .filter(move |seed| !(has_ids && seed.has_ids && self.by_id.contains(&(seed.hop, hop))))
     }
+}
+
+/// Where a record stands that is known already.
+fn own_place(record: &Record) -> (SourceId, u64) {
+    (record.place.source, record.place.offset)
 }
 
 /// A record of the same method and path as a failure, by its distance in time.
@@ -453,7 +461,11 @@ impl Taken<'_> {
             return true;
         };
         (self.directive.is_some() && line.first() == self.directive.as_ref())
-            || probe.may_want(line, |id| self.wanted.wants_id(id))
+            || probe.may_want(
+                line,
+                |id| self.wanted.sieve.rules_out(id),
+                |id| self.wanted.wants_id(id),
+            )
     }
 }
 

@@ -92,22 +92,71 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Whether any id in `line` is wanted, or the line is unlike those that were learnt from.
-    pub fn may_want(&self, line: &[u8], is_wanted: impl Fn(&[u8]) -> bool) -> bool {
-        self.places
-            .iter()
-            .any(|(locus, finder)| match at(line, locus, finder.as_ref()) {
-                Some(id) => is_wanted(id),
-                None => true,
-            })
+    /// Whether any id in `line` is wanted, or the line is unlike those that were learnt from. What `rules_out` says no
+    /// to may still be wanted.
+    #[inline]
+    pub fn may_want(
+        &self,
+        line: &[u8],
+        rules_out: impl Fn(&[u8]) -> bool,
+        is_wanted: impl Fn(&[u8]) -> bool,
+    ) -> bool {
+        self.places.iter().any(|(locus, finder)| {
+            let Some(place) = place(line, locus, finder.as_ref()) else {
+                return true;
+            };
+            let usual = USUAL.iter().any(|&len| place.guess(len).is_some_and(&rules_out));
+            !usual && place.id().is_none_or(&is_wanted)
+        })
     }
-}
 
-impl Probe {
     /// Whether every id is the last word of its line, whatever stands before it.
     pub fn is_at_end(&self) -> bool {
         let is_last = |locus: &Locus| matches!(locus, Locus::Word { back: 0, .. });
         self.places.iter().all(|(locus, _)| is_last(locus))
+    }
+}
+
+/// Lengths of the ids that are met most: with the dashes of a GUID, and without.
+const USUAL: [usize; 2] = [36, 32];
+
+/// Where an id stands, one of its ends being still unknown.
+enum Place<'a> {
+    /// It ends `keep` bytes before the end of these, and begins `skip` bytes after a space.
+    Before(&'a [u8], usize, usize),
+    /// It begins here, and ends before a quote or a space.
+    From(&'a [u8]),
+}
+
+impl<'a> Place<'a> {
+    /// The id.
+    fn id(&self) -> Option<&'a [u8]> {
+        match *self {
+            Self::Before(text, skip, keep) => {
+                let start = memchr::memrchr(b' ', text).map_or(0, |at| at + 1);
+                text.get(start + skip..text.len().checked_sub(keep)?)
+            }
+            Self::From(text) => Some(&text[..memchr::memchr2(b'"', b' ', text).unwrap_or(text.len())]),
+        }
+    }
+
+    /// What the id is if it has `len` bytes and no space or quote in it: nothing is searched for.
+    #[inline]
+    fn guess(&self, len: usize) -> Option<&'a [u8]> {
+        match *self {
+            Self::Before(text, skip, keep) => {
+                let end = text.len().checked_sub(keep)?;
+                let start = end.checked_sub(len)?;
+                let word = start.checked_sub(skip)?;
+                let is_word = word == 0 || text[word - 1] == b' ';
+                let around = text[word..start].iter().chain(&text[end..]);
+                (is_word && !around.into_iter().any(|&byte| byte == b' ')).then(|| &text[start..end])
+            }
+            Self::From(text) => {
+                let id = text.get(..len)?;
+                matches!(text.get(len), None | Some(b' ' | b'"')).then_some(id)
+            }
+        }
     }
 }
 
@@ -149,19 +198,23 @@ fn locate(line: &[u8], id: &[u8]) -> Option<Locus> {
 
 /// The bytes at a place of `line`; `None` if the line has no such place.
 fn at<'a>(line: &'a [u8], locus: &Locus, finder: Option<&memmem::Finder<'_>>) -> Option<&'a [u8]> {
+    place(line, locus, finder)?.id()
+}
+
+/// The place that `locus` means in `line`; `None` if the line has no such place.
+#[inline]
+fn place<'a>(line: &'a [u8], locus: &Locus, finder: Option<&memmem::Finder<'_>>) -> Option<Place<'a>> {
     match *locus {
         Locus::Word { back, skip, keep } => {
             let mut end = line.len();
             for _ in 0..back {
                 end = memchr::memrchr(b' ', &line[..end])?;
             }
-            let start = memchr::memrchr(b' ', &line[..end]).map_or(0, |at| at + 1);
-            line.get(start + usize::from(skip)..end.checked_sub(usize::from(keep))?)
+            Some(Place::Before(&line[..end], usize::from(skip), usize::from(keep)))
         }
         Locus::After(_, len) => {
             let start = finder?.find(line)? + usize::from(len);
-            let rest = &line[start..];
-            Some(&rest[..memchr::memchr2(b'"', b' ', rest).unwrap_or(rest.len())])
+            Some(Place::From(&line[start..]))
         }
     }
 }
@@ -183,8 +236,8 @@ mod tests {
         let line = b"a b \"GET / HTTP/1.1\" 200 rid=0123456789abcdef 12";
         let probe = probe(&[(line, 29..45)]).unwrap();
         let other = b"ccc dd \"POST /x y HTTP/1.1\" 502 rid=fedcba9876543210 7";
-        assert!(probe.may_want(other, |id| id == b"fedcba9876543210"));
-        assert!(!probe.may_want(other, |id| id == b"0123456789abcdef"));
+        assert!(probe.may_want(other, |_| false, |id| id == b"fedcba9876543210"));
+        assert!(!probe.may_want(other, |_| false, |id| id == b"0123456789abcdef"));
     }
 
     #[test]
@@ -192,9 +245,9 @@ mod tests {
         let line = br#"{"time":1,"req":{"id":"0123456789abcdef","method":"GET"},"a":"b c d e f g"}"#;
         let probe = probe(&[(line, 23..39)]).unwrap();
         let other = br#"{"time":22,"req":{"id":"aaaabbbbccccdddd","method":"PUT"},"a":"b c d e f g"}"#;
-        assert!(probe.may_want(other, |id| id == b"aaaabbbbccccdddd"));
+        assert!(probe.may_want(other, |_| false, |id| id == b"aaaabbbbccccdddd"));
         assert!(
-            probe.may_want(br#"{"other":"line"}"#, |_| false),
+            probe.may_want(br#"{"other":"line"}"#, |_| false, |_| false),
             "a line of another kind is read"
         );
     }

@@ -17,6 +17,7 @@
 //!    Otherwise a glance tells whether the line is near a failure of the same method and path, or shows when its hop
 //!    had served a request.
 
+pub mod cells;
 pub mod gather;
 pub mod locus;
 mod needles;
@@ -24,6 +25,7 @@ pub mod own;
 pub mod packed;
 pub mod recent;
 pub mod scan;
+mod sieve;
 pub mod sketch;
 pub mod survey;
 mod wrapped;

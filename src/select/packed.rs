@@ -138,7 +138,8 @@ impl Catcher {
         let before = self.packed.others.len();
         let is_known = Cell::new(false);
         let others = RefCell::new(&mut self.packed.others);
-        let is_caught = probe.may_want(line, |id| {
+        let never = |_: &[u8]| false;
+        let is_caught = probe.may_want(line, never, |id| {
             let key = ids::key(id);
             others.borrow_mut().extend(key);
             is_known.set(key.is_some_and(|key| self.packed.known.contains(&key)));

@@ -6,6 +6,7 @@ use why502_parsers::Glance;
 use why502_parsers::entry::{Entry, Fault, Kind, Phase, Stamp, Zone};
 use why502_parsers::unread::Around;
 
+use super::cells::{Cell, Cells};
 use super::locus::Loci;
 use super::own::{self, Whence};
 use super::packed::{Keys, Packed};
@@ -23,6 +24,8 @@ pub struct Survey {
     pub inputs: BTreeMap<SourceId, InputSurvey>,
     /// What was kept of inputs that can only be read from their start.
     pub packed: BTreeMap<SourceId, Packed>,
+    /// Lines met that change how later ones are read, with their offsets, where that was to be found out.
+    pub directives: BTreeMap<SourceId, Vec<(u64, Vec<u8>)>>,
 }
 
 /// What the first pass learnt of one input, or of a part of it. All times in the clock of the log.
@@ -44,6 +47,10 @@ pub struct InputSurvey {
     pub sketch: Sketch,
     /// The parts of the input, for line numbers and for the second pass.
     pub parts: BTreeMap<u64, Part>,
+    /// The stretches of each part, by where the part begins.
+    pub cells: BTreeMap<u64, Vec<Cell>>,
+    /// Coarsest resolution of the stamps.
+    pub resolution_us: u32,
     /// For failures that name their upstream (by offset): when it had been used before.
     pub prior: BTreeMap<u64, Prior>,
     /// Where ids stand in its lines.
@@ -65,6 +72,8 @@ pub struct InputSurvey {
 pub struct Part {
     /// Lines in it.
     pub lines: u64,
+    /// Entries of the time that is looked at, with or without a stamp.
+    pub entries: u64,
     /// Earliest instant of any entry in it.
     pub first_us: Option<i64>,
     /// Latest.
@@ -82,6 +91,9 @@ impl Survey {
     /// Takes in what another task learnt.
     pub fn merge(&mut self, other: Self) {
         self.packed.extend(other.packed);
+        for (source, lines) in other.directives {
+            self.directives.entry(source).or_default().extend(lines);
+        }
         for (source, survey) in other.inputs {
             self.inputs.entry(source).or_default().merge(survey);
         }
@@ -111,6 +123,8 @@ impl InputSurvey {
         self.kept.extend(other.kept);
         self.sketch.merge(other.sketch);
         self.parts.extend(other.parts);
+        self.cells.extend(other.cells);
+        self.resolution_us = self.resolution_us.max(other.resolution_us);
         self.prior.extend(other.prior);
         self.recent.extend(other.recent);
         self.loci.merge(other.loci);
@@ -224,7 +238,9 @@ pub struct Surveyor<'w> {
 struct Taken<'w> {
     whence: Whence,
     wanted: &'w (dyn Fn(u16) -> bool + Sync),
-    part: Part,
+    cells: Cells,
+    /// Entries that ended outside the time that is looked at.
+    outside: u64,
     recent: Recent,
     /// The second of the last request's end, and what was counted since another one was met.
     second: (i64, Second),
@@ -232,11 +248,12 @@ struct Taken<'w> {
 }
 
 impl<'w> Surveyor<'w> {
-    /// A surveyor of the part that starts at byte `part_offset`. `wanted` says which statuses are to be explained.
+    /// A surveyor of the part that starts at byte `part_offset` of an input of `input_bytes`. `wanted` says which
+    /// statuses are to be explained.
     pub fn new(
         scanner: Scanner,
         whence: Whence,
-        part_offset: u64,
+        (part_offset, input_bytes): (u64, u64),
         wanted: &'w (dyn Fn(u16) -> bool + Sync),
     ) -> Self {
         Self {
@@ -245,7 +262,8 @@ impl<'w> Surveyor<'w> {
             taken: Taken {
                 whence,
                 wanted,
-                part: Part::default(),
+                cells: Cells::new(input_bytes),
+                outside: 0,
                 recent: Recent::default(),
                 second: (0, Second::default()),
                 result: InputSurvey::default(),
@@ -257,6 +275,8 @@ impl<'w> Surveyor<'w> {
     pub fn chunk(&mut self, bytes: &[u8], offset: u64) {
         let Self { scanner, taken, .. } = self;
         taken.result.coverage.bytes += bytes.len() as u64;
+        let before = (scanner.lines(), taken.entries());
+        taken.cells.reach(offset, before);
         scanner.scan_for(bytes, offset, taken);
     }
 
@@ -279,19 +299,21 @@ impl<'w> Surveyor<'w> {
         } = self;
         scanner.finish(&mut taken);
         taken.end_second();
+        let read = (scanner.lines(), taken.entries());
         let Taken {
             whence,
-            mut part,
+            cells,
             recent,
             mut result,
             ..
         } = taken;
-        part.lines = scanner.lines();
+        let (part, cells) = cells.finish(read);
         result.parts.insert(part_offset, part);
+        result.cells.insert(part_offset, cells);
         result.recent.insert(part_offset, recent);
         Survey {
             inputs: BTreeMap::from([(whence.source, result)]),
-            packed: BTreeMap::new(),
+            ..Survey::default()
         }
     }
 }
@@ -322,6 +344,7 @@ impl Taker for Taken<'_> {
         let coverage = &mut self.result.coverage;
         coverage.lines += 1;
         coverage.entries += 1;
+        self.outside += 1;
         cover(coverage, stamp);
         self.result.zone_unknown |= stamp.zone != Zone::Known;
     }
@@ -342,6 +365,7 @@ impl Taker for Taken<'_> {
             }
             Scanned::Outside(entry) => {
                 coverage.entries += 1;
+                self.outside += 1;
                 if let Some(stamp) = entry.time {
                     cover(coverage, stamp);
                     self.result.zone_unknown |= stamp.zone != Zone::Known;
@@ -362,6 +386,11 @@ impl Taker for Taken<'_> {
 }
 
 impl Taken<'_> {
+    /// Entries so far that are of the time that is looked at.
+    fn entries(&self) -> u64 {
+        self.result.coverage.entries - self.outside
+    }
+
     fn observe(&mut self, entry: &Entry<'_>, line: LineRef) {
         let glance = Glance::of(entry);
         let times = interval(entry);
@@ -388,9 +417,9 @@ impl Taken<'_> {
     fn span(&mut self, start: Option<i64>, end: Option<i64>, stamp: Stamp) -> (i64, i64) {
         let first = start.or(end).unwrap_or(stamp.us);
         let last = end.or(start).unwrap_or(stamp.us);
-        let Self { part, result, .. } = self;
-        part.first_us = earliest(part.first_us, Some(first));
-        part.last_us = part.last_us.max(Some(last));
+        let Self { cells, result, .. } = self;
+        cells.cover(first, last);
+        result.resolution_us = result.resolution_us.max(stamp.resolution_us);
         cover(&mut result.coverage, stamp);
         result.zone_unknown |= stamp.zone != Zone::Known;
         (first, last)
