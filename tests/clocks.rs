@@ -98,7 +98,7 @@ fn moved(sample: &str, hop: &str, moved: &dyn Fn(i64) -> i64) -> TempDir {
     directory
 }
 
-/// `text` with every stamp of pino (epoch), HAProxy and syslog (civil time without zone) moved.
+/// `text` with every stamp of pino (epoch), HAProxy, syslog and nginx's error log (civil time without zone) moved.
 fn restamp(text: &str, moved: &dyn Fn(i64) -> i64) -> String {
     let epoch = Regex::new(r#""time":(\d{13})"#).unwrap();
     let text = epoch.replace_all(text, |found: &Captures<'_>| {
@@ -121,6 +121,10 @@ fn restamp(text: &str, moved: &dyn Fn(i64) -> i64) -> String {
             "[{}]",
             civil(&found[1], "%d/%b/%Y:%H:%M:%S%.3f", "%d/%b/%Y:%H:%M:%S%.3f")
         )
+    });
+    let slashed = Regex::new(r"(?m)^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d)").unwrap();
+    let text = slashed.replace_all(&text, |found: &Captures<'_>| {
+        civil(&found[1], "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M:%S")
     });
     let syslog = Regex::new(r"(?m)^(\w{3} +\d+ \d\d:\d\d:\d\d) (\S+ haproxy)").unwrap();
     let text = syslog.replace_all(&text, |found: &Captures<'_>| {
@@ -273,6 +277,68 @@ fn a_clock_that_was_set_while_it_logged_is_said_and_not_corrected() {
         .filter(|problem| problem["path"] == "shop-app")
         .count();
     assert_eq!(said, 1, "{problems:#?}");
+}
+
+/// What was found, request by request, and when.
+fn told(report: &Value) -> Vec<[String; 4]> {
+    let findings = report["findings"].as_array().unwrap().iter();
+    let text = |finding: &Value, pointer: &str| finding.pointer(pointer).unwrap().to_string();
+    findings
+        .map(|finding| ["/time", "/request/path", "/subtype", "/certainty"].map(|at| text(finding, at)))
+        .collect()
+}
+
+/// The changes of zone that a report tells of, in milliseconds.
+fn zone_changes(report: &Value) -> Vec<f64> {
+    let inferences = report["inferences"].as_array().unwrap().iter();
+    inferences
+        .filter(|inference| inference["what"] == "zone_change")
+        .map(|inference| inference["value_ms"].as_f64().unwrap())
+        .collect()
+}
+
+/// Puts the clocks of `hop` by an hour in the middle of its log, back or forward: the answer must stay the same.
+fn put_by_an_hour(sample: &str, hop: &str, hour_us: i64) {
+    let plain = report(&moved(sample, hop, &|us| us));
+    let mut inputs = plain["inputs"].as_array().unwrap().iter();
+    let log = inputs
+        .find(|input| input["hop"] == hop && input["zone"] != "logged")
+        .unwrap();
+    let at = |key: &str| {
+        DateTime::parse_from_rfc3339(log[key].as_str().unwrap())
+            .unwrap()
+            .timestamp_micros()
+    };
+    let (first, last) = (at("first"), at("last"));
+    // They are corrected; the log is in its own zone.
+    let zone: chrono::FixedOffset = log["zone"].as_str().unwrap().parse().unwrap();
+    let zone_us = i64::from(zone.local_minus_utc()) * 1_000_000;
+    let middle = first.midpoint(last) + zone_us;
+    let set = |us: i64| if us < middle { us } else { us + hour_us };
+    let found = report(&moved(sample, hop, &set));
+    let (changed, unchanged) = (told(&found), told(&plain));
+    let only = |of: &[[String; 4]], other: &[[String; 4]]| -> Vec<[String; 4]> {
+        of.iter().filter(|one| !other.contains(one)).cloned().collect()
+    };
+    let (new, gone) = (only(&changed, &unchanged), only(&unchanged, &changed));
+    assert!(
+        new.is_empty() && gone.is_empty(),
+        "{sample}/{hop}: {new:#?} for {gone:#?}"
+    );
+    assert_eq!(zone_changes(&found), [-(hour_us as f64) / 1e3], "{sample}/{hop}");
+    assert_eq!(zone_changes(&plain), [0.0; 0]);
+}
+
+#[test]
+fn clocks_of_an_access_log_that_are_put_back_or_forward_change_nothing() {
+    put_by_an_hour("haproxy-nginx-node", "lb-haproxy", -3_600_000_000);
+    put_by_an_hour("haproxy-nginx-node", "lb-haproxy", 3_600_000_000);
+}
+
+#[test]
+fn clocks_of_an_error_log_that_are_put_back_or_forward_change_nothing() {
+    put_by_an_hour("nginx-node", "edge-nginx", -3_600_000_000);
+    put_by_an_hour("haproxy-nginx-node", "web-nginx", 3_600_000_000);
 }
 
 #[test]

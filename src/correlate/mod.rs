@@ -4,6 +4,7 @@ mod assignment;
 pub mod clocks;
 pub mod details;
 mod drift;
+pub mod folds;
 pub mod join;
 mod owners;
 #[cfg(test)]

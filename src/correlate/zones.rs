@@ -48,7 +48,7 @@ pub fn of_failures(failures: &[&Record], requests: &[&Record]) -> Option<(i64, u
 }
 
 /// The zone that puts `failure` into `request`, if any does.
-fn zone_between(request: &Record, failure: &Record) -> Option<i64> {
+pub(super) fn zone_between(request: &Record, failure: &Record) -> Option<i64> {
     let (start, end) = request.interval()?;
     let at = failure.end_us.or(failure.start_us)?;
     let slack = 1_500_000 + i64::from(request.resolution_us);

@@ -23,6 +23,21 @@ pub struct Fold {
     pub to: u64,
     /// Added to their stamps besides, in microseconds.
     pub us: i64,
+    /// Stamps, as logged, from here on are surely such lines', wherever they stand; `i64::MAX` if none are.
+    pub after_us: i64,
+    /// Up to this byte, lines of requests that began before the change stand among them.
+    pub mixed_to: u64,
+    /// Of those lines, the stamps on this side of it are of after the change: later ones if the clocks were put
+    /// forward, earlier ones if they were put back.
+    pub between_us: i64,
+}
+
+impl Fold {
+    /// Whether the line at `offset` with the stamp `raw_us` was written after the change.
+    fn holds(self, raw_us: i64, offset: u64) -> bool {
+        let is_mixed = offset < self.mixed_to;
+        (self.from..self.to).contains(&offset) && (!is_mixed || (raw_us >= self.between_us) == (self.us < 0))
+    }
 }
 
 impl Shift {
@@ -38,7 +53,7 @@ impl Shift {
 
     /// What is added to the stamp `raw_us` of a line that begins at byte `offset`.
     pub fn at(self, raw_us: i64, offset: u64) -> i64 {
-        let fold = self.fold.filter(|fold| (fold.from..fold.to).contains(&offset));
+        let fold = self.fold.filter(|fold| fold.holds(raw_us, offset));
         self.without_fold(raw_us) + fold.map_or(0, |fold| fold.us)
     }
 
@@ -50,6 +65,12 @@ impl Shift {
         let drift =
             i128::from(raw_us.saturating_sub(self.pivot_us)) * i128::from(self.drift_ppb) / 1_000_000_000;
         self.us.saturating_add(i64::try_from(drift).unwrap_or(0))
+    }
+
+    /// The same, with the change of zone where the stamp itself shows that it was written after it.
+    pub fn likely(self, raw_us: i64) -> i64 {
+        let fold = self.fold.filter(|fold| raw_us >= fold.after_us);
+        self.without_fold(raw_us) + fold.map_or(0, |fold| fold.us)
     }
 
     /// The stamp `raw_us` of the line at `offset` on the common clock.
@@ -131,6 +152,9 @@ mod tests {
             from: 100,
             to: 200,
             us: 3_600_000_000,
+            after_us: 90,
+            mixed_to: 150,
+            between_us: 70,
         };
         let shift = Shift {
             fold: Some(fold),
@@ -139,6 +163,13 @@ mod tests {
         assert_eq!(shift.apply(50, 99), 43);
         assert_eq!(shift.apply(50, 100), 3_600_000_043);
         assert_eq!(shift.apply(50, 200), 43);
+        assert_eq!(
+            shift.apply(80, 149),
+            73,
+            "it began before the clocks were put back"
+        );
+        assert_eq!(shift.apply(80, 150), 3_600_000_073);
         assert_eq!(shift.span(50, 60), (43, 3_600_000_053));
+        assert_eq!((shift.likely(89), shift.likely(90)), (-7, 3_599_999_993));
     }
 }

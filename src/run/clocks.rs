@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::correlate::topology::Topology;
-use crate::correlate::{clocks, zones};
+use crate::correlate::{clocks, folds, zones};
 use crate::model::finding::Clock;
-use crate::model::{HopId, Micros, Record, Shift, SourceId};
+use crate::model::{Fold, HopId, Micros, Record, Shift, SourceId};
 use crate::select::Survey;
 
 /// How one input's stamps were brought to the common clock.
@@ -39,11 +39,15 @@ pub(super) fn settle(
     facts: &BTreeMap<SourceId, Facts>,
     survey: &Survey,
     topology: &Topology,
+    folds: &BTreeMap<SourceId, Fold>,
     skew: bool,
 ) -> BTreeMap<SourceId, Correction> {
     let mut all = BTreeMap::new();
     for (&source, fact) in facts {
-        all.insert(source, correction(source, fact, facts, survey, topology, skew));
+        let mut correction = correction(source, fact, facts, survey, topology, skew);
+        let fold = folds.get(&source).copied();
+        correction.shift.fold = correction.shift.fold.or(fold);
+        all.insert(source, correction);
     }
     all
 }
@@ -75,12 +79,16 @@ fn correction(
         Some((shift, _)) => (0, *shift),
         None => (0, Shift::default()),
     };
+    let mut fold = None;
     let (zone_us, zone, zone_origin) = match (&fact.given_zone, unknown) {
         (Some(name), true) => (0, name.clone(), "given"),
         (Some(_), false) | (None, false) => (0, "logged".to_owned(), "logged"),
         (None, true) if logs_requests && learnt.is_some() => (hop_zone, offset_name(-hop_zone), "learnt"),
         (None, true) => match failure_zone(source, fact.hop, facts, survey) {
-            Some(us) => (us, offset_name(-us), "learnt"),
+            Some((us, change)) => {
+                fold = change;
+                (us, offset_name(-us), "learnt")
+            }
             None => (0, "+00:00".to_owned(), "assumed"),
         },
     };
@@ -94,6 +102,7 @@ fn correction(
     Correction {
         shift: Shift {
             us: zone_us + clock_shift.us,
+            fold,
             ..clock_shift
         },
         zone_us,
@@ -114,13 +123,13 @@ fn clock_of(shift: Shift, pairs: u32, spread_us: i64) -> Clock {
     }
 }
 
-/// What to add to the stamps of an error log without zone, from the requests of the same hop.
+/// What to add to the stamps of an error log without zone, from the requests of the same hop, and where that changes.
 fn failure_zone(
     source: SourceId,
     hop: HopId,
     facts: &BTreeMap<SourceId, Facts>,
     survey: &Survey,
-) -> Option<i64> {
+) -> Option<(i64, Option<Fold>)> {
     let failures: Vec<&Record> = survey.inputs.get(&source)?.kept.iter().collect();
     let requests: Vec<&Record> = survey
         .inputs
@@ -131,7 +140,10 @@ fn failure_zone(
         .flat_map(|(_, input)| &input.kept)
         .filter(|record| record.kind == why502_parsers::entry::Kind::Request)
         .collect();
-    zones::of_failures(&failures, &requests).map(|(us, _)| us)
+    if let Some((us, fold)) = folds::of_failures(&failures, &requests) {
+        return Some((us, Some(fold)));
+    }
+    zones::of_failures(&failures, &requests).map(|(us, _)| (us, None))
 }
 
 /// `+05:30` for the offset of a zone in microseconds east of UTC.

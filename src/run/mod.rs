@@ -10,6 +10,7 @@ mod directives;
 mod evidence;
 mod explain;
 mod focus;
+mod folds;
 mod hops;
 mod idle;
 mod inputs;
@@ -45,7 +46,7 @@ use crate::plan::{Plan, Window};
 use crate::report::progress::Progress;
 use crate::report::summary;
 use crate::select::{self, gather::Wanted};
-use crate::select::{InputSurvey, Sketch, Survey};
+use crate::select::{InputSurvey, Survey};
 use clocks::Correction;
 use diagnosis::{Threads, on_threads};
 use evidence::Lines;
@@ -236,6 +237,7 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<(Report
     let (requests, statuses) = map.edge_counts(&stats, &window, plan);
     let mut inferences = outcome.inferences;
     inferences.extend(map.clock_inferences());
+    inferences.extend(map.zone_changes(&sources));
     inferences.extend(map.copy_inferences(&survey, &sources));
     sources.problems.sort();
     sources.problems.dedup();
@@ -425,7 +427,8 @@ impl Map {
         let copies = copies::find(survey, &sources.hop_of(), &|source| sources.stream_of(source));
         sources.unify(&copies);
         let limits = sources.limits();
-        let sketches = sketches(sources, survey);
+        let facts = sources.clock_facts(plan);
+        let folds::Unfolded { sketches, folds } = folds::undo(&facts, survey);
         let nodes: Vec<topology::Node<'_>> = sources.nodes(plan, &limits, &sketches, survey);
         let route_of = |hop: HopId, path: &str| {
             let route = limits.route(
@@ -444,8 +447,7 @@ impl Map {
         drop(nodes);
         let unsteady = sources.unsteady(&topology, plan);
         sources.problems.extend(unsteady);
-        let facts = sources.clock_facts(plan);
-        let corrections = clocks::settle(&facts, survey, &topology, !plan.no_skew);
+        let corrections = clocks::settle(&facts, survey, &topology, &folds, !plan.no_skew);
         let rank: BTreeMap<HopId, HopId> = topology
             .order
             .iter()
@@ -680,7 +682,7 @@ impl Map {
             };
             let shift = self.shift(source);
             let corrected =
-                |second: i64| second + (shift.without_fold(second * 1_000_000) as f64 / 1e6).round() as i64;
+                |second: i64| second + (shift.likely(second * 1_000_000) as f64 / 1e6).round() as i64;
             let load = stats.load.entry(hop).or_default();
             load.merge(std::mem::take(&mut input.seconds).moved(corrected));
             let failures = stats.failures.entry(hop).or_default();
@@ -689,10 +691,7 @@ impl Map {
             }
             let lives = stats.lives.entry(hop).or_default();
             for (pid, (first, last)) in input.lives.spans() {
-                lives.widen(
-                    pid,
-                    (first + shift.without_fold(first), last + shift.without_fold(last)),
-                );
+                lives.widen(pid, (first + shift.likely(first), last + shift.likely(last)));
             }
         }
         stats.load.values_mut().for_each(Seconds::settle);
@@ -745,6 +744,30 @@ impl Map {
                 requests: requests.get(&HopId(at as u16)).copied().unwrap_or(0),
             })
             .collect()
+    }
+
+    /// Logs whose zone changed while they were written, or before.
+    fn zone_changes(&self, sources: &Sources) -> Vec<Inference> {
+        let one = |(source, correction): (&SourceId, &Correction)| {
+            let fold = correction.shift.fold?;
+            let hop = self.hop_of.get(source)?;
+            let path = sources.shown(*source);
+            let way = if fold.us > 0 { "back" } else { "forward" };
+            let minutes = fold.us.abs() / 60_000_000;
+            let where_ = match (fold.from, fold.to) {
+                (0, u64::MAX) => "before it begins, and not in the other logs of its hop".to_owned(),
+                (0, to) => format!("at byte {to}; what stands before it is corrected"),
+                (from, _) => format!("at byte {from}; what follows is corrected"),
+            };
+            Some(Inference {
+                hop: self.hops[hop.0 as usize].name.clone(),
+                what: "zone_change".to_owned(),
+                value_ms: fold.us as f64 / 1_000.0,
+                support: 0,
+                note: format!("the clocks of {path} were put {way} by {minutes} min {where_}"),
+            })
+        };
+        self.corrections.iter().filter_map(one).collect()
     }
 
     /// Clock errors and zones that were learnt, one per hop.
@@ -821,17 +844,6 @@ fn is_around(record: &Record, window: &Window) -> bool {
     };
     window.since.is_none_or(|since| end >= since - MARGIN_US)
         && window.until.is_none_or(|until| start < until + MARGIN_US)
-}
-
-/// One sample per hop, of all its request logs.
-fn sketches(sources: &Sources, survey: &Survey) -> BTreeMap<HopId, Sketch> {
-    let mut sketches: BTreeMap<HopId, Sketch> = BTreeMap::new();
-    for (source, hop) in sources.hop_of() {
-        if let Some(input) = survey.inputs.get(&source).filter(|input| input.requests > 0) {
-            sketches.entry(hop).or_default().merge(input.sketch.clone());
-        }
-    }
-    sketches
 }
 
 /// What a run that had to be complete lacks: files that could not be used, then lines that were not understood.

@@ -72,6 +72,15 @@ impl Sketch {
         self.requests.offer(key, sample, told);
     }
 
+    /// The same with every sample moved by what `by` gives for its end, and without those it gives nothing for.
+    #[must_use]
+    pub fn moved(&self, by: &dyn Fn(i64) -> Option<i64>) -> Self {
+        Self {
+            ids: self.ids.moved(by),
+            requests: self.requests.moved(by),
+        }
+    }
+
     /// Takes in what `other` sampled.
     pub fn merge(&mut self, other: Self) {
         self.ids.merge(other.ids);
@@ -139,6 +148,14 @@ impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
         }
     }
 
+    fn moved(&self, by: &dyn Fn(i64) -> Option<i64>) -> Self {
+        let moved = |(&key, group): (&u64, &Group)| (key, group.moved(by, EACH));
+        Self {
+            kept: self.kept.iter().map(moved).collect(),
+            highest: self.highest,
+        }
+    }
+
     fn merge(&mut self, other: Self) {
         for (key, group) in other.kept {
             if !self.wants(key) {
@@ -165,6 +182,25 @@ impl Group {
     /// Whether every sample up to this one is kept.
     pub fn has_all_until(&self, sample: &Sample) -> bool {
         self.earliest.len() < EARLIEST || self.earliest.last().is_some_and(|last| sample <= last)
+    }
+
+    fn moved(&self, by: &dyn Fn(i64) -> Option<i64>, each: usize) -> Self {
+        let mut moved = Self {
+            path: self.path.clone(),
+            upstreams: self.upstreams.clone(),
+            ..Self::default()
+        };
+        for sample in self.samples() {
+            if let Some(us) = by(sample.end_us) {
+                let sample = Sample {
+                    start_us: sample.start_us + us,
+                    end_us: sample.end_us + us,
+                    ..*sample
+                };
+                moved.add(sample, each);
+            }
+        }
+        moved
     }
 
     fn add(&mut self, sample: Sample, each: usize) {

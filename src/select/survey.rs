@@ -13,6 +13,7 @@ use super::packed::{Keys, Packed};
 use super::recent::{Prior, Recent};
 use super::scan::{LineRef, Scanned, Scanner, Taker, interval, sides};
 use super::sketch::{Sample, Sketch, Told};
+use super::steps::{self, Jumps, Step};
 use crate::model::record::{Record, SourceId};
 use crate::model::stats::{Coverage, Lives, Second};
 use crate::model::{Seconds, Shift, ids};
@@ -58,6 +59,11 @@ pub struct InputSurvey {
     /// Some request names its upstream.
     pub names_upstreams: bool,
     recent: BTreeMap<u64, Recent>,
+    /// Where its stamps jump, if they do not say their zone.
+    pub steps: Vec<Step>,
+    /// The stamps of its first and last line, likewise.
+    pub ends: Option<(i64, i64)>,
+    jumps: BTreeMap<u64, Jumps>,
     /// Some stamps do not say their zone.
     pub zone_unknown: bool,
     /// Requests among the entries.
@@ -127,6 +133,7 @@ impl InputSurvey {
         self.resolution_us = self.resolution_us.max(other.resolution_us);
         self.prior.extend(other.prior);
         self.recent.extend(other.recent);
+        self.jumps.extend(other.jumps);
         self.loci.merge(other.loci);
         self.names_upstreams |= other.names_upstreams;
         self.zone_unknown |= other.zone_unknown;
@@ -185,6 +192,9 @@ impl InputSurvey {
         }
         self.kept.sort_unstable_by_key(|record| record.place);
         self.seconds.settle();
+        let jumps = std::mem::take(&mut self.jumps);
+        self.steps = steps::whole(&jumps);
+        self.ends = steps::ends(&jumps);
         self.complete_prior();
     }
 
@@ -242,6 +252,7 @@ struct Taken<'w> {
     /// Entries that ended outside the time that is looked at.
     outside: u64,
     recent: Recent,
+    jumps: Jumps,
     /// The second of the last request's end, and what was counted since another one was met.
     second: (i64, Second),
     result: InputSurvey,
@@ -265,6 +276,7 @@ impl<'w> Surveyor<'w> {
                 cells: Cells::new(input_bytes),
                 outside: 0,
                 recent: Recent::default(),
+                jumps: Jumps::default(),
                 second: (0, Second::default()),
                 result: InputSurvey::default(),
             },
@@ -304,6 +316,7 @@ impl<'w> Surveyor<'w> {
             whence,
             cells,
             recent,
+            jumps,
             mut result,
             ..
         } = taken;
@@ -311,6 +324,7 @@ impl<'w> Surveyor<'w> {
         result.parts.insert(part_offset, part);
         result.cells.insert(part_offset, cells);
         result.recent.insert(part_offset, recent);
+        result.jumps.insert(part_offset, jumps);
         Survey {
             inputs: BTreeMap::from([(whence.source, result)]),
             ..Survey::default()
@@ -321,7 +335,7 @@ impl<'w> Surveyor<'w> {
 impl Taker for Taken<'_> {
     /// Requests that are neither kept nor learnt from need no more than a glance.
     #[inline]
-    fn glanced(&mut self, glance: &Glance<'_>, _: LineRef) -> bool {
+    fn glanced(&mut self, glance: &Glance<'_>, line: LineRef) -> bool {
         let Some(stamp) = glance.time else {
             return false;
         };
@@ -332,7 +346,7 @@ impl Taker for Taken<'_> {
         self.result.coverage.lines += 1;
         self.result.coverage.entries += 1;
         let (start, end) = sides(stamp, glance.duration_us);
-        let span = self.span(start, end, stamp);
+        let span = self.span(start, end, stamp, line.offset);
         self.request(glance, span, start.is_some() && end.is_some(), stamp);
         if let Some(end) = end {
             self.follow(glance, end, true);
@@ -395,7 +409,7 @@ impl Taken<'_> {
         let glance = Glance::of(entry);
         let times = interval(entry);
         if let Some((start, end, stamp)) = times {
-            let span = self.span(start, end, stamp);
+            let span = self.span(start, end, stamp, line.offset);
             if entry.kind == Kind::Request {
                 self.request(&glance, span, start.is_some() && end.is_some(), stamp);
             } else if glance.names_upstream {
@@ -414,14 +428,17 @@ impl Taken<'_> {
 
     /// Widens what is covered by an entry from `start` to `end`; gives both, one for the other where it is not known.
     #[inline]
-    fn span(&mut self, start: Option<i64>, end: Option<i64>, stamp: Stamp) -> (i64, i64) {
+    fn span(&mut self, start: Option<i64>, end: Option<i64>, stamp: Stamp, offset: u64) -> (i64, i64) {
         let first = start.or(end).unwrap_or(stamp.us);
         let last = end.or(start).unwrap_or(stamp.us);
         let Self { cells, result, .. } = self;
         cells.cover(first, last);
         result.resolution_us = result.resolution_us.max(stamp.resolution_us);
         cover(&mut result.coverage, stamp);
-        result.zone_unknown |= stamp.zone != Zone::Known;
+        if stamp.zone != Zone::Known {
+            result.zone_unknown = true;
+            self.jumps.note(stamp.us, offset);
+        }
         (first, last)
     }
 
