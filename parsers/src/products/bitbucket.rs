@@ -1,12 +1,13 @@
 //! Atlassian Bitbucket Data Center: `atlassian-bitbucket-access.log`.
 //!
 //! `63.246.22.199,172.16.1.187 | https | o@9K7Z3NNx6x3112x1 | user | 2012-10-29 00:06:26,838 | "GET /git/a.git/info/refs HTTP/1.1" | "" "git/1.7.4.1" | 200 | 13 | 0 | refs, cache:hit | 101 | tmpqqw |`
-//! Two lines a request: `i@` when it comes in, a note; `o@` when it is done, with status, bytes read, bytes written, labels,
-//! milliseconds and session. Both carry the same id behind the mark. The time is the server's local time. Lines of `ssh` and
+//! Two lines a request: `i@` or `i*` when it comes in, a note; `o@` or `o*` when it is done, with status, bytes read, bytes
+//! written, labels, milliseconds and session. Both carry the same id behind the mark. The time is the server's local time. Lines of `ssh` and
 //! `grpc` are about no HTTP request: notes.
 //! Of several addresses the first ones are those of `X-Forwarded-For`, the last one is the peer's.
 //! The first of the two sizes is what was read from the client, the second what was written: so the document's own example, a
-//! `GET` with 0 and 19. That the nearest address is the last is how proxies write the list; the document does not say.
+//! `GET` with 0 and 19. That the nearest address is the last is how proxies write the list; the documents do not say, but
+//! in their examples of two addresses a public one stands before a private one.
 //! Source: Atlassian, "How to read the Bitbucket Data Center log formats", "How to get summary statistics from access logs".
 
 use crate::bytes::memmem;
@@ -34,7 +35,7 @@ impl Plain for Bitbucket {
     }
 
     fn claim(&self, head: &Head<'_>) -> Sniff {
-        let marks: [&[u8]; 2] = [b" | i@", b" | o@"];
+        let marks: [&[u8]; 4] = [b" | i@", b" | o@", b" | i*", b" | o*"];
         if !marks.iter().any(|mark| memmem::find(head.bytes, mark).is_some()) {
             return Sniff::no();
         }
@@ -69,7 +70,7 @@ impl LineParser for Parser {
             next();
         }
         let stamp = time::iso(next(), &mut self.day).ok_or(LineError::new(0, "time"))?;
-        let is_input = id.starts_with(b"i@");
+        let is_input = matches!(id, [b'i', b'@' | b'*', ..]);
         entry.time = Some(stamp.marking(if is_input { Marks::Start } else { Marks::End }));
         let (forwarded_for, peer) = match memchr::memrchr(b',', addresses) {
             Some(at) => (&addresses[..at], &addresses[at + 1..]),
@@ -77,7 +78,7 @@ impl LineParser for Parser {
         };
         (entry.forwarded_for, entry.client) = (forwarded_for, filled(peer.trim_ascii()));
         entry.ids.push(match id {
-            [b'i' | b'o', b'@', id @ ..] => id,
+            [b'i' | b'o', b'@' | b'*', id @ ..] => id,
             other => other,
         });
         let request = next();
@@ -155,6 +156,15 @@ mod tests {
         assert_eq!((entry.kind, entry.status), (Kind::Note, None));
         assert_eq!(entry.time.unwrap().marks, Marks::Start);
         assert_eq!(entry.ids.as_slice(), [b"9K7Z3NNx6x3112x1".as_slice()]);
+    }
+
+    #[test]
+    fn an_asterisk_behind_the_mark_is_no_part_of_the_id() {
+        let entry = read(
+            r#"172.24.12.146 | https | o*1Y8NA7Ox764x406x0 | - | 2015-09-10 12:44:32,523 | "GET /status HTTP/1.1" | "" "" | 200 | 0 | 19 | - | 7 | 1hpn738 |"#,
+        );
+        assert_eq!((entry.kind, entry.duration_us), (Kind::Request, Some(7_000)));
+        assert_eq!(entry.ids.as_slice(), [b"1Y8NA7Ox764x406x0".as_slice()]);
     }
 
     #[test]

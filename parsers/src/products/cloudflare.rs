@@ -3,10 +3,13 @@
 //! `{"ClientIP":"198.51.100.7","ClientRequestHost":"shop.example.com","ClientRequestMethod":"GET","ClientRequestURI":"/","EdgeEndTimestamp":1712790000123000000,"EdgeResponseStatus":522,"EdgeStartTimestamp":"2026-11-20T16:23:16Z","OriginResponseStatus":0,"RayID":"87a1b2c3d4e5f001"}`
 //! Both stamps are RFC 3339, seconds or nanoseconds since the epoch, as the job was set up. `Origin…Ms` are milliseconds,
 //! `OriginResponseTime` nanoseconds; 0 means none. The handshakes with the origin are 0 on a connection that was used before.
-//! A status of 520 to 526 and 530 is Cloudflare's own, also where it stands in `OriginResponseStatus`; 0 there means that no
-//! answer came or the origin was not asked. The reference calls it the status that the origin returned, so that
-//! Cloudflare's own are hardly met there; none of them is taken for the origin's all the same. Which fields there are is the customer's choice.
-//! Source: Cloudflare Logs, "HTTP requests" (fields, units, reuse), and "Cloudflare 5xx errors" for the statuses.
+//! `OriginResponseStatus` is what the origin returned, 0 where no answer of it came and the edge served its own: so beside
+//! 520 to 526 and 530, which are Cloudflare's own and are not taken for the origin's where they stand there all the same.
+//! 0 alone is no failure: hits of the cache have it, and so have requests that the edge makes to itself, whose 504 no client
+//! sees (Early Hints, the cache API of Workers). `ClientRequestSource` tells those: they are notes.
+//! Which fields there are is the customer's choice.
+//! Source: Cloudflare Logs, "HTTP requests" (fields, units, reuse), "ClientRequestSource field", "504 responses with origin
+//! status 0 in Logpush", and "Cloudflare 5xx errors" for the statuses.
 
 use std::sync::LazyLock;
 
@@ -72,9 +75,10 @@ enum Key {
     OriginTcpMs,
     OriginTlsMs,
     OriginHeaderMs,
+    Source,
 }
 
-const KEY_COUNT: usize = Key::OriginHeaderMs as usize + 1;
+const KEY_COUNT: usize = Key::Source as usize + 1;
 
 static KEYS: LazyLock<Keys> = LazyLock::new(|| {
     let mut keys = Keys::new();
@@ -101,6 +105,8 @@ static KEYS: LazyLock<Keys> = LazyLock::new(|| {
         ("OriginTCPHandshakeDurationMs", Key::OriginTcpMs, 0),
         ("OriginTLSHandshakeDurationMs", Key::OriginTlsMs, 0),
         ("OriginResponseHeaderReceiveDurationMs", Key::OriginHeaderMs, 0),
+        ("ClientRequestSource", Key::Source, 0),
+        ("RequestSource", Key::Source, 1),
     ] {
         keys.add(path, key as u8, rank);
     }
@@ -154,6 +160,23 @@ const fn is_cloudflares(status: u16) -> bool {
     matches!(status, 520..=526 | 530)
 }
 
+/// Whether the edge made the request to itself, by the name or the number of what made it: no client waits for the answer.
+fn is_of_the_edge(source: &[u8]) -> bool {
+    matches!(
+        source,
+        b"purge"
+            | b"2"
+            | b"edgeWorkerCacheAPI"
+            | b"6"
+            | b"edgeWorkerKV"
+            | b"7"
+            | b"sslDetector"
+            | b"10"
+            | b"earlyHintsCache"
+            | b"11"
+    )
+}
+
 struct Fields<'v, 'a>(&'v [Value<'a>; KEY_COUNT]);
 
 impl<'a> Fields<'_, 'a> {
@@ -171,7 +194,10 @@ impl<'a> Fields<'_, 'a> {
     }
 
     fn fill(&self, entry: &mut Entry<'a>) {
-        entry.kind = Kind::Request;
+        entry.kind = match is_of_the_edge(self.text(Key::Source)) {
+            true => Kind::Note,
+            false => Kind::Request,
+        };
         entry.escape = Escape::Json;
         entry.client = self.text(Key::Client);
         entry.client_port = self.get(Key::ClientPort).small().filter(|port| *port != 0);
@@ -192,7 +218,9 @@ impl<'a> Fields<'_, 'a> {
             id::push(&mut entry.ids, IdKind::Traceparent, trace);
         }
         let answered = self.fill_origin(entry);
-        entry.signal = signal(entry.status, answered);
+        if entry.kind == Kind::Request {
+            entry.signal = signal(entry.status, answered);
+        }
     }
 
     /// What the origin did; returns the status it sent.
@@ -352,5 +380,21 @@ mod tests {
         let entry = read(&line);
         assert_eq!((entry.signal, entry.response_us), (None, None));
         assert_eq!(entry.upstream.attempts().count(), 0);
+    }
+
+    #[test]
+    fn what_the_edge_asks_itself_is_no_request_of_a_client() {
+        let of = |source: &str| {
+            let rest = format!(
+                r#""EdgeResponseStatus":504,"OriginResponseStatus":0,"ClientRequestSource":"{source}""#
+            );
+            let line = line("1545155129696000000", "1545155129703000000", &rest);
+            let entry = read(&line);
+            (entry.kind, entry.signal)
+        };
+        assert_eq!(of("earlyHintsCache"), (Kind::Note, None));
+        assert_eq!(of("edgeWorkerCacheAPI"), (Kind::Note, None));
+        assert_eq!(of("eyeball").0, Kind::Request);
+        assert_eq!(of("edgeWorkerFetch").0, Kind::Request);
     }
 }
