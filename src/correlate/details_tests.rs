@@ -1,3 +1,4 @@
+use crate::model::Particulars;
 use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Marks, Phase, Signal};
 
@@ -65,12 +66,14 @@ fn two_failures_of_one_path_in_one_second_keep_their_error_lines_by_order() {
 
 #[test]
 fn a_request_of_two_logs_of_one_server_is_one_visit() {
-    let second = |n: u64| Record {
-        place: Place {
-            source: SourceId(7),
-            ..outcome(n, Vec::new()).place
-        },
-        ..outcome(n, Vec::new())
+    let second = |n: u64| {
+        Record::from(Particulars {
+            place: Place {
+                source: SourceId(7),
+                ..outcome(n, Vec::new()).place
+            },
+            ..outcome(n, Vec::new()).particulars()
+        })
     };
     let both = || {
         vec![
@@ -116,10 +119,12 @@ fn a_line_that_names_its_client_only_belongs_to_the_failure_that_ended_then() {
 
 #[test]
 fn two_failures_of_one_path_keep_their_error_lines_by_duration() {
-    let lasted = |n: u64, us: u64| Record {
-        duration_us: Some(us),
-        start_us: Some(1_000_000_000_000 - us as i64),
-        ..outcome(n, Vec::new())
+    let lasted = |n: u64, us: u64| {
+        Record::from(Particulars {
+            duration_us: Some(us),
+            start_us: Some(1_000_000_000_000 - us as i64),
+            ..outcome(n, Vec::new()).particulars()
+        })
     };
     let mut first = line(1, Fault::Closed, "");
     let mut second = line(2, Fault::Reset, "");
@@ -205,9 +210,11 @@ fn a_line_that_fits_a_request_without_one_as_well_is_unsure_unless_the_upstream_
 #[test]
 fn the_serial_of_the_connection_makes_it_sure_whose_line_it_is() {
     let addr = "10.0.0.7:3000";
-    let on = |serial: u64, record: Record| Record {
-        connection: Some(serial),
-        ..record
+    let on = |serial: u64, record: Record| {
+        Record::from(Particulars {
+            connection: Some(serial),
+            ..record.particulars()
+        })
     };
     let records = vec![
         on(7, outcome(1, vec![attempt(addr, None)])),
@@ -220,11 +227,13 @@ fn the_serial_of_the_connection_makes_it_sure_whose_line_it_is() {
 
 #[test]
 fn the_thread_that_served_a_request_wrote_its_lines() {
-    let by = |thread: u64, record: Record| Record {
-        pid: Some(17),
-        thread: Some(thread),
-        product: Product::Apache,
-        ..record
+    let by = |thread: u64, record: Record| {
+        Record::from(Particulars {
+            pid: Some(17),
+            thread: Some(thread),
+            product: Product::Apache,
+            ..record.particulars()
+        })
     };
     let records = || {
         vec![
@@ -243,12 +252,14 @@ fn the_thread_that_served_a_request_wrote_its_lines() {
 
 #[test]
 fn a_request_of_which_only_the_start_is_logged_has_the_line_of_its_timeout() {
-    let begun = |n: u64, second: i64| Record {
-        start_us: Some(1_000_000_000_000 + second * 1_000_000),
-        end_us: None,
-        marks: Marks::Start,
-        product: Product::Apache,
-        ..outcome(n, Vec::new())
+    let begun = |n: u64, second: i64| {
+        Record::from(Particulars {
+            start_us: Some(1_000_000_000_000 + second * 1_000_000),
+            end_us: None,
+            marks: Marks::Start,
+            product: Product::Apache,
+            ..outcome(n, Vec::new()).particulars()
+        })
     };
     let mut late = line(1, Fault::TimedOut, "");
     late.product = Product::Apache;

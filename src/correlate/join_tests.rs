@@ -1,3 +1,4 @@
+use crate::model::Particulars;
 use why502_parsers::Product;
 
 use super::super::testing::*;
@@ -177,9 +178,11 @@ fn every_attempt_of_a_retried_request_is_a_record_of_its_own() {
         let mut outer = request(0, 1, (0, 300), ids);
         outer.status = Some(502);
         outer.attempts = (0..3).map(|n| attempt(&format!("10.0.0.{n}:80"), None)).collect();
-        let cut = |n: u64, at: i64| Record {
-            status: None,
-            ..request(1, n, (at, 90), ids)
+        let cut = |n: u64, at: i64| {
+            Record::from(Particulars {
+                status: None,
+                ..request(1, n, (at, 90), ids).particulars()
+            })
         };
         let found = joined(vec![outer, cut(1, 1), cut(2, 100), cut(3, 200)], 2);
         assert_eq!(found.len(), 1, "{ids:?}");

@@ -3,11 +3,11 @@
 use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Kind, Level, Marks, Phase, Signal};
 
-use crate::model::{Attempt, HopId, Place, Record, SourceId};
+use crate::model::{Attempt, HopId, Particulars, Place, Record, SourceId};
 
 /// A record of hop 0, one second coarse, on line `n` of the log of its kind.
 pub(super) fn record(kind: Kind, n: u64) -> Record {
-    Record {
+    Record::from(Particulars {
         place: Place {
             source: SourceId(u32::from(kind != Kind::Request)),
             offset: n * 100,
@@ -52,7 +52,7 @@ pub(super) fn record(kind: Kind, n: u64) -> Record {
         connection_requests: None,
         pid: None,
         thread: None,
-    }
+    })
 }
 
 /// An attempt that connected.
@@ -67,16 +67,16 @@ pub(super) fn attempt(addr: &str, bytes: Option<u64>) -> Attempt {
 
 /// A 502.
 pub(super) fn outcome(n: u64, attempts: Vec<Attempt>) -> Record {
-    Record {
+    Record::from(Particulars {
         status: Some(502),
         attempts,
-        ..record(Kind::Request, n)
-    }
+        ..record(Kind::Request, n).particulars()
+    })
 }
 
 /// An error line.
 pub(super) fn line(n: u64, fault: Fault, addr: &str) -> Record {
-    Record {
+    Record::from(Particulars {
         signal: Some(Signal {
             phase: Phase::Header,
             fault,
@@ -85,15 +85,15 @@ pub(super) fn line(n: u64, fault: Fault, addr: &str) -> Record {
             addr: addr.into(),
             ..Attempt::default()
         }],
-        ..record(Kind::Failure, n)
-    }
+        ..record(Kind::Failure, n).particulars()
+    })
 }
 
 /// A request at hop `hop` from `start_ms` on, with these ids.
 pub(super) fn request(hop: u16, n: u64, (start_ms, length_ms): (i64, i64), ids: &[&str]) -> Record {
     let start_us = 1_000_000_000_000 + start_ms * 1_000;
     let end_us = start_us + length_ms * 1_000;
-    Record {
+    Record::from(Particulars {
         place: Place {
             source: SourceId(u32::from(hop)),
             ..record(Kind::Request, n).place
@@ -106,6 +106,6 @@ pub(super) fn request(hop: u16, n: u64, (start_ms, length_ms): (i64, i64), ids: 
         duration_us: u64::try_from(length_ms * 1_000).ok(),
         status: Some(200),
         ids: ids.iter().map(|id| (*id).into()).collect(),
-        ..record(Kind::Request, n)
-    }
+        ..record(Kind::Request, n).particulars()
+    })
 }

@@ -22,7 +22,7 @@ pub use findings::{Brief, Findings};
 pub use hop::{Hop, HopId};
 pub use input::{Coding, Input};
 pub use limit::{Limit, LimitKind, Origin};
-pub use record::{Attempt, Place, RECORD_MOST, Record, SourceId};
+pub use record::{Attempt, Particulars, Place, RECORD_MOST, Record, SourceId};
 pub use seconds::Seconds;
 pub use shift::{Fold, Shift};
 pub use stats::Stats;

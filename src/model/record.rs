@@ -1,5 +1,7 @@
 //! A record that is kept: a failure, or what belongs to one. Owned, compact, corrected to the common clock.
 
+use std::ops::{Deref, DerefMut};
+
 use why502_parsers::Product;
 use why502_parsers::entry::{Kind, Level, Marks, Signal};
 
@@ -26,9 +28,40 @@ pub struct Place {
     pub line: u64,
 }
 
-/// One kept record of one hop.
+/// One kept record of one hop. It is passed from hand to hand, so that what it tells stays in its place.
 #[derive(Debug, Clone)]
-pub struct Record {
+pub struct Record(Box<Particulars>);
+
+impl Record {
+    /// What it tells, given up.
+    pub fn particulars(self) -> Particulars {
+        *self.0
+    }
+}
+
+impl From<Particulars> for Record {
+    fn from(particulars: Particulars) -> Self {
+        Self(Box::new(particulars))
+    }
+}
+
+impl Deref for Record {
+    type Target = Particulars;
+
+    fn deref(&self) -> &Particulars {
+        &self.0
+    }
+}
+
+impl DerefMut for Record {
+    fn deref_mut(&mut self) -> &mut Particulars {
+        &mut self.0
+    }
+}
+
+/// What a record tells.
+#[derive(Debug, Clone)]
+pub struct Particulars {
     /// Where it stands. Unique: the identity of a record.
     pub place: Place,
     /// The hop that wrote it.

@@ -4,7 +4,7 @@ use why502_parsers::Glance;
 use why502_parsers::entry::{Entry, Upstream};
 
 use super::scan::{LineRef, interval};
-use crate::model::record::{Attempt, Place, Record, SourceId};
+use crate::model::record::{Attempt, Particulars, Place, Record, SourceId};
 use crate::model::{HopId, Shift, ids};
 use why502_parsers::Product;
 
@@ -31,7 +31,7 @@ pub fn record(entry: &Entry<'_>, line: LineRef, whence: &Whence) -> Record {
     let text = |slice| Box::<str>::from(entry.text(slice));
     let correction_us = stamp.map_or(0, |stamp| whence.shift.at(stamp.us, line.offset));
     let corrected = |us: i64| us.saturating_add(correction_us);
-    Record {
+    Record::from(Particulars {
         place: Place {
             source: whence.source,
             offset: line.offset,
@@ -51,7 +51,7 @@ pub fn record(entry: &Entry<'_>, line: LineRef, whence: &Whence) -> Record {
         connect_us: entry.connect_us,
         header_us: entry.header_us,
         response_us: entry.response_us,
-        ids: entry.ids.as_slice().iter().map(|id| text(id)).collect(),
+        ids: exactly(entry.ids.as_slice().iter().map(|id| text(id))),
         method: text(entry.method),
         host: text(entry.host),
         path: target(entry),
@@ -76,7 +76,7 @@ pub fn record(entry: &Entry<'_>, line: LineRef, whence: &Whence) -> Record {
         connection_requests: entry.connection_requests,
         pid: entry.pid,
         thread: entry.thread,
-    }
+    })
 }
 
 /// The key by which the entry's request is recognised on both sides of a hop.
@@ -102,15 +102,19 @@ fn target(entry: &Entry<'_>) -> Box<str> {
 }
 
 fn attempts<'a>(entry: &Entry<'a>, upstream: &Upstream<'a>) -> Vec<Attempt> {
-    upstream
-        .attempts()
-        .map(|attempt| Attempt {
-            addr: Box::from(entry.text(attempt.addr)),
-            status: attempt.status,
-            connect_us: attempt.connect_us,
-            header_us: attempt.header_us,
-            response_us: attempt.response_us,
-            bytes_received: attempt.bytes_received,
-        })
-        .collect()
+    exactly(upstream.attempts().map(|attempt| Attempt {
+        addr: Box::from(entry.text(attempt.addr)),
+        status: attempt.status,
+        connect_us: attempt.connect_us,
+        header_us: attempt.header_us,
+        response_us: attempt.response_us,
+        bytes_received: attempt.bytes_received,
+    }))
+}
+
+/// The items in a list without room for more: it is kept long, and seldom has two.
+fn exactly<T>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut list: Vec<T> = items.collect();
+    list.shrink_to_fit();
+    list
 }

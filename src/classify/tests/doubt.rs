@@ -69,7 +69,7 @@ fn cut_off(end_us: i64) -> Vec<Link> {
         .status(502)
         .ended(end_us, 900 * MS)
         .says(Phase::Header, Fault::Reset)
-        .with(|r| r.attempts = not_connected(MS)[0].outcome.clone().unwrap().attempts);
+        .with(|r| r.attempts = not_connected(MS)[0].outcome.as_ref().unwrap().attempts.clone());
     vec![first(died, vec![])]
 }
 

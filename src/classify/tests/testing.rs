@@ -11,8 +11,8 @@ use crate::limits::Scope;
 use crate::model::finding::{Finding, Inference, NearMiss};
 use crate::model::stats::Second;
 use crate::model::{
-    Attempt, Cause, Certainty, Hop, HopId, JoinedBy, Limit, LimitKind, Link, Micros, Origin, Place, Record,
-    SourceId, Stats, Subtype, Trace,
+    Attempt, Cause, Certainty, Hop, HopId, JoinedBy, Limit, LimitKind, Link, Micros, Origin, Particulars,
+    Place, Record, SourceId, Stats, Subtype, Trace,
 };
 
 /// The instant around which the tests play, on a whole second.
@@ -42,7 +42,7 @@ fn place() -> Place {
 
 /// A GET of `/orders` that ended at `T0` after one millisecond.
 pub(crate) fn record(hop: u16, product: Product) -> Record {
-    Record {
+    Record::from(Particulars {
         place: place(),
         hop: HopId(hop),
         product,
@@ -82,7 +82,7 @@ pub(crate) fn record(hop: u16, product: Product) -> Record {
         connection_requests: None,
         pid: None,
         thread: None,
-    }
+    })
 }
 
 /// Steps of a record's making.
