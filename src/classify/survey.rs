@@ -70,6 +70,7 @@ impl<'a> Survey<'a> {
                 exchanges.extend(Exchange::of_link(trace_no, trace, link_no, known));
             }
         }
+        exchanges.shrink_to_fit();
         let mut by_upstream: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let mut by_trace: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
         let mut by_hop: BTreeMap<HopId, Vec<usize>> = BTreeMap::new();

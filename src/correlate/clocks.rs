@@ -274,19 +274,21 @@ pub(super) struct Deepest {
 
 /// The offsets that most intervals contain.
 pub(super) fn deepest<'a>(intervals: impl IntoIterator<Item = &'a Allowed>) -> Option<Deepest> {
-    let mut edges: Vec<(i64, i32)> = Vec::new();
-    for pair in intervals {
-        edges.push((pair.low, -1)); // Opens; sorts before closings at the same offset.
-        edges.push((pair.high, 1));
-    }
-    edges.sort_unstable();
-    let (mut depth, mut most, mut low, mut high) = (0i32, 0i32, 0, 0);
-    for (at, &(offset, edge)) in edges.iter().enumerate() {
-        depth -= edge;
-        if edge < 0 && depth > most {
+    let (mut opened, mut closed): (Vec<i64>, Vec<i64>) =
+        intervals.into_iter().map(|pair| (pair.low, pair.high)).unzip();
+    opened.sort_unstable();
+    closed.sort_unstable();
+    // At the same offset intervals open before others close.
+    let (mut most, mut low, mut high) = (0, 0, 0);
+    let mut ended = 0;
+    for (at, &offset) in opened.iter().enumerate() {
+        ended += closed[ended..].iter().take_while(|&&end| end < offset).count();
+        let depth = at + 1 - ended;
+        if depth > most {
             most = depth;
             low = offset;
-            high = edges.get(at + 1).map_or(offset, |next| next.0);
+            let next = opened.get(at + 1).into_iter().chain(closed.get(ended));
+            high = next.copied().min().unwrap_or(offset);
         }
     }
     (most > 0).then_some(Deepest {

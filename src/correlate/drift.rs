@@ -43,6 +43,11 @@ pub(super) fn of(pairs: &[Allowed], constant: &Deepest) -> Option<Drifting> {
         .filter(|pair| pair.low - reach <= middle && middle <= pair.high + reach)
         .copied()
         .collect();
+    // No drift is allowed by more pairs than there are.
+    let clearly = constant.pairs + (constant.pairs / 20).max(3);
+    if near.len() < clearly as usize {
+        return None;
+    }
     let pivot_us = first.midpoint(last);
     let slope = slope(&near, first, length)?;
     // A step moves the ends of the span by as much as a pair leaves open, then by ever less.
@@ -62,7 +67,6 @@ pub(super) fn of(pairs: &[Allowed], constant: &Deepest) -> Option<Drifting> {
         best = *equal[equal.len() / 2];
         center = best.ppb;
     }
-    let clearly = constant.pairs + (constant.pairs / 20).max(3);
     (best.best.pairs >= clearly && best.ppb.abs() <= FASTEST_PPB).then_some(best)
 }
 

@@ -48,12 +48,14 @@ impl From<Particulars> for Record {
 impl Deref for Record {
     type Target = Particulars;
 
+    #[inline]
     fn deref(&self) -> &Particulars {
         &self.0
     }
 }
 
 impl DerefMut for Record {
+    #[inline]
     fn deref_mut(&mut self) -> &mut Particulars {
         &mut self.0
     }
@@ -161,6 +163,7 @@ pub struct Attempt {
 
 impl Record {
     /// The interval of the request as far as it is known; a missing end is filled from the other.
+    #[inline]
     pub fn interval(&self) -> Option<(i64, i64)> {
         let start = self.start_us.or(self.end_us)?;
         let end = self.end_us.or(self.start_us)?;

@@ -669,10 +669,11 @@ impl Map {
         self.copies.iter().filter_map(one).collect()
     }
 
-    /// The counts of all inputs, by hop, on the common clock; taken out of `survey`.
+    /// The counts of all inputs, by hop, on the common clock; taken out of `survey`, with what only joining needed.
     fn stats(&self, survey: &mut Survey) -> Stats {
         let mut stats = Stats::default();
         for (&source, input) in &mut survey.inputs {
+            input.forget_samples();
             let hop = self
                 .hop_of
                 .get(&source)
@@ -686,7 +687,7 @@ impl Map {
             let load = stats.load.entry(hop).or_default();
             load.merge(std::mem::take(&mut input.seconds).moved(corrected));
             let failures = stats.failures.entry(hop).or_default();
-            for (&(status, second), &count) in &input.failures {
+            for ((status, second), count) in std::mem::take(&mut input.failures) {
                 *failures.entry((status, corrected(second))).or_default() += count;
             }
             let lives = stats.lives.entry(hop).or_default();

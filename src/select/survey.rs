@@ -143,6 +143,13 @@ impl InputSurvey {
         self.most_carried = most(self.most_carried, other.most_carried);
     }
 
+    /// Lets go of what clocks and joins are learnt from.
+    pub fn forget_samples(&mut self) {
+        self.sketch = Sketch::default();
+        self.prior = BTreeMap::new();
+        self.loci = Loci::default();
+    }
+
     /// Earliest and latest instant in the part that starts at `offset`, corrected; everything, if it has no times.
     pub fn span_of(&self, offset: u64, shift: Shift) -> (i64, i64) {
         let part = self.parts.get(&offset).copied().unwrap_or_default();

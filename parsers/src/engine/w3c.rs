@@ -189,7 +189,10 @@ impl Columns {
             let mut rows = Rows::new(Self::from_names(layout.as_bytes())?, b"");
             let mut row = Row::default();
             let wanted = rows.columns.list.len();
-            let lines = head.lines().take(Head::LINES).filter(|line| line[0] != b'#');
+            // Where the date stands first, a row begins with a digit.
+            let is_dated = layout.starts_with("date ");
+            let may_fit = |line: &&[u8]| line[0] != b'#' && (!is_dated || line[0].is_ascii_digit());
+            let lines = head.lines().take(Head::LINES).filter(may_fit);
             let fitting = lines.filter(|line| rows.read(line, &mut row).is_ok());
             // A row that fits without stretching a column counts twice.
             Some(

@@ -106,7 +106,9 @@ impl Prepared for PreparedJson {
 /// Who wrote `head`, by key names that only they use; the first line that tells decides. `Unknown` if the
 /// lines are wrappers around the lines of something else.
 fn writer(head: &Head<'_>) -> Product {
-    for line in head.lines().take(Head::LINES) {
+    // Other lines are not read as JSON, whatever stands in them.
+    let is_piece = |line: &&[u8]| matches!(line.trim_ascii_start().first(), Some(b'{' | b'[' | b']' | b','));
+    for line in head.lines().take(Head::LINES).filter(is_piece) {
         let has = |needle: &str| memmem::find(line, needle.as_bytes()).is_some();
         let all = |needles: &[&str]| needles.iter().all(|needle| has(needle));
         if all(&["\"log\":\"", "\"stream\":\"", "\"time\":\""]) || has("\"__REALTIME_TIMESTAMP\"") {
