@@ -33,12 +33,12 @@ impl Bounds {
         }
     }
 
-    /// All lines of a stream.
-    pub(super) fn everything() -> Self {
+    /// The lines of a stream that begin before byte `end`.
+    pub(super) fn until(end: u64) -> Self {
         Self {
             read_from: 0,
             skip_first: false,
-            end: u64::MAX,
+            end,
             piece: CHUNK,
         }
     }

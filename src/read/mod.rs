@@ -96,8 +96,21 @@ pub fn read_span(
         return lines::deliver(&mut source, &bounds, buffer, visit)
             .map_err(|source| broken(input, span.offset, source));
     }
+    read_until(input, u64::MAX, buffer, visit)
+}
+
+/// As [`read_span`] for all of `input`, but only for the lines that begin before byte `end` of its content.
+///
+/// # Errors
+/// As [`read_span`].
+pub fn read_until(
+    input: &Input,
+    end: u64,
+    buffer: &mut Vec<u8>,
+    visit: &mut dyn FnMut(Chunk<'_>),
+) -> Result<(), Error> {
     let mut content = Content::open(input)?;
-    let result = lines::deliver(&mut content, &lines::Bounds::everything(), buffer, visit);
+    let result = lines::deliver(&mut content, &lines::Bounds::until(end), buffer, visit);
     result.map_err(|source| broken(input, content.delivered(), source))
 }
 

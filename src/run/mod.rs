@@ -24,6 +24,7 @@ mod passes;
 mod pieces;
 mod probe;
 mod search;
+mod second;
 mod settle;
 mod unmatched;
 
@@ -333,7 +334,7 @@ fn join(
     let by_id = search::by_id(&map.by_id, &map.hops);
     let mut wanted = Wanted::new(&searches, &records, by_id.clone());
     progress.phase("gathering");
-    let mut gathered = passes::gather(readings, survey, &wanted, progress)?;
+    let mut gathered = second::gather(readings, survey, &wanted, progress)?;
     progress.phase("joining");
     let served = gathered.take_served();
     let mut more = gathered.into_records();
@@ -352,7 +353,7 @@ fn join(
         let Some(wider) = wanted.widened(leading).filter(|_| round < WIDENINGS) else {
             break;
         };
-        more = passes::gather(readings, survey, &wider, progress)?.into_records();
+        more = second::gather(readings, survey, &wider, progress)?.into_records();
         let known: FxHashSet<Place> = traces
             .iter()
             .flat_map(|t| &t.links)

@@ -68,10 +68,5 @@ pub(super) fn catcher(reading: &Reading<'_>, known: Arc<Keys>) -> Option<Catcher
     if reading.input.is_plain() || reading.joins() || layers.cut() {
         return None;
     }
-    let directive = reading
-        .detected
-        .prepared
-        .directive()
-        .and_then(|mark| mark.first().copied());
-    Some(Catcher::new(known, directive, !layers.is_empty()))
+    Some(Catcher::new(known))
 }

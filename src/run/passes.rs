@@ -4,7 +4,7 @@
 //! its own buffer and adds what it finds to its own sum. The sums of all threads are merged at the end, so that nothing
 //! is shared while lines are read, and memory does not grow with the number of spans.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,11 +17,10 @@ use super::packed::{self, Room};
 use super::pieces;
 use crate::error::Error;
 use crate::model::finding::Problem;
-use crate::model::{HopId, Input, Record, SourceId, ids};
+use crate::model::{Input, Record, SourceId, ids};
 use crate::plan::Zone;
 use crate::read::{self, Begins, Chunk, Span};
 use crate::report::progress::Progress;
-use crate::select::gather::{Gathered, Gatherer, Wanted};
 use crate::select::own::{self, Whence};
 use crate::select::packed::Keys;
 use crate::select::scan::{LineRef, Scanned};
@@ -113,7 +112,7 @@ impl<'a> Reading<'a> {
     }
 
     /// The start of lines that change how later lines are read.
-    fn directive(&self) -> Option<&'static [u8]> {
+    pub(super) fn directive(&self) -> Option<&'static [u8]> {
         self.detected.prepared.directive()
     }
 
@@ -165,6 +164,27 @@ impl<'a> Reading<'a> {
         let begins = self.begins();
         let begins: Option<&Begins<'_>> = begins.as_ref().map(|begins| begins as &Begins<'_>);
         read::read_records(self.input, span, buffer, begins, visit)
+    }
+
+    /// Reads an input that is not plain up to byte `end` of its content, records whole.
+    ///
+    /// # Errors
+    /// As [`read::read_until`].
+    pub(super) fn read_until(
+        &self,
+        end: u64,
+        buffer: &mut Vec<u8>,
+        visit: &mut dyn FnMut(Chunk<'_>),
+    ) -> Result<(), Error> {
+        if self.joins() {
+            return self.read(&read::whole(self.input), buffer, visit);
+        }
+        read::read_until(self.input, end, buffer, visit)
+    }
+
+    /// Whether what a line means may depend on lines before it.
+    pub(super) fn scanner_is_led_in(&self) -> bool {
+        self.fresh(0).lead_in() > 0
     }
 
     /// A scanner for the part that begins at `offset`, which knows what its parser remembers of the lines before.
@@ -224,9 +244,11 @@ fn written_us(input: &Input, detected: &Detected) -> i64 {
 }
 
 /// A span of one reading.
-struct Task<'r, 'a> {
-    reading: &'r Reading<'a>,
-    span: Span,
+pub(super) struct Task<'r, 'a> {
+    /// The reading.
+    pub reading: &'r Reading<'a>,
+    /// The span.
+    pub span: Span,
 }
 
 fn tasks<'r, 'a>(readings: &'r [Reading<'a>]) -> Result<Vec<Task<'r, 'a>>, Error> {
@@ -316,6 +338,10 @@ fn survey_one(
         wanted,
     );
     let mut catcher = packed::catcher(reading, known);
+    if catcher.is_some() {
+        let directive = reading.directive().and_then(|mark| mark.first().copied());
+        surveyor = surveyor.noting(directive);
+    }
     let mark = reading.directive().filter(|_| reading.assumes.is_some());
     let mut marked = mark.map(read::Marked::new);
     let result = reading.read(&task.span, buffer, &mut |chunk| {
@@ -324,7 +350,7 @@ fn survey_one(
         }
         surveyor.chunk(chunk.bytes, chunk.offset);
         if let Some(catcher) = &mut catcher {
-            catcher.chunk(chunk.bytes, chunk.offset, &surveyor, &|ids| room.take(ids));
+            catcher.chunk(chunk.bytes, chunk.offset, &mut surveyor, &|ids| room.take(ids));
         }
         progress.add(chunk.bytes.len() as u64);
     });
@@ -334,85 +360,6 @@ fn survey_one(
     let marked = marked.map(|marked| (reading.input.id, marked.finish()));
     survey.directives.extend(marked);
     (survey, problem(task, result))
-}
-
-/// Second pass: what belongs to the failures. Parts that can hold nothing of it are not read again, and of inputs in
-/// which only ids are looked for, only the lines that have one.
-///
-/// # Errors
-/// As [`survey`].
-pub(super) fn gather(
-    readings: &[Reading<'_>],
-    survey: &Survey,
-    wanted: &Wanted,
-    progress: &Progress,
-) -> Result<Gathered, Error> {
-    let known = |task: &Task<'_, '_>| survey.inputs.get(&task.reading.input.id);
-    let served = served(readings, survey, wanted);
-    let run = |buffer: &mut Vec<u8>, task: &Task<'_, '_>| {
-        let reading = task.reading;
-        let lines_before = known(task).map_or(0, |input| input.lines_before(task.span.offset));
-        let whence = Whence {
-            lines_before,
-            ..reading.whence
-        };
-        let span = known(task).map(|input| input.span_of(task.span.offset, whence.shift));
-        let reads_all = |span| wanted.reads_all_of(whence.hop, span, served.contains_key(&whence.source));
-        let probe = known(task)
-            .filter(|_| !span.is_some_and(reads_all))
-            .and_then(|input| input.loci.places());
-        let directive = reading.directive().and_then(|mark| mark.first().copied());
-        let scanner = reading.scanner(task.span.offset);
-        let kept = survey.packed.get(&reading.input.id);
-        if let Some(kept) = kept.filter(|kept| probe.is_some() && kept.covers(wanted.ids())) {
-            let mut gatherer = Gatherer::new(scanner, whence, wanted, None, directive);
-            kept.lines()
-                .for_each(|(offset, number, line)| gatherer.line(line, offset, number));
-            return (gatherer.finish(), None);
-        }
-        let mut gatherer = Gatherer::new(scanner, whence, wanted, probe, directive);
-        // What broke in the first pass breaks again; it was reported then.
-        let _ = reading.read(&task.span, buffer, &mut |chunk| {
-            gatherer.chunk(chunk.bytes, chunk.offset);
-            progress.add(chunk.bytes.len() as u64);
-        });
-        (gatherer.finish(), None)
-    };
-    let holds = |task: &Task<'_, '_>| {
-        let shift = task.reading.whence.shift;
-        let part = known(task).and_then(|input| input.parts.get(&task.span.offset));
-        part.is_some_and(|part| match (part.first_us, part.last_us) {
-            (Some(first), Some(last)) => {
-                let (first, last) = shift.span(first, last);
-                wanted.may_be_in(first, last)
-            }
-            _ => part.entries > 0, // Entries without times can still carry an id.
-        })
-    };
-    let mut gathered = each(readings, &holds, &run, Gathered::merge)?.0;
-    for (hop, ends) in served.values() {
-        gathered.add_served(wanted, *hop, ends);
-    }
-    Ok(gathered)
-}
-
-/// When hops that are asked for it served requests, by the input that says it, where the first pass knows it already.
-fn served(
-    readings: &[Reading<'_>],
-    survey: &Survey,
-    wanted: &Wanted,
-) -> BTreeMap<SourceId, (HopId, Vec<i64>)> {
-    let asked = readings
-        .iter()
-        .filter(|reading| wanted.asks_when_served(reading.whence.hop));
-    let known = asked.filter_map(|reading| {
-        let ends = survey
-            .inputs
-            .get(&reading.input.id)?
-            .served(reading.whence.shift)?;
-        Some((reading.input.id, (reading.whence.hop, ends)))
-    });
-    known.collect()
 }
 
 /// A record that is looked for.
@@ -582,11 +529,11 @@ pub(super) fn tally(readings: &[Reading<'_>], progress: &Progress) -> Result<Tal
 }
 
 /// What is done with one task, the buffer being scratch space: its result, and what was wrong with its input.
-type Run<'f, T> = dyn Fn(&mut Vec<u8>, &Task<'_, '_>) -> (T, Option<Problem>) + Sync + 'f;
+pub(super) type Run<'f, T> = dyn Fn(&mut Vec<u8>, &Task<'_, '_>) -> (T, Option<Problem>) + Sync + 'f;
 
 /// Runs every task that `holds` and merges the results: each thread takes the next task when it is done with one, and
 /// has one buffer and one sum for all it does.
-fn each<T: Default + Send>(
+pub(super) fn each<T: Default + Send>(
     readings: &[Reading<'_>],
     holds: &(dyn Fn(&Task<'_, '_>) -> bool + Sync),
     run: &Run<'_, T>,

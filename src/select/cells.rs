@@ -8,10 +8,10 @@ const LEAST: u64 = 256 << 10;
 /// Stretches of one input, of all its parts together, at most about so many.
 const MOST: u64 = 4_096;
 
-/// Whole lines that follow each other.
+/// Whole lines that follow each other, up to the next stretch or the end of the part.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cell {
-    /// Where the first line begins.
+    /// Where it begins. The line that begins there, or after it, is its first.
     pub offset: u64,
     /// What is in it.
     pub part: Part,
@@ -26,30 +26,33 @@ pub(super) struct Cells {
     open: Cell,
     /// Lines and entries before it.
     before: (u64, u64),
+    /// Where the lines ended that were read last.
+    end: u64,
 }
 
 impl Cells {
-    /// None so far, for a part of an input of `input_bytes`.
-    pub(super) fn new(input_bytes: u64) -> Self {
+    /// None so far, for the part of an input of `input_bytes` that begins at `part_offset`.
+    pub(super) fn new((part_offset, input_bytes): (u64, u64)) -> Self {
         Self {
             bytes: (input_bytes / MOST).max(LEAST),
             done: Vec::new(),
             open: Cell {
-                offset: u64::MAX,
+                offset: part_offset,
                 ..Cell::default()
             },
             before: (0, 0),
+            end: part_offset,
         }
     }
 
-    /// Lines that begin at `offset` follow; `lines` and `entries` came before them in the part.
-    pub(super) fn reach(&mut self, offset: u64, (lines, entries): (u64, u64)) {
-        if self.open.offset == u64::MAX {
-            self.open.offset = offset;
-        } else if offset - self.open.offset >= self.bytes {
+    /// Lines in the bytes from `offset` up to `end` follow; `lines` and `entries` came before them in the part.
+    pub(super) fn reach(&mut self, (offset, end): (u64, u64), (lines, entries): (u64, u64)) {
+        if offset.saturating_sub(self.open.offset) >= self.bytes {
             self.close((lines, entries));
-            self.open.offset = offset;
+            // What was left out between the lines before and these belongs to these.
+            self.open.offset = self.end;
         }
+        self.end = end;
     }
 
     /// Widens the time of the stretch that is read now.
@@ -70,20 +73,14 @@ impl Cells {
 
     /// All of them, with what they hold together, `lines` and `entries` having been read of the part in all.
     pub(super) fn finish(mut self, (lines, entries): (u64, u64)) -> (Part, Vec<Cell>) {
+        self.close((lines, entries));
         let mut whole = Part {
             lines,
             entries,
             ..Part::default()
         };
-        if self.open.offset < u64::MAX {
-            self.close((lines, entries));
-        } else {
-            // Lines that were held back may have come without any that were read.
-            whole.first_us = self.open.part.first_us;
-            whole.last_us = self.open.part.last_us;
-        }
         for Cell { part, .. } in &self.done {
-            whole.first_us = [whole.first_us, part.first_us].into_iter().flatten().min();
+            whole.first_us = earliest(whole.first_us, part.first_us);
             whole.last_us = whole.last_us.max(part.last_us);
         }
         (whole, self.done)
@@ -96,24 +93,18 @@ mod tests {
 
     #[test]
     fn stretches_add_up_to_their_part() {
-        let mut cells = Cells::new(1 << 30);
+        let mut cells = Cells::new((50, 1 << 30));
         for at in 0..10u64 {
-            cells.reach(at * 100_000, (at * 7, at * 6));
+            cells.reach((at * 100_000 + 70, (at + 1) * 100_000), (at * 7, at * 6));
             cells.cover(at as i64 * 10, at as i64 * 10 + 15);
         }
         let (whole, all) = cells.finish((70, 60));
         assert_eq!((whole.lines, whole.entries), (70, 60));
         assert_eq!((whole.first_us, whole.last_us), (Some(0), Some(105)));
         let offsets: Vec<u64> = all.iter().map(|cell| cell.offset).collect();
-        assert_eq!(offsets, [0, 300_000, 600_000, 900_000]);
+        assert_eq!(offsets, [50, 300_000, 600_000, 900_000]);
         assert_eq!(all.iter().map(|cell| cell.part.lines).sum::<u64>(), 70);
         assert_eq!(all[1].part.first_us, Some(30));
         assert_eq!(all[1].part.last_us, Some(65));
-    }
-
-    #[test]
-    fn a_part_without_lines_has_no_stretch() {
-        let (whole, all) = Cells::new(0).finish((0, 0));
-        assert!(all.is_empty() && whole.first_us.is_none());
     }
 }

@@ -143,23 +143,23 @@ impl Wanted {
         });
     }
 
-    /// Whether every line that `hop` wrote within `span` must be read, not only those with an id that is wanted.
-    /// `is_served_known` says that when it served requests is known otherwise.
-    pub fn reads_all_of(&self, hop: HopId, span: (i64, i64), is_served_known: bool) -> bool {
-        let meets = |from: i64, to: i64| from <= span.1 && to >= span.0;
-        let unsure = self.unsure.get(&hop).filter(|_| !is_served_known);
-        let is_served = unsure.is_some_and(|starts| {
+    /// Whether lines that `hop` wrote within `span` must be read because only they tell when it had served requests.
+    pub fn is_unsure_in(&self, hop: HopId, span: (i64, i64)) -> bool {
+        self.unsure.get(&hop).is_some_and(|starts| {
             let after = starts.partition_point(|&start| start < span.0);
-            starts
-                .get(after)
-                .is_some_and(|&start| start - LONGEST_IDLE_US <= span.1)
+            let next = starts.get(after);
+            next.is_some_and(|&start| start - LONGEST_IDLE_US <= span.1)
+        })
+    }
+
+    /// When every line that `hop` wrote must be read, not only those with an id that is wanted, since it may be joined
+    /// by method, path and time.
+    pub fn windows(&self, hop: HopId) -> Windows {
+        let seeds = self.requests.values().flatten().filter(|seed| {
+            let by_id = seed.has_ids && self.by_id.contains(&(seed.hop, hop));
+            if seed.everywhere { !by_id } else { seed.hop == hop }
         });
-        is_served
-            || self.requests.values().flatten().any(|seed| {
-                let by_id = seed.has_ids && self.by_id.contains(&(seed.hop, hop));
-                let concerns = if seed.everywhere { !by_id } else { seed.hop == hop };
-                concerns && meets(seed.start_us, seed.end_us)
-            })
+        Windows::new(seeds.map(|seed| (seed.start_us, seed.end_us)).collect())
     }
 
     /// Whether it is asked when `hop` had served requests.
@@ -369,6 +369,30 @@ fn add_near(records: &mut Vec<Alike>, distance: i64, record: &Arc<Record>) {
     }
 }
 
+/// Intervals of time, those that meet put together, ascending.
+#[derive(Debug, Default)]
+pub struct Windows(Vec<(i64, i64)>);
+
+impl Windows {
+    fn new(mut all: Vec<(i64, i64)>) -> Self {
+        all.sort_unstable();
+        all.dedup_by(|next, last| {
+            let is_met = next.0 <= last.1;
+            if is_met {
+                last.1 = last.1.max(next.1);
+            }
+            is_met
+        });
+        Self(all)
+    }
+
+    /// Whether one of them has an instant in common with `span`.
+    pub fn meet(&self, span: (i64, i64)) -> bool {
+        let at = self.0.partition_point(|&(_, to)| to < span.0);
+        self.0.get(at).is_some_and(|&(from, _)| from <= span.1)
+    }
+}
+
 /// Gathers from one part of one input.
 pub struct Gatherer<'w> {
     scanner: Scanner,
@@ -380,6 +404,8 @@ struct Taken<'w> {
     whence: Whence,
     wanted: &'w Wanted,
     probe: Option<Probe>,
+    /// Lines are read whatever ids they have.
+    reads_all: bool,
     directive: Option<u8>,
     found: Gathered,
 }
@@ -404,11 +430,24 @@ impl<'w> Gatherer<'w> {
             taken: Taken {
                 whence,
                 wanted,
+                reads_all: probe.is_none(),
                 probe,
                 directive,
                 found: Gathered::default(),
             },
         }
+    }
+
+    /// From here on reads all lines, or only those that its probe picks.
+    pub fn read_all(&mut self, all: bool) {
+        self.taken.reads_all = all || self.taken.probe.is_none();
+        self.scanner.glance_if(self.taken.reads_all);
+    }
+
+    /// Leaves whole lines out, which are counted only.
+    pub fn skip(&mut self, lines: &[u8]) {
+        let ends = memchr::memchr_iter(b'\n', lines).count() as u64;
+        self.scanner.index += ends + u64::from(!lines.ends_with(b"\n"));
     }
 
     /// Takes in whole lines.
@@ -452,12 +491,12 @@ impl Taken<'_> {
         let is_bare = scanner.stands_alone();
         let is_outer = scanner.has_prefixes() && self.directive.is_none();
         let is_seen = |probe: &Probe| is_bare || is_outer && probe.is_at_end();
-        self.probe.as_ref().is_some_and(is_seen)
+        !self.reads_all && self.probe.as_ref().is_some_and(is_seen)
     }
 
     /// Whether `line` may have a wanted id, or must be read for another reason.
     fn may_hold(&self, line: &[u8]) -> bool {
-        let Some(probe) = &self.probe else {
+        let Some(probe) = self.probe.as_ref().filter(|_| !self.reads_all) else {
             return true;
         };
         (self.directive.is_some() && line.first() == self.directive.as_ref())
@@ -589,6 +628,17 @@ fn note_served(found: &mut Gathered, wanted: &Wanted, (end, carried): (i64, u32)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn windows_meet_what_any_of_them_meets() {
+        let all = vec![(10, 20), (15, 30), (50, 60), (5, 8)];
+        let windows = Windows::new(all.clone());
+        for (from, len) in (0..70).flat_map(|from| [(from, 0), (from, 7)]) {
+            let span = (from, from + len);
+            let any = all.iter().any(|&(a, b)| a <= span.1 && b >= span.0);
+            assert_eq!(windows.meet(span), any, "{span:?}");
+        }
+    }
 
     #[test]
     fn ends_known_beforehand_are_filed_as_those_read_line_by_line() {

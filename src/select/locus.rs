@@ -67,6 +67,11 @@ impl Loci {
         self.lost += other.lost;
     }
 
+    /// Whether no entry has an id.
+    pub fn are_none(&self) -> bool {
+        self.entries == 0
+    }
+
     /// The places to look at, or `None` if looking there would miss ids.
     pub fn places(&self) -> Option<Probe> {
         if self.lost > 0 || self.seen.is_empty() || self.seen.len() > PLACES {

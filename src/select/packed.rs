@@ -4,14 +4,13 @@
 //! ids all other lines carried. If no other line carries an id that turns out to be wanted, the second pass has all it
 //! needs, and nothing is decompressed twice.
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 use why502_parsers::bytes;
 
-use super::locus::Probe;
+use super::scan::LineRef;
 use super::survey::Surveyor;
 use crate::model::ids;
 
@@ -20,9 +19,6 @@ pub const OTHERS_MOST: u64 = 4 << 20;
 
 /// Longest part of a line that is kept for showing, in bytes.
 const SHOWN_MOST: usize = 2_048;
-
-/// Lines kept of one input although nothing says that they are wanted; with more it is read again.
-const ODD_MOST: usize = 20_000;
 
 /// Keys of ids, as [`ids::key`] gives them.
 pub type Keys = FxHashSet<u64>;
@@ -34,8 +30,8 @@ pub struct Packed {
     known: Arc<Keys>,
     /// Ids of lines that were not kept.
     others: Vec<u64>,
-    /// Lines that carry a known id, and lines of a kind in which ids were not looked for: by offset, with their number
-    /// counted from 0.
+    /// Lines that carry a known id, and lines that change how others are read: by offset, with their number counted
+    /// from 0.
     lines: BTreeMap<u64, (u64, Box<[u8]>)>,
     /// The beginnings of the failures' own lines, by offset.
     texts: BTreeMap<u64, Box<[u8]>>,
@@ -67,90 +63,114 @@ impl Packed {
     }
 }
 
+/// A line whose id was noted; of several ids each has its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Line {
+    /// Where it begins.
+    offset: u64,
+    /// Its number in the part, counted from 0.
+    number: u64,
+    /// The id; `None` of a line that changes how others are read.
+    key: Option<u64>,
+}
+
+/// What is noted of lines while they are surveyed.
+#[derive(Debug)]
+pub(super) struct Noted {
+    /// The first byte of lines that change how others are read.
+    pub(super) directive: Option<u8>,
+    /// The lines.
+    pub(super) lines: Vec<Line>,
+}
+
+impl Noted {
+    /// Notes the `ids` of a line.
+    #[inline]
+    pub(super) fn add(&mut self, ids: &[&[u8]], line: LineRef) {
+        self.lines
+            .extend(ids.iter().filter_map(|id| ids::key(id)).map(|key| Line {
+                offset: line.offset,
+                number: line.index,
+                key: Some(key),
+            }));
+    }
+
+    /// Notes a line without an entry if it changes how others are read.
+    pub(super) fn add_directive(&mut self, text: &[u8], line: LineRef) {
+        if self.directive.is_some() && text.first() == self.directive.as_ref() {
+            self.lines.push(Line {
+                offset: line.offset,
+                number: line.index,
+                key: None,
+            });
+        }
+    }
+}
+
 /// Keeps what may be needed of one input while it is surveyed.
 pub struct Catcher {
     packed: Packed,
-    directive: Option<u8>,
-    is_wrapped: bool,
-    probe: Option<Probe>,
     kept: usize,
-    number: u64,
-    odd: usize,
 }
 
 impl Catcher {
-    /// Looks for the ids `known`. Lines that start with `directive` change how others are read. Where something stands
-    /// around the lines (`is_wrapped`), ids are found only at their ends.
-    pub fn new(known: Arc<Keys>, directive: Option<u8>, is_wrapped: bool) -> Self {
+    /// Looks for the ids `known`.
+    pub fn new(known: Arc<Keys>) -> Self {
         Self {
             packed: Packed {
                 known,
                 ..Packed::default()
             },
-            directive,
-            is_wrapped,
-            probe: None,
             kept: 0,
-            number: 0,
-            odd: 0,
         }
     }
 
-    /// Takes in whole lines that `surveyor` has taken in just before. `room` says whether so many more ids may be remembered.
-    pub fn chunk(&mut self, lines: &[u8], offset: u64, surveyor: &Surveyor<'_>, room: &dyn Fn(u64) -> bool) {
-        if self.probe.is_none() {
-            let usable = |probe: &Probe| !self.is_wrapped || probe.is_at_end();
-            self.probe = surveyor.loci().places().filter(usable);
-            self.packed.is_lost |= self.probe.is_none();
+    /// Takes in whole lines that `surveyor`, which notes ids, has taken in just before. `room` says whether so many more
+    /// ids may be remembered.
+    pub fn chunk(
+        &mut self,
+        lines: &[u8],
+        offset: u64,
+        surveyor: &mut Surveyor<'_>,
+        room: &dyn Fn(u64) -> bool,
+    ) {
+        let text = |at: u64| {
+            let from = usize::try_from(at.checked_sub(offset)?).ok()?;
+            let rest = lines.get(from..)?;
+            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            Some(bytes::trim_cr(&rest[..end]))
+        };
+        let failures = &surveyor.kept()[self.kept..];
+        let own: Keys = failures.iter().map(|record| record.place.offset).collect();
+        self.kept += failures.len();
+        for at in &own {
+            let shown = text(*at).map(|line| line[..line.len().min(SHOWN_MOST)].into());
+            self.packed.texts.extend(shown.map(|shown| (*at, shown)));
         }
-        let kept: FxHashSet<u64> = surveyor.kept()[self.kept..]
-            .iter()
-            .map(|record| record.place.offset)
-            .collect();
-        self.kept = surveyor.kept().len();
+        let noted = surveyor.take_noted();
+        if self.packed.is_lost {
+            return;
+        }
         let before = self.packed.others.len();
-        let mut start = 0;
-        for end in memchr::memchr_iter(b'\n', lines).chain(std::iter::once(lines.len())) {
-            if start >= lines.len() {
-                break;
+        for line in noted.chunk_by(|a, b| a.offset == b.offset) {
+            let Line { offset, number, .. } = line[0];
+            let is_known = |key: &u64| self.packed.known.contains(key);
+            if own.contains(&offset) {
+                continue;
             }
-            let at = offset + start as u64;
-            self.line(bytes::trim_cr(&lines[start..end]), at, kept.contains(&at));
-            self.number += 1;
-            start = end + 1;
+            if line.iter().all(|line| !line.key.as_ref().is_none_or(is_known)) {
+                self.packed.others.extend(line.iter().filter_map(|line| line.key));
+                continue;
+            }
+            match text(offset) {
+                Some(text) => _ = self.packed.lines.insert(offset, (number, text.into())),
+                None => self.packed.is_lost = true,
+            }
         }
         if self.packed.is_lost || !room((self.packed.others.len() - before) as u64) {
             self.packed.is_lost = true;
             self.packed.others = Vec::new();
             self.packed.lines.clear();
-        }
-    }
-
-    fn line(&mut self, line: &[u8], offset: u64, is_kept: bool) {
-        if is_kept {
-            let shown = &line[..line.len().min(SHOWN_MOST)];
-            self.packed.texts.insert(offset, shown.into());
-            return;
-        }
-        let (Some(probe), false) = (&self.probe, self.packed.is_lost) else {
-            return;
-        };
-        let before = self.packed.others.len();
-        let is_known = Cell::new(false);
-        let others = RefCell::new(&mut self.packed.others);
-        let never = |_: &[u8]| false;
-        let is_caught = probe.may_want(line, never, |id| {
-            let key = ids::key(id);
-            others.borrow_mut().extend(key);
-            is_known.set(key.is_some_and(|key| self.packed.known.contains(&key)));
-            is_known.get()
-        });
-        let is_directive = self.directive.is_some() && line.first() == self.directive.as_ref();
-        if is_caught || is_directive {
-            self.packed.others.truncate(before);
-            self.packed.lines.insert(offset, (self.number, line.into()));
-            self.odd += usize::from(!is_known.get());
-            self.packed.is_lost |= self.odd > ODD_MOST;
         }
     }
 

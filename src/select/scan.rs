@@ -152,8 +152,13 @@ impl Scanner {
     /// The same scanner, which offers requests by a glance where their format can do with one.
     #[must_use]
     pub fn glancing(mut self) -> Self {
-        self.glances = !self.joins;
+        self.glance_if(true);
         self
+    }
+
+    /// Offers requests by a glance from here on, or not.
+    pub(super) fn glance_if(&mut self, is_wanted: bool) {
+        self.glances = is_wanted && !self.joins;
     }
 
     /// Whether every line is read for itself, with nothing taken off.

@@ -9,7 +9,7 @@ use why502_parsers::unread::Around;
 use super::cells::{Cell, Cells};
 use super::locus::Loci;
 use super::own::{self, Whence};
-use super::packed::{Keys, Packed};
+use super::packed::{Keys, Line, Noted, Packed};
 use super::recent::{Prior, Recent};
 use super::scan::{LineRef, Scanned, Scanner, Taker, interval, sides};
 use super::sketch::{Sample, Sketch, Told};
@@ -256,6 +256,8 @@ struct Taken<'w> {
     whence: Whence,
     wanted: &'w (dyn Fn(u16) -> bool + Sync),
     cells: Cells,
+    /// The ids of the lines read last, if they are to be noted.
+    noted: Option<Noted>,
     /// Entries that ended outside the time that is looked at.
     outside: u64,
     recent: Recent,
@@ -280,7 +282,8 @@ impl<'w> Surveyor<'w> {
             taken: Taken {
                 whence,
                 wanted,
-                cells: Cells::new(input_bytes),
+                cells: Cells::new((part_offset, input_bytes)),
+                noted: None,
                 outside: 0,
                 recent: Recent::default(),
                 jumps: Jumps::default(),
@@ -295,18 +298,30 @@ impl<'w> Surveyor<'w> {
         let Self { scanner, taken, .. } = self;
         taken.result.coverage.bytes += bytes.len() as u64;
         let before = (scanner.lines(), taken.entries());
-        taken.cells.reach(offset, before);
+        let end = offset + bytes.len() as u64;
+        taken.cells.reach((offset, end), before);
         scanner.scan_for(bytes, offset, taken);
+    }
+
+    /// The same surveyor, which notes the ids of all lines, and the lines that begin with `directive`.
+    #[must_use]
+    pub fn noting(mut self, directive: Option<u8>) -> Self {
+        self.taken.noted = Some(Noted {
+            directive,
+            lines: Vec::new(),
+        });
+        self
+    }
+
+    /// What was noted since this was asked last, in order.
+    pub fn take_noted(&mut self) -> Vec<Line> {
+        let noted = self.taken.noted.as_mut();
+        noted.map_or_else(Vec::new, |noted| std::mem::take(&mut noted.lines))
     }
 
     /// What was kept so far, in order.
     pub fn kept(&self) -> &[Record] {
         &self.taken.result.kept
-    }
-
-    /// Where ids were seen to stand so far.
-    pub fn loci(&self) -> &Loci {
-        &self.taken.result.loci
     }
 
     /// What was learnt.
@@ -358,6 +373,9 @@ impl Taker for Taken<'_> {
         if let Some(end) = end {
             self.follow(glance, end, true);
         }
+        if let Some(noted) = &mut self.noted {
+            noted.add(glance.ids.as_slice(), line);
+        }
         true
     }
 
@@ -382,6 +400,9 @@ impl Taker for Taken<'_> {
                 if self.result.loci.is_open() && !ids.is_empty() {
                     self.result.loci.learn(raw, ids);
                 }
+                if let Some(noted) = &mut self.noted {
+                    noted.add(ids, line);
+                }
                 self.observe(entry, line);
             }
             Scanned::Outside(entry) => {
@@ -393,7 +414,12 @@ impl Taker for Taken<'_> {
                 }
             }
             Scanned::Continuation => coverage.continuations += 1,
-            Scanned::Directive => coverage.directives += 1,
+            Scanned::Directive => {
+                coverage.directives += 1;
+                if let Some(noted) = &mut self.noted {
+                    noted.add_directive(raw, line);
+                }
+            }
             Scanned::Unparsed(unread) => {
                 let around = Around {
                     program: unread.program,
