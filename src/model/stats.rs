@@ -33,12 +33,7 @@ impl Lives {
     /// Processes that are followed in one input.
     const MOST: usize = 4_096;
 
-    /// Process `pid` served a request that ended at `us`.
-    pub fn note(&mut self, pid: u32, us: i64) {
-        self.widen(pid, (us, us));
-    }
-
-    /// Process `pid` served from `first` to `last`.
+    /// Process `pid` served requests that ended from `first` to `last`.
     pub fn widen(&mut self, pid: u32, (first, last): (i64, i64)) {
         if self.too_many {
             return;
@@ -241,9 +236,9 @@ mod tests {
     #[test]
     fn the_lives_of_processes_merge_in_any_order() {
         let (mut a, mut b) = (Lives::default(), Lives::default());
-        a.note(7, 5);
-        b.note(7, 2);
-        b.note(8, 9);
+        a.widen(7, (5, 5));
+        b.widen(7, (2, 2));
+        b.widen(8, (9, 9));
         let mut other = b.clone();
         other.merge(a.clone());
         a.merge(b);
@@ -253,10 +248,10 @@ mod tests {
     #[test]
     fn with_more_processes_than_can_be_followed_none_is() {
         let mut lives = Lives::default();
-        (0..=Lives::MOST as u32).for_each(|pid| lives.note(pid, 1));
+        (0..=Lives::MOST as u32).for_each(|pid| lives.widen(pid, (1, 1)));
         assert_eq!(lives.spans().count(), 0);
         let mut whole = Lives::default();
-        whole.note(1, 1);
+        whole.widen(1, (1, 1));
         whole.merge(lives);
         assert_eq!(whole.spans().count(), 0);
     }

@@ -11,10 +11,26 @@ const KEPT: usize = 8;
 /// Upstreams followed per part of an input. With more than this, idle gaps are not what fails.
 const UPSTREAMS: usize = 512;
 
+/// Places in [`Recent::near`].
+const NEAR: usize = 64;
+
 /// The latest ends of exchanges, per upstream address (by hash), in the clock of the log.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Recent {
-    by_address: FxHashMap<u64, Ring>,
+    rings: Vec<(u64, Ring)>,
+    places: FxHashMap<u64, u16>,
+    /// Which ring an address of these low bits had last: a look that nearly always finds it.
+    near: [u16; NEAR],
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self {
+            rings: Vec::new(),
+            places: FxHashMap::default(),
+            near: [0; NEAR],
+        }
+    }
 }
 
 /// The last few values put in.
@@ -39,35 +55,48 @@ impl Ring {
 
 impl Recent {
     /// An exchange with `address` ended.
+    #[inline]
     pub fn note(&mut self, address: u64, end_us: i64) {
-        if let Some(ring) = self.by_address.get_mut(&address) {
-            ring.push(end_us);
-        } else if self.by_address.len() < UPSTREAMS {
-            let mut ring = Ring::default();
-            ring.push(end_us);
-            self.by_address.insert(address, ring);
+        let near = usize::from(self.near[address as usize % NEAR]);
+        match self.rings.get_mut(near) {
+            Some((known, ring)) if *known == address => ring.push(end_us),
+            _ => self.note_anew(address, end_us),
         }
+    }
+
+    fn note_anew(&mut self, address: u64, end_us: i64) {
+        let known = self.places.get(&address).copied();
+        let place = known.unwrap_or(self.rings.len() as u16);
+        if known.is_none() {
+            if self.rings.len() == UPSTREAMS {
+                return;
+            }
+            self.places.insert(address, place);
+            self.rings.push((address, Ring::default()));
+        }
+        self.rings[usize::from(place)].1.push(end_us);
+        self.near[address as usize % NEAR] = place;
     }
 
     /// The latest ends of exchanges with `address`, newest line first.
     pub fn ends(&self, address: u64) -> Vec<i64> {
-        self.by_address
-            .get(&address)
-            .map(|ring| ring.newest().collect())
-            .unwrap_or_default()
+        let place = self.places.get(&address);
+        place.map_or_else(Vec::new, |&place| {
+            self.rings[usize::from(place)].1.newest().collect()
+        })
     }
 
     /// Whether no line named an upstream.
     pub fn is_empty(&self) -> bool {
-        self.by_address.is_empty()
+        self.rings.is_empty()
     }
 
     /// Adds what was seen in a later part of the same input.
     pub fn follow(&mut self, later: &Self) {
-        for (&address, ring) in &later.by_address {
+        for (address, ring) in &later.rings {
             let mut ends: Vec<i64> = ring.newest().collect();
             ends.reverse();
-            ends.into_iter().for_each(|end| self.note(address, end));
+            ends.into_iter().for_each(|end| self.note(*address, end));
         }
     }
 }

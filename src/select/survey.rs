@@ -244,6 +244,35 @@ pub(crate) fn earliest(a: Option<i64>, b: Option<i64>) -> Option<i64> {
     }
 }
 
+/// Statuses of which it is known beforehand whether they are wanted: all that there are.
+const STATUSES: usize = 1_024;
+
+/// The earliest and the latest of some instants.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    first_us: i64,
+    last_us: i64,
+}
+
+impl Bounds {
+    /// Of no instant.
+    const NONE: Self = Self {
+        first_us: i64::MAX,
+        last_us: i64::MIN,
+    };
+
+    #[inline]
+    fn widen(&mut self, first_us: i64, last_us: i64) {
+        self.first_us = self.first_us.min(first_us);
+        self.last_us = self.last_us.max(last_us);
+    }
+
+    fn sides(self) -> (Option<i64>, Option<i64>) {
+        let is_any = self.first_us <= self.last_us;
+        (is_any.then_some(self.first_us), is_any.then_some(self.last_us))
+    }
+}
+
 /// Surveys one part of one input.
 pub struct Surveyor<'w> {
     scanner: Scanner,
@@ -260,6 +289,12 @@ struct Taken<'w> {
     noted: Option<Noted>,
     /// Entries that ended outside the time that is looked at.
     outside: u64,
+    /// What `wanted` says of each status, by bits.
+    statuses: [u64; STATUSES / 64],
+    /// First and last stamp, as they stand.
+    stamps: Bounds,
+    /// The process that served the last request, and when it had served those before it.
+    pid: Option<(u32, Bounds)>,
     recent: Recent,
     jumps: Jumps,
     /// The second of the last request's end, and what was counted since another one was met.
@@ -285,6 +320,9 @@ impl<'w> Surveyor<'w> {
                 cells: Cells::new((part_offset, input_bytes)),
                 noted: None,
                 outside: 0,
+                statuses: bits(wanted),
+                stamps: Bounds::NONE,
+                pid: None,
                 recent: Recent::default(),
                 jumps: Jumps::default(),
                 second: (0, Second::default()),
@@ -333,16 +371,19 @@ impl<'w> Surveyor<'w> {
         } = self;
         scanner.finish(&mut taken);
         taken.end_second();
+        taken.end_process();
         let read = (scanner.lines(), taken.entries());
         let Taken {
             whence,
             cells,
+            stamps,
             recent,
             jumps,
             mut result,
             ..
         } = taken;
         let (part, cells) = cells.finish(read);
+        (result.coverage.first_us, result.coverage.last_us) = stamps.sides();
         result.parts.insert(part_offset, part);
         result.cells.insert(part_offset, cells);
         result.recent.insert(part_offset, recent);
@@ -362,7 +403,7 @@ impl Taker for Taken<'_> {
             return false;
         };
         let learns = self.result.loci.is_open() && !glance.ids.as_slice().is_empty();
-        if learns || glance.status.is_some_and(self.wanted) {
+        if learns || glance.status.is_some_and(|status| self.is_wanted(status)) {
             return false;
         }
         self.result.coverage.lines += 1;
@@ -380,12 +421,10 @@ impl Taker for Taken<'_> {
     }
 
     fn glanced_outside(&mut self, stamp: Stamp) {
-        let coverage = &mut self.result.coverage;
-        coverage.lines += 1;
-        coverage.entries += 1;
+        self.result.coverage.lines += 1;
+        self.result.coverage.entries += 1;
         self.outside += 1;
-        cover(coverage, stamp);
-        self.result.zone_unknown |= stamp.zone != Zone::Known;
+        self.cover(stamp);
     }
 
     /// Counts a line, which stands in its file as `raw` (what is around it taken off), and observes the entry
@@ -409,8 +448,7 @@ impl Taker for Taken<'_> {
                 coverage.entries += 1;
                 self.outside += 1;
                 if let Some(stamp) = entry.time {
-                    cover(coverage, stamp);
-                    self.result.zone_unknown |= stamp.zone != Zone::Known;
+                    self.cover(stamp);
                 }
             }
             Scanned::Continuation => coverage.continuations += 1,
@@ -464,20 +502,60 @@ impl Taken<'_> {
     fn span(&mut self, start: Option<i64>, end: Option<i64>, stamp: Stamp, offset: u64) -> (i64, i64) {
         let first = start.or(end).unwrap_or(stamp.us);
         let last = end.or(start).unwrap_or(stamp.us);
-        let Self { cells, result, .. } = self;
-        cells.cover(first, last);
-        result.resolution_us = result.resolution_us.max(stamp.resolution_us);
-        cover(&mut result.coverage, stamp);
+        self.cells.cover(first, last);
+        self.result.resolution_us = self.result.resolution_us.max(stamp.resolution_us);
         if stamp.zone != Zone::Known {
-            result.zone_unknown = true;
             self.jumps.note(stamp.us, offset);
         }
+        self.cover(stamp);
         (first, last)
+    }
+
+    /// The coverage table shows the stamps as they stand, since that is what a reader will look for.
+    #[inline]
+    fn cover(&mut self, stamp: Stamp) {
+        self.stamps.widen(stamp.us, stamp.us);
+        self.result.zone_unknown |= stamp.zone != Zone::Known;
+    }
+
+    /// Whether a request with this status is to be explained.
+    #[inline]
+    fn is_wanted(&self, status: u16) -> bool {
+        match self.statuses.get(usize::from(status) / 64) {
+            Some(bits) => bits >> (status % 64) & 1 != 0,
+            None => (self.wanted)(status),
+        }
+    }
+
+    /// Notes that a process served a request.
+    #[inline]
+    fn process(&mut self, pid: u32, us: i64) {
+        match &mut self.pid {
+            Some((known, bounds)) if *known == pid => bounds.widen(us, us),
+            _ => {
+                self.end_process();
+                let only = Bounds {
+                    first_us: us,
+                    last_us: us,
+                };
+                self.pid = Some((pid, only));
+            }
+        }
+    }
+
+    /// Puts what was noted of the last process with the others.
+    fn end_process(&mut self) {
+        if let Some((pid, bounds)) = self.pid.take() {
+            self.result.lives.widen(pid, (bounds.first_us, bounds.last_us));
+        }
     }
 
     /// Counts a request, and samples it.
     #[inline]
     fn request(&mut self, glance: &Glance<'_>, (first, last): (i64, i64), whole: bool, stamp: Stamp) {
+        if let Some(pid) = glance.pid {
+            self.process(pid, last);
+        }
         let at = last.div_euclid(1_000_000);
         if at != self.second.0 {
             self.end_second();
@@ -492,9 +570,6 @@ impl Taken<'_> {
         result.most_carried = most(result.most_carried, (carried, 1));
         let is_whole_second = last == stamp.us && last == at * 1_000_000 && carried == 0;
         result.ends_are_finer |= !is_whole_second || glance.status.is_none();
-        if let Some(pid) = glance.pid {
-            result.lives.note(pid, last);
-        }
         if let Some(status) = glance.status.filter(|&status| status >= 499) {
             second.failed += u32::from(status >= 500);
             *result.failures.entry((status, at)).or_default() += 1;
@@ -540,10 +615,12 @@ impl Taken<'_> {
     }
 }
 
-/// The coverage table shows the stamps as they stand, since that is what a reader will look for.
-fn cover(coverage: &mut Coverage, stamp: Stamp) {
-    coverage.first_us = earliest(coverage.first_us, Some(stamp.us));
-    coverage.last_us = coverage.last_us.max(Some(stamp.us));
+/// What `wanted` says of each status, by bits.
+fn bits(wanted: &dyn Fn(u16) -> bool) -> [u64; STATUSES / 64] {
+    std::array::from_fn(|word| {
+        let statuses = (0..64u16).filter(|&bit| wanted(word as u16 * 64 + bit));
+        statuses.fold(0, |bits, bit| bits | 1 << bit)
+    })
 }
 
 #[inline]

@@ -124,6 +124,53 @@ fn each_same(text: &[u8], same: impl Fn(u8x16) -> u8x16, mut found: impl FnMut(u
     }
 }
 
+/// Puts the places of `byte` in `text` into `out`, in order, and says how many there are; `None` if they do not fit, for
+/// which `out` must have room for seven more. What stands in `out` behind the last place has no meaning.
+///
+/// How many there are in one part of a line is never foreseen, so that eight are written whether there are so many or not.
+#[inline]
+pub fn places(byte: u8, text: &[u8], out: &mut [u32]) -> Option<usize> {
+    const BLOCK: usize = 4 * STEP;
+    u32::try_from(text.len()).ok()?;
+    let wanted = u8x16::splat(byte);
+    let same = |block: &[u8; BLOCK]| {
+        let (steps, _) = block.as_chunks::<STEP>();
+        let bits = |n: usize| u64::from(u8x16::new(steps[n]).simd_eq(wanted).to_bitmask());
+        bits(0) | bits(1) << STEP | bits(2) << (2 * STEP) | bits(3) << (3 * STEP)
+    };
+    let mut count = 0;
+    let mut give = |from: usize, mut bits: u64| {
+        let mut left = bits.count_ones() as usize;
+        loop {
+            let room: &mut [u32; 8] = out.get_mut(count..)?.first_chunk_mut()?;
+            for place in room {
+                *place = from as u32 + bits.trailing_zeros();
+                bits &= bits.wrapping_sub(1);
+            }
+            let given = left.min(8);
+            (count, left) = (count + given, left - given);
+            if left == 0 {
+                return Some(count);
+            }
+        }
+    };
+    let (blocks, rest) = text.as_chunks::<BLOCK>();
+    for (n, block) in blocks.iter().enumerate() {
+        give(n * BLOCK, same(block))?;
+    }
+    let at = text.len() - rest.len();
+    if let Some(last) = text.last_chunk::<BLOCK>() {
+        // The last bytes once more, for those of them that were not looked at.
+        return give(
+            at,
+            same(last).checked_shr((BLOCK - rest.len()) as u32).unwrap_or(0),
+        );
+    }
+    let mut padded = [0; BLOCK];
+    padded[..rest.len()].copy_from_slice(rest);
+    give(at, same(&padded) & ((1 << rest.len()) - 1))
+}
+
 /// Where the first of `bytes` stands in `text`.
 #[inline]
 pub fn find_either(bytes: [u8; 2], text: &[u8]) -> Option<usize> {
@@ -268,6 +315,23 @@ mod tests {
             for from in 0..len {
                 let want = text[from..].iter().position(|byte| b"{}".contains(byte));
                 assert_eq!(find_either(*b"{}", &text[from..]), want);
+            }
+        }
+    }
+
+    #[test]
+    fn places_are_given_as_far_as_there_is_room() {
+        for len in 0..300 {
+            for every in [1, 2, 7, 19] {
+                let text: Vec<u8> = (0..len)
+                    .map(|at| if at % every == 0 { b' ' } else { b'x' })
+                    .collect();
+                let want: Vec<u32> = (0..len as u32).step_by(every).collect();
+                let mut out = [0; 107];
+                match places(b' ', &text, &mut out) {
+                    Some(count) => assert_eq!(out[..count], want, "{len} {every}"),
+                    None => assert!(want.len() > 99, "{len} {every}"),
+                }
             }
         }
     }

@@ -4,7 +4,7 @@
 //! with spaces in them, so that a row has more columns than the header. Then one column that may hold
 //! spaces takes the surplus, and the row counts as read only if status and client address fall into place.
 
-use crate::bytes::{self, filled, number};
+use crate::bytes::{filled, lanes, number};
 use crate::entry::{Ids, Stamp, Zone};
 use crate::error::LineError;
 use crate::format::Head;
@@ -252,6 +252,7 @@ pub struct Rows {
     columns: Columns,
     cache: DayCache,
     ends: Ends,
+    last: LastStamp,
     /// Date of the last `#Date:` line, for rows without a date column.
     date: [u8; 10],
     /// Days passed since then, and the time of day seen last.
@@ -265,7 +266,11 @@ impl Rows {
         Self {
             columns,
             cache: DayCache::default(),
-            ends: Ends([0; MOST_COLUMNS]),
+            ends: Ends([0; MOST_COLUMNS + 7]),
+            last: LastStamp {
+                text: [0; 19],
+                stamp: None,
+            },
             date: *date.first_chunk().unwrap_or(&[0; 10]),
             days: 0,
             last_clock_us: 0,
@@ -294,43 +299,39 @@ impl Rows {
         if !is_plain || !self.ends.cut(line, wanted) {
             return None;
         }
-        let ends = &self.ends.0;
-        let at = |place: usize| match place {
-            MOST_COLUMNS => &line[..0],
-            0 => &line[..ends[0] as usize],
-            _ => &line[ends[place - 1] as usize + 1..ends[place] as usize],
+        let spans = Spans {
+            line,
+            ends: &self.ends.0,
+            places: &shown.places,
         };
-        let value = |column: Column| at(shown.places[column as usize]);
-        let (status, client) = (filled(value(Column::Status)), filled(value(Column::ClientIp)));
-        if status.len() > 3 || !status.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
+        let (status, client) = (filled(spans.value(Column::Status)), spans.span(Column::ClientIp));
         // What a failure has to tell stands in further columns.
-        if status.first().is_some_and(|&digit| digit >= b'5') {
+        if status.len() > 3
+            || !status.iter().all(u8::is_ascii_digit)
+            || status.first().is_some_and(|&digit| digit >= b'5')
+        {
             return None;
         }
-        if !client.is_empty() && !client.iter().any(|byte| matches!(byte, b'.' | b':')) {
+        if !filled(&line[client.0..client.1]).is_empty()
+            && !lanes::has_any(line, client.0, client.1, [b'.', b':', b':'])
+        {
             return None;
         }
-        let stamp = time::date_and_clock(value(Column::Date), value(Column::Time), &mut self.cache)?;
-        *glance = Glance {
-            time: Some(Stamp {
-                zone: Zone::Known,
-                ..stamp
-            }),
-            duration_us: number(value(Column::TimeTaken)).and_then(|ms| ms.checked_mul(1_000)),
-            status: number(status).and_then(|status| u16::try_from(status).ok()),
-            method: filled(value(Column::Method)),
-            ..Glance::default()
-        };
+        glance.time = Some(self.last.stamp(&spans, &mut self.cache)?);
+        let taken = spans.span(Column::TimeTaken);
+        let taken = lanes::number(line, taken.0, taken.1).or_else(|| number(&line[taken.0..taken.1]));
+        glance.duration_us = taken.and_then(|ms| ms.checked_mul(1_000));
+        glance.status = number(status).and_then(|status| u16::try_from(status).ok());
+        glance.method = filled(spans.value(Column::Method));
         for &place in &shown.ids {
-            glance.ids.push(at(place));
+            let (from, to) = spans.at(place);
+            glance.ids.push(&line[from..to]);
         }
-        let target = match filled(value(Column::Stem)) {
-            [] => filled(value(Column::Uri)),
+        let target = match filled(spans.value(Column::Stem)) {
+            [] => filled(spans.value(Column::Uri)),
             stem => stem,
         };
-        Some((target, filled(value(Column::Query))))
+        Some((target, filled(spans.value(Column::Query))))
     }
 
     /// Reads one row.
@@ -441,26 +442,79 @@ fn makes_sense(line: &[u8], row: &Row<'_>) -> Result<(), LineError> {
     Ok(())
 }
 
-/// Where the values of a row end, used again for every row.
+/// Where the values of a row end, used again for every row; with room for what [`lanes::places`] writes beyond.
 #[derive(Debug, Clone)]
-struct Ends([u32; MOST_COLUMNS]);
+struct Ends([u32; MOST_COLUMNS + 7]);
 
 impl Ends {
     /// Cuts `line` at every space; whether that gives `wanted` values.
     #[inline]
     fn cut(&mut self, line: &[u8], wanted: usize) -> bool {
-        let mut count = 0;
-        bytes::lanes::each(b' ', line, |at| {
-            if let Some(end) = self.0.get_mut(count) {
-                *end = at as u32;
-            }
-            count += 1;
-        });
-        let Some(last) = self.0.get_mut(count) else {
+        let Some(count) = lanes::places(b' ', line, &mut self.0) else {
+            return false;
+        };
+        let Some(last) = self.0.get_mut(count).filter(|_| count < MOST_COLUMNS) else {
             return false;
         };
         *last = line.len() as u32;
-        count + 1 == wanted && u32::try_from(line.len()).is_ok()
+        count + 1 == wanted
+    }
+}
+
+/// A row that was cut, and the places of its columns.
+struct Spans<'a, 'r> {
+    line: &'a [u8],
+    ends: &'r [u32],
+    places: &'r [usize; Column::COUNT],
+}
+
+impl<'a> Spans<'a, '_> {
+    /// Where the value at `place` begins and ends; both are zero where there is no such column.
+    #[inline]
+    fn at(&self, place: usize) -> (usize, usize) {
+        match place {
+            MOST_COLUMNS => (0, 0),
+            0 => (0, self.ends[0] as usize),
+            _ => (self.ends[place - 1] as usize + 1, self.ends[place] as usize),
+        }
+    }
+
+    #[inline]
+    fn span(&self, column: Column) -> (usize, usize) {
+        self.at(self.places[column as usize])
+    }
+
+    #[inline]
+    fn value(&self, column: Column) -> &'a [u8] {
+        let (from, to) = self.span(column);
+        &self.line[from..to]
+    }
+}
+
+/// The date and the clock that a row began with, and when that is: the next row mostly begins so as well.
+#[derive(Debug, Clone)]
+struct LastStamp {
+    text: [u8; 19],
+    stamp: Option<Stamp>,
+}
+
+impl LastStamp {
+    /// When the row was written, UTC.
+    #[inline]
+    fn stamp(&mut self, spans: &Spans<'_, '_>, cache: &mut DayCache) -> Option<Stamp> {
+        let (date, clock) = (spans.span(Column::Date), spans.span(Column::Time));
+        let is_first = (date, clock) == ((0, 10), (11, 19));
+        let text = spans.line.first_chunk::<19>().filter(|_| is_first);
+        if text == Some(&self.text) && self.stamp.is_some() {
+            return self.stamp;
+        }
+        let stamp = time::date_and_clock(spans.value(Column::Date), spans.value(Column::Time), cache)?;
+        self.stamp = Some(Stamp {
+            zone: Zone::Known,
+            ..stamp
+        });
+        self.text = text.copied().unwrap_or_default();
+        self.stamp
     }
 }
 

@@ -44,6 +44,7 @@ impl Wrapper for JsonFile {
             coding,
             goes_on: !ends,
             stream: u8::from(stream == Some(b"stderr")),
+            is_known_by_prefix: false,
         })
     }
 

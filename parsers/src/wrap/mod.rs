@@ -87,6 +87,8 @@ pub struct Inside<'a> {
     pub goes_on: bool,
     /// Which stream it is of: 0 standard output, 1 standard error.
     pub stream: u8,
+    /// Every line that has the same bytes before its `text` is wrapped in the same way.
+    pub is_known_by_prefix: bool,
 }
 
 /// A way of wrapping lines.

@@ -1,6 +1,9 @@
 //! Several wrappers, one inside the other, taken off with buffers that are used again for every line.
 
-use super::{Coding, Outer, Wrapper};
+use std::ops::Range;
+
+use super::{Coding, Inside, Outer, Wrapper};
+use crate::entry::Stamp;
 
 /// How many wrappers may stand around a line.
 pub const DEEPEST: usize = 3;
@@ -66,6 +69,61 @@ impl std::fmt::Debug for Layers {
 pub struct Peeler<P> {
     layers: Layers,
     levels: [Level<P>; DEEPEST],
+    /// There is one wrapper only, and it puts something before lines and does nothing else.
+    is_prefix: bool,
+    last: Prefix,
+}
+
+/// What stood before the last line, and what it said: lines of the same second and process mostly have the same.
+#[derive(Debug, Default)]
+struct Prefix {
+    /// Empty if the next line has to be looked at anew.
+    text: Vec<u8>,
+    time: Option<Stamp>,
+    host: Range<usize>,
+    program: Range<usize>,
+    pid: Option<u32>,
+}
+
+impl Prefix {
+    /// What is longer is no header.
+    const MOST: usize = 256;
+
+    /// What `line` says around itself, if it begins like the last one.
+    #[inline]
+    fn of<'a>(&self, line: &'a [u8]) -> Option<(Outer<'a>, &'a [u8])> {
+        if self.text.is_empty() || !line.starts_with(&self.text) {
+            return None;
+        }
+        let (before, inner) = line.split_at(self.text.len());
+        let outer = Outer {
+            time: self.time,
+            host: before.get(self.host.clone())?,
+            program: before.get(self.program.clone())?,
+            pid: self.pid,
+        };
+        Some((outer, inner))
+    }
+
+    /// Remembers what stands before the line inside of `line`.
+    fn learn(&mut self, line: &[u8], inside: &Inside<'_>) {
+        self.text.clear();
+        let len = line.len() - inside.text.len();
+        let before = &line[..len];
+        let place = |part: &[u8]| {
+            let from = (part.as_ptr() as usize).wrapping_sub(line.as_ptr() as usize);
+            (!part.is_empty()).then(|| from..from.wrapping_add(part.len()))
+        };
+        let is_sure = inside.is_known_by_prefix && before.ends_with(b" ") && line.ends_with(inside.text);
+        if !is_sure || len > Self::MOST {
+            return;
+        }
+        self.text.extend_from_slice(before);
+        self.time = inside.outer.time;
+        self.host = place(inside.outer.host).unwrap_or_default();
+        self.program = place(inside.outer.program).unwrap_or_default();
+        self.pid = inside.outer.pid;
+    }
 }
 
 /// The buffers of one wrapper.
@@ -121,6 +179,8 @@ impl<P: Copy> Peeler<P> {
         Self {
             layers,
             levels: std::array::from_fn(|_| level()),
+            is_prefix: layers.are_prefixes() && layers.list[1].is_none(),
+            last: Prefix::default(),
         }
     }
 
@@ -133,7 +193,37 @@ impl<P: Copy> Peeler<P> {
     }
 
     /// Takes the wrappers off `line`, which stands at `place`.
+    #[inline]
     pub fn peel<'s>(&'s mut self, line: &'s [u8], place: P) -> Peeled<'s, P> {
+        if let Some((outer, inner)) = self.last.of(line) {
+            return Peeled::Whole {
+                outer,
+                inner,
+                place,
+                is_joined: false,
+            };
+        }
+        self.peel_anew(line, place)
+    }
+
+    /// The same for a line that is not known by what stands before it.
+    fn peel_anew<'s>(&'s mut self, line: &'s [u8], place: P) -> Peeled<'s, P> {
+        if self.is_prefix
+            && let Some(layer) = self.layers.list[0]
+        {
+            let Some(inside) = layer.inside(line) else {
+                return Peeled::Bare;
+            };
+            if inside.coding == Coding::Plain && !inside.goes_on {
+                self.last.learn(line, &inside);
+                return Peeled::Whole {
+                    outer: inside.outer,
+                    inner: inside.text,
+                    place,
+                    is_joined: false,
+                };
+            }
+        }
         let whole = Whole {
             outer: Outer::default(),
             inner: line,

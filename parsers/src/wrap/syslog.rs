@@ -68,7 +68,7 @@ impl Wrapper for Rfc3164 {
         let rest = rest[used..].strip_prefix(b" ")?;
         let (mut outer, message) = host_and_tag(rest, false)?;
         outer.time = Some(stamp.marking(Marks::Event));
-        Some(inside(outer, message))
+        Some(tagged(outer, message))
     }
 
     fn names_programs(&self) -> bool {
@@ -95,7 +95,7 @@ impl Wrapper for Iso {
         let rest = rest[used..].strip_prefix(b" ")?;
         let (mut outer, message) = host_and_tag(rest, pri.is_none())?;
         outer.time = Some(stamp.marking(Marks::Event));
-        Some(inside(outer, message))
+        Some(tagged(outer, message))
     }
 
     fn names_programs(&self) -> bool {
@@ -108,6 +108,14 @@ fn inside<'a>(outer: Outer<'a>, text: &'a [u8]) -> Inside<'a> {
         outer,
         text,
         ..Inside::default()
+    }
+}
+
+/// A line behind a tag, or in its place. With a tag, the header ends where that does, whatever the line is.
+fn tagged<'a>(outer: Outer<'a>, text: &'a [u8]) -> Inside<'a> {
+    Inside {
+        is_known_by_prefix: !outer.program.is_empty(),
+        ..inside(outer, text)
     }
 }
 
