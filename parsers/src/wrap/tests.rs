@@ -227,3 +227,39 @@ fn a_joined_line_has_a_bound() {
     };
     assert_eq!(inner.len(), JOINED_MOST);
 }
+
+#[test]
+fn a_header_like_the_last_one_says_the_same() {
+    let lines = [
+        "Nov 20 16:26:16 lb1 haproxy[17020]: a b",
+        "Nov 20 16:26:16 lb1 haproxy[17020]: ",
+        "Nov 20 16:26:16 lb1 haproxy[17020]:",
+        "Nov 20 16:26:16 lb1 haproxy[17021]: c",
+        "Nov 20 16:26:17 lb1 haproxy[17021]: c",
+        "Nov 20 16:26:17 haproxy[17021]: c",
+        "Nov 20 16:26:17 haproxy[17021]: haproxy[17022]: d",
+        "Nov 20 16:26:17 lb1 no tag",
+        "Nov 20 16:26:17 lb1 a[1]: no tag",
+        "Nov 20 16:26:17 lb1 a[1]: no tag",
+        "no header",
+        "2026-11-20T16:26:16.005+00:00 lb1 haproxy[17020]: x",
+        "2026-11-20T16:26:16.005+00:00 lb1 haproxy[17020]: y",
+    ];
+    for wrapper in [&syslog::Rfc3164 as &'static dyn Wrapper, &syslog::Iso] {
+        let mut peeler = Peeler::new(Layers::default().with(wrapper).unwrap());
+        for line in lines.iter().chain(&lines) {
+            let anew = wrapper.inside(line.as_bytes());
+            match peeler.peel(line.as_bytes(), ()) {
+                Peeled::Whole { outer, inner, .. } => {
+                    let anew = anew.unwrap();
+                    assert_eq!(
+                        (inner, format!("{outer:?}")),
+                        (anew.text, format!("{:?}", anew.outer)),
+                        "{line}"
+                    );
+                }
+                _ => assert!(anew.is_none(), "{line}"),
+            }
+        }
+    }
+}
