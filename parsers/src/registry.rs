@@ -8,7 +8,7 @@ use crate::products::{
     edgemicro, envoy, fastly, forgerock_audit, gcp_lb, gunicorn_error, haproxy, httperr, iis, iis_fixed,
     java_text, kong, lighttpd, linux, litespeed, morgan, ncsa, nginx, nginx_error, openig, php_fpm,
     process_text, ruby, squid, tomcat, traefik, trafficserver, uvicorn, uwsgi, varnish, varnishlog,
-    windows_eventlog,
+    windows_eventlog, windows_eventlog_csv,
 };
 
 /// Every built-in format, most specific first.
@@ -47,6 +47,7 @@ pub fn builtin() -> &'static [&'static dyn Format] {
         &trafficserver::TrafficServer,
         &httperr::HttpErr,
         &windows_eventlog::WindowsEventLog,
+        &windows_eventlog_csv::WindowsEventLogCsv,
         &iis::Iis,
         &iis_fixed::IisFixed,
         &gunicorn_error::GunicornError,

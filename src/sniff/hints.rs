@@ -93,7 +93,16 @@ fn tier(because: &'static str, products: impl IntoIterator<Item = Product>) -> T
     Tier { products, because }
 }
 
+/// Names that servers give to their logs without naming themselves, by how they begin.
+const OWN_NAMES: [(&str, Product); 4] = [
+    ("localhost_access_log", Product::Tomcat),
+    ("other_vhosts_access", Product::Apache),
+    ("ssl_access_log", Product::Apache),
+    ("ssl_request_log", Product::Apache),
+];
+
 fn named_in(text: &str) -> Vec<Product> {
+    let own = OWN_NAMES.iter().filter(|(name, _)| text.starts_with(name));
     let words = words(text);
     let named = |(product, own): &(Product, &[&str])| {
         words
@@ -101,7 +110,8 @@ fn named_in(text: &str) -> Vec<Product> {
             .any(|word| own.contains(&word.as_str()))
             .then_some(*product)
     };
-    Product::WORDS.iter().filter_map(named).collect()
+    let told = Product::WORDS.iter().filter_map(named);
+    own.map(|(_, product)| *product).chain(told).collect()
 }
 
 /// Logs in the same directory that seem to be of the same server: their names differ in

@@ -255,8 +255,12 @@ impl ClfParser {
                 return Err(LineError::new(at, "request line"));
             }
             let quote = memchr::memchr(b'"', &line[at..]).ok_or(LineError::new(at, "request line"))?;
-            words_before_request(&line[at..at + quote], entry);
+            let before = &line[at..at + quote];
+            words_before_request(before, entry);
             at += quote;
+            if names_cipher(before) {
+                return tls_request(line, at, entry);
+            }
         }
         let rest = &line[at + 1..];
         let len = request_end(rest).ok_or(LineError::new(at, "request line"))?;
@@ -512,6 +516,25 @@ fn words_before_request<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
     }
 }
 
+/// Whether one of the words is a version of TLS, as Apache's `ssl_request_log` has it before the request.
+fn names_cipher(words: &[u8]) -> bool {
+    words.contains(&b'v')
+        && words
+            .split(|b| *b == b' ')
+            .any(|word| word.starts_with(b"TLSv") || word.starts_with(b"SSLv"))
+}
+
+/// `"GET /a HTTP/1.1" 1375`: the request and its bytes, from the quote at `at` to the end of the line; no status.
+fn tls_request<'a>(line: &'a [u8], at: usize, entry: &mut Entry<'a>) -> Result<(), LineError> {
+    let rest = &line[at + 1..];
+    let len = crate::bytes::rfind(rest, b"\" ").ok_or(LineError::new(at, "request line"))?;
+    slot::request(&rest[..len], entry);
+    match Slot::BytesSent.write(&rest[len + 2..], entry) {
+        true => Ok(()),
+        false => Err(LineError::new(at + len + 3, "byte count")),
+    }
+}
+
 /// An IPv4 address or something with two colons.
 pub(crate) fn is_address(text: &[u8]) -> bool {
     let mut dots = 0;
@@ -533,4 +556,19 @@ pub(super) fn is_address_list(text: &[u8]) -> bool {
         && text
             .split(|b| *b == b',')
             .all(|part| is_address(part.trim_ascii()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tls_log_of_apache_has_bytes_and_no_status() {
+        let line = br#"[10/Aug/2018:09:45:56 +0200] 172.30.0.119 TLSv1.2 ECDHE-RSA-AES128-GCM-SHA256 "GET /a HTTP/1.1" 209"#;
+        let mut entry = Entry::default();
+        let mut parser = ClfParser::new(Style::APACHE);
+        assert_eq!(parser.parse(line, &mut entry), Ok(Line::Entry));
+        assert_eq!((entry.status, entry.bytes_sent), (None, Some(209)));
+        assert_eq!((entry.client, entry.path), (&b"172.30.0.119"[..], &b"/a"[..]));
+    }
 }

@@ -56,6 +56,7 @@ pub mod varnish;
 pub mod varnishlog;
 mod windows_event;
 pub mod windows_eventlog;
+pub mod windows_eventlog_csv;
 
 use crate::entry::Entry;
 use crate::format::{Head, Line, LineParser, Score, Sniff};

@@ -5,6 +5,8 @@
 //! - text, a record of `Key: value` lines: `wevtutil /f:text` (`Event[0]`), Event Viewer's "Copy as text";
 //! - JSON, one object a record: Winlogbeat, NXLog, Fluent Bit, `Get-WinEvent | ConvertTo-Json`, `evtx_dump`.
 //!
+//! Tables (CSV) are a format of their own, see [`super::windows_eventlog_csv`].
+//!
 //! `SystemTime` is UTC to 100 ns; the text forms give the local time of the machine that exported. The number of the
 //! event says what happened only together with its provider. Data of classic providers has no names: the number is the
 //! process, the other text the pool. `Microsoft-IIS-Logging/Logs` carries one request an event (6200), in the columns of
@@ -88,13 +90,13 @@ struct Parser {
 
 /// What a record tells before it is an entry.
 #[derive(Default)]
-struct Event<'a> {
-    provider: &'a [u8],
-    id: u32,
-    time: Option<Stamp>,
-    level: &'a [u8],
+pub(super) struct Event<'a> {
+    pub(super) provider: &'a [u8],
+    pub(super) id: u32,
+    pub(super) time: Option<Stamp>,
+    pub(super) level: &'a [u8],
     /// The message, or what stands for it.
-    text: &'a [u8],
+    pub(super) text: &'a [u8],
     pid: Option<u32>,
     pool: &'a [u8],
 }
@@ -156,7 +158,7 @@ fn is_text_start(line: &[u8]) -> bool {
     line.starts_with(b"Log Name:") || line.starts_with(b"Event[")
 }
 
-fn fill<'a>(event: &Event<'a>, entry: &mut Entry<'a>) {
+pub(super) fn fill<'a>(event: &Event<'a>, entry: &mut Entry<'a>) {
     entry.signal = windows_event::signal(event.provider, event.id);
     entry.kind = match entry.signal {
         _ if windows_event::is_of_request(event.provider, event.id) => Kind::Failure,
@@ -370,7 +372,7 @@ impl Parser {
                         .unwrap_or(0);
                 }
                 b"Level" => event.level = value,
-                b"Date" => event.time = self.date(value),
+                b"Date" => event.time = event_time(value, &mut self.day),
                 b"Description" => {
                     event.text = match value {
                         [] => record[at..].trim_ascii(),
@@ -382,23 +384,6 @@ impl Parser {
             }
         }
         event
-    }
-
-    /// `2026-11-20T10:00:05.123` with or without zone, or the `11/20/2026 10:00:05 AM` of an English Event Viewer.
-    fn date(&mut self, text: &[u8]) -> Option<Stamp> {
-        if let Some((stamp, _)) = time::iso_prefix(text, &mut self.day) {
-            return Some(stamp);
-        }
-        let mut words = text.split(|byte| *byte == b' ');
-        let (date, clock, half) = (words.next()?, words.next()?, words.next());
-        let mut stamp = iis_fixed::stamp(date, clock, false)?;
-        let hour = stamp.us.rem_euclid(time::DAY_US) / (3_600 * time::SECOND_US);
-        match (half, hour) {
-            (Some(b"PM"), ..12) => stamp.us += time::DAY_US / 2,
-            (Some(b"AM"), 12) => stamp.us -= time::DAY_US / 2,
-            _ => {}
-        }
-        Some(stamp)
     }
 
     fn json<'a>(&mut self, line: &'a [u8], entry: &mut Entry<'a>) -> Result<Event<'a>, LineError> {
@@ -424,6 +409,23 @@ impl Parser {
             _ => Ok(event),
         }
     }
+}
+
+/// `2026-11-20T10:00:05.123` with or without zone, or the `11/20/2026 10:00:05 AM` of an English Event Viewer.
+pub(super) fn event_time(text: &[u8], day: &mut DayCache) -> Option<Stamp> {
+    if let Some((stamp, _)) = time::iso_prefix(text, day) {
+        return Some(stamp);
+    }
+    let mut words = text.split(|byte| *byte == b' ');
+    let (date, clock, half) = (words.next()?, words.next()?, words.next());
+    let mut stamp = iis_fixed::stamp(date, clock, false)?;
+    let hour = stamp.us.rem_euclid(time::DAY_US) / (3_600 * time::SECOND_US);
+    match (half, hour) {
+        (Some(b"PM"), ..12) => stamp.us += time::DAY_US / 2,
+        (Some(b"AM"), 12) => stamp.us -= time::DAY_US / 2,
+        _ => {}
+    }
+    Some(stamp)
 }
 
 /// `\/Date(1795168805123)\/`, as Windows PowerShell's `ConvertTo-Json` writes times.
