@@ -38,6 +38,13 @@ class Missing(Exception):
         super().__init__(f"{program} not found\nhint: install it with: {package}")
 
 
+class Unfit(Missing):
+    """This machine cannot do what is needed, and no package would help. Says why."""
+
+    def __init__(self, reason):
+        Exception.__init__(self, reason)
+
+
 class Rejected(Exception):
     """The capture does not show what was planned, so its truth would not be certain."""
 

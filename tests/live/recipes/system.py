@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from lab import HERE, Missing, program
+from lab import HERE, Unfit, program
 from lines import ask
 
 RSYSLOG = """module(load="imuxsock")
@@ -44,9 +44,9 @@ def run(lab):
     daemon = program("rsyslogd", "apt-get install rsyslog")
     program("unshare", "apt-get install util-linux")
     if os.geteuid() != 0 or not os.access(MEMORY / "memory.limit_in_bytes", os.R_OK):
-        raise Missing("a kernel to be tried", "run as root where memory is limited by control groups (v1)")
+        raise Unfit("the kernel is only asked by root, and where memory is limited by control groups (v1)")
     if Path("/dev/log").exists():
-        raise Missing("a free /dev/log", "stop the system's own log")
+        raise Unfit("the system has a log of its own at /dev/log")
     home = lab.hop("system")
     lab.config("system", "rsyslog.conf", RSYSLOG.format(home=home))
     log = home / "logs/syslog"
