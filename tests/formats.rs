@@ -101,6 +101,10 @@ const UNTRIED: &[(&str, &str)] = &[
         "it is a library of .NET, which needs NuGet; the same parser is tried as dotnet on Kestrel's logs",
     ),
     (
+        "windows-eventlog-csv",
+        "it is made on Windows; the events are those of the XML and text exports",
+    ),
+    (
         "undertow",
         "it is a library in Maven's repository, not in Debian's; its lines are the common log format",
     ),
