@@ -20,6 +20,8 @@ pub(super) struct Bounds {
     end: u64,
     /// How much is read at once.
     piece: usize,
+    /// Runs of NUL are not looked for.
+    keeps_nuls: bool,
 }
 
 impl Bounds {
@@ -30,6 +32,15 @@ impl Bounds {
             skip_first: span.offset > 0,
             end: span.offset.saturating_add(span.len),
             piece: PIECE,
+            keeps_nuls: false,
+        }
+    }
+
+    /// The same lines, whatever NULs stand in them.
+    pub(super) fn with_nuls(self) -> Self {
+        Self {
+            keeps_nuls: true,
+            ..self
         }
     }
 
@@ -40,6 +51,7 @@ impl Bounds {
             skip_first: false,
             end,
             piece: CHUNK,
+            keeps_nuls: false,
         }
     }
 }
@@ -57,6 +69,7 @@ struct Filled<'b> {
     line_from: u64,
     /// The line in progress is not wanted; drop everything up to the next line end.
     skipping: bool,
+    keeps_nuls: bool,
 }
 
 /// Reads `source` and gives its wanted lines to `visit`. If reading fails, the whole lines read before are
@@ -83,6 +96,7 @@ pub(super) fn deliver(
         offset: bounds.read_from,
         line_from: bounds.read_from,
         skipping: bounds.skip_first,
+        keeps_nuls: bounds.keeps_nuls,
     };
     let mut started = false;
     loop {
@@ -140,7 +154,7 @@ impl Filled<'_> {
         if let Some(tail) = content.get(last..)
             && let Some(at) = memchr::memchr(b'\n', tail)
         {
-            emit(&content[..=last + at], self.offset, visit);
+            emit(&content[..=last + at], self.offset, self.keeps_nuls, visit);
             return true;
         }
         let whole = match memchr::memrchr(b'\n', content) {
@@ -149,7 +163,7 @@ impl Filled<'_> {
             None => 0,
         };
         if whole > 0 {
-            emit(&content[..whole], self.offset, visit);
+            emit(&content[..whole], self.offset, self.keeps_nuls, visit);
             self.consume(whole);
         } else {
             self.make_room(visit);
@@ -207,8 +221,8 @@ impl Filled<'_> {
     }
 }
 
-/// Gives whole lines, runs of NUL at the start of a line left out.
-fn emit(lines: &[u8], offset: u64, visit: &mut dyn FnMut(Chunk<'_>)) {
+/// Gives whole lines, runs of NUL at the start of a line left out, but for those that are known to be none or `kept`.
+fn emit(lines: &[u8], offset: u64, kept: bool, visit: &mut dyn FnMut(Chunk<'_>)) {
     let mut give = |from: usize, to: usize| {
         if from < to {
             visit(Chunk {
@@ -218,6 +232,9 @@ fn emit(lines: &[u8], offset: u64, visit: &mut dyn FnMut(Chunk<'_>)) {
             });
         }
     };
+    if kept && lines.first() != Some(&0) {
+        return give(0, lines.len());
+    }
     let (mut start, mut at) = (0, 0);
     while let Some(found) = memchr::memchr(0, &lines[at..]) {
         let nul = at + found;

@@ -91,12 +91,34 @@ pub fn read_span(
     visit: &mut dyn FnMut(Chunk<'_>),
 ) -> Result<(), Error> {
     if input.is_plain() {
-        let bounds = lines::Bounds::of(span);
-        let mut source = source::At::open(input, bounds.read_from)?;
-        return lines::deliver(&mut source, &bounds, buffer, visit)
-            .map_err(|source| broken(input, span.offset, source));
+        return read_bounds(input, &lines::Bounds::of(span), buffer, visit);
     }
     read_until(input, u64::MAX, buffer, visit)
+}
+
+/// As [`read_span`] for a plain input, but leaves out runs of NUL only at the start of a chunk: to look for them costs as
+/// much as to look for line ends, so it is spared where there are known to be none, or where they do no harm.
+///
+/// # Errors
+/// As [`read_span`].
+pub fn read_with_nuls(
+    input: &Input,
+    span: &Span,
+    buffer: &mut Vec<u8>,
+    visit: &mut dyn FnMut(Chunk<'_>),
+) -> Result<(), Error> {
+    read_bounds(input, &lines::Bounds::of(span).with_nuls(), buffer, visit)
+}
+
+fn read_bounds(
+    input: &Input,
+    bounds: &lines::Bounds,
+    buffer: &mut Vec<u8>,
+    visit: &mut dyn FnMut(Chunk<'_>),
+) -> Result<(), Error> {
+    let mut source = source::At::open(input, bounds.read_from)?;
+    lines::deliver(&mut source, bounds, buffer, visit)
+        .map_err(|source| broken(input, bounds.read_from, source))
 }
 
 /// As [`read_span`] for all of `input`, but only for the lines that begin before byte `end` of its content.

@@ -54,7 +54,7 @@ impl LinesBefore {
 fn lines(input: &Input, len: u64) -> Option<u64> {
     let mut count = 0;
     let before = Span { offset: 0, len };
-    read::read_span(input, &before, &mut Vec::new(), &mut |chunk| {
+    read::read_with_nuls(input, &before, &mut Vec::new(), &mut |chunk| {
         count += memchr::memchr_iter(b'\n', chunk.bytes).count() as u64;
     })
     .ok()?;

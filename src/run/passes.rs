@@ -21,6 +21,7 @@ use crate::model::{Input, Record, SourceId, ids};
 use crate::plan::Zone;
 use crate::read::{self, Begins, Chunk, Span};
 use crate::report::progress::Progress;
+use crate::select::locus::Probe;
 use crate::select::own::{self, Whence};
 use crate::select::packed::Keys;
 use crate::select::scan::{LineRef, Scanned};
@@ -394,11 +395,15 @@ impl Sought {
 
     /// Whether `entry` carries the id; never of one that is sought by its line.
     pub(super) fn has_id(&self, entry: &Entry<'_>) -> bool {
+        entry.ids.as_slice().iter().any(|id| self.is(id))
+    }
+
+    /// Whether `id` is the one.
+    fn is(&self, id: &[u8]) -> bool {
         let Self::Id { text, key } = self else {
             return false;
         };
-        let same = |id: &&[u8]| **id == *text.as_bytes() || key.is_some() && ids::key(id) == *key;
-        entry.ids.as_slice().iter().any(same)
+        *id == *text.as_bytes() || key.is_some() && ids::key(id) == *key
     }
 }
 
@@ -430,18 +435,24 @@ pub(super) fn seek(
         let input = task.reading.input;
         let mut found = Vec::new();
         // What breaks here breaks again when it is read; it is reported then.
-        let _ = read::read_span(input, &task.span, buffer, &mut |chunk| {
+        let mut visit = |chunk: Chunk<'_>| {
             needles.find(chunk.bytes, |at, line| {
+                let nuls = line.iter().take_while(|byte| **byte == 0).count();
                 if found.len() < CANDIDATES_MOST {
                     found.push(Candidate {
                         source: input.id,
-                        offset: chunk.offset + at as u64,
-                        line: line.to_vec(),
+                        offset: chunk.offset + (at + nuls) as u64,
+                        line: line[nuls..].to_vec(),
                     });
                 }
             });
             progress.add(chunk.bytes.len() as u64);
-        });
+        };
+        let _ = if input.is_plain() {
+            read::read_with_nuls(input, &task.span, buffer, &mut visit)
+        } else {
+            read::read_span(input, &task.span, buffer, &mut visit)
+        };
         (found, None)
     };
     let (mut found, _) = each(readings, &|_| true, &run, |all, more| all.extend(more))?;
@@ -469,6 +480,16 @@ pub(super) fn find(
         let mut found = Vec::new();
         let mut above = None;
         let mut scanner = reading.scanner(task.span.offset);
+        let probe = known.and_then(|input| input.loci.places());
+        let probe = probe.filter(|probe| {
+            let is_by_id = matches!(sought, Sought::Id { .. });
+            is_by_id && scanner.shows_ids(probe, reading.directive().is_some())
+        });
+        let may_have = |line: &[u8]| {
+            let is_directive = reading.directive().is_some_and(|mark| line.starts_with(mark));
+            let picks = |probe: &Probe| probe.may_want(line, |_| false, |id| sought.is(id));
+            is_directive || probe.as_ref().is_none_or(picks)
+        };
         let mut take = |scanned: Scanned<'_, '_>, at: LineRef, _: &[u8]| match (&sought, scanned) {
             (Sought::Id { .. }, Scanned::Entry(entry)) if sought.has_id(entry) => {
                 found.push(own::record(entry, at, &whence));
@@ -493,7 +514,11 @@ pub(super) fn find(
         };
         // What breaks here broke in the first pass; it was reported then.
         let _ = read::read_span(reading.input, &task.span, buffer, &mut |chunk| {
-            scanner.scan(chunk.bytes, chunk.offset, &mut take);
+            if probe.is_some() {
+                scanner.scan_picked(chunk.bytes, chunk.offset, may_have, &mut take);
+            } else {
+                scanner.scan(chunk.bytes, chunk.offset, &mut take);
+            }
             progress.add(chunk.bytes.len() as u64);
         });
         scanner.finish(&mut take);

@@ -139,14 +139,21 @@ impl Second<'_> {
         if !self.reading.input.is_plain() {
             return self.stream(&stretches, buffer, found);
         }
+        let part = self.known.survey.parts.get(&span.offset);
+        let has_holes = part.is_none_or(|part| part.has_holes);
         for stretch in stretches.iter().filter(|stretch| stretch.look != Look::Skip) {
             let mut gatherer = self.gatherer(stretch);
             gatherer.read_all(stretch.look == Look::All);
-            // What broke in the first pass breaks again; it was reported then.
-            let _ = self.reading.read(&stretch.span, buffer, &mut |chunk| {
+            let mut visit = |chunk: read::Chunk<'_>| {
                 gatherer.chunk(chunk.bytes, chunk.offset);
                 self.progress.add(chunk.bytes.len() as u64);
-            });
+            };
+            // What broke in the first pass breaks again; it was reported then.
+            let _ = if has_holes || self.reading.joins() {
+                self.reading.read(&stretch.span, buffer, &mut visit)
+            } else {
+                read::read_with_nuls(self.reading.input, &stretch.span, buffer, &mut visit)
+            };
             found.merge(gatherer.finish());
         }
     }

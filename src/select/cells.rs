@@ -26,8 +26,9 @@ pub(super) struct Cells {
     open: Cell,
     /// Lines and entries before it.
     before: (u64, u64),
-    /// Where the lines ended that were read last.
+    /// Where the lines ended that were read last, if some were.
     end: u64,
+    begun: bool,
 }
 
 impl Cells {
@@ -42,6 +43,7 @@ impl Cells {
             },
             before: (0, 0),
             end: part_offset,
+            begun: false,
         }
     }
 
@@ -52,6 +54,9 @@ impl Cells {
             // What was left out between the lines before and these belongs to these.
             self.open.offset = self.end;
         }
+        // Before the first lines may stand the end of one that is not of this part.
+        self.open.part.has_holes |= self.begun && offset != self.end;
+        self.begun = true;
         self.end = end;
     }
 
@@ -82,6 +87,7 @@ impl Cells {
         for Cell { part, .. } in &self.done {
             whole.first_us = earliest(whole.first_us, part.first_us);
             whole.last_us = whole.last_us.max(part.last_us);
+            whole.has_holes |= part.has_holes;
         }
         (whole, self.done)
     }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use why502_parsers::Glance;
 use why502_parsers::entry::{Entry, Kind};
-use why502_parsers::{Glance, bytes};
 
 use super::locus::Probe;
 use super::own::{self, Whence};
@@ -456,18 +456,7 @@ impl<'w> Gatherer<'w> {
         if !taken.passes_by(scanner) {
             return scanner.scan_for(bytes, offset, taken);
         }
-        let mut start = 0;
-        while start < bytes.len() {
-            let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |len| start + len + 1);
-            let line = &bytes[start..end];
-            let bare = bytes::trim_cr(line.strip_suffix(b"\n").unwrap_or(line));
-            if taken.may_hold(bare) {
-                scanner.scan_for(line, offset + start as u64, taken);
-            } else {
-                scanner.index += 1;
-            }
-            start = end;
-        }
+        scanner.pick_for(bytes, offset, taken);
     }
 
     /// Takes in one line, the `number`-th of the part, counted from 0.
@@ -488,10 +477,8 @@ impl Taken<'_> {
     /// Whether lines as they stand in the file tell that they hold nothing wanted, so that no more than their ends and
     /// their ids have to be looked for.
     fn passes_by(&self, scanner: &Scanner) -> bool {
-        let is_bare = scanner.stands_alone();
-        let is_outer = scanner.has_prefixes() && self.directive.is_none();
-        let is_seen = |probe: &Probe| is_bare || is_outer && probe.is_at_end();
-        !self.reads_all && self.probe.as_ref().is_some_and(is_seen)
+        let probe = self.probe.as_ref().filter(|_| !self.reads_all);
+        probe.is_some_and(|probe| scanner.shows_ids(probe, self.directive.is_some()))
     }
 
     /// Whether `line` may have a wanted id, or must be read for another reason.

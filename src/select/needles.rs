@@ -11,11 +11,16 @@ use crate::model::ids;
 /// More bytes than this make no id.
 const LONGEST: usize = 1_024;
 
-/// Up to eight byte strings. Each is searched for by itself: an id of hexadecimal digits among others of that kind makes
-/// a search for several at once ten times as slow.
+/// Bytes of an end by which spellings are searched for: the last group of a GUID, the same with dashes and without.
+const END: usize = 12;
+
+/// Up to eight byte strings. Of those with the same end, that is searched for, and the rest looked at where it is found.
+/// Each end is searched for by itself: an id of hexadecimal digits among others of that kind makes a search for several
+/// at once ten times as slow.
 pub struct Needles {
     spellings: Vec<String>,
     finders: Vec<Finder<'static>>,
+    ends: Vec<Finder<'static>>,
 }
 
 impl Needles {
@@ -53,11 +58,15 @@ impl Needles {
             !all.iter()
                 .any(|other| other != one && one.contains(other.as_str()))
         });
-        let finders = spellings
-            .iter()
-            .map(|one| Finder::new(one).into_owned())
-            .collect();
-        Some(Self { spellings, finders })
+        let mut ends: Vec<&[u8]> = spellings.iter().map(|one| end(one.as_bytes())).collect();
+        ends.sort_unstable();
+        ends.dedup();
+        let finder = |bytes: &[u8]| Finder::new(bytes).into_owned();
+        Some(Self {
+            finders: spellings.iter().map(|one| finder(one.as_bytes())).collect(),
+            ends: ends.into_iter().map(finder).collect(),
+            spellings,
+        })
     }
 
     /// What is looked for.
@@ -68,7 +77,7 @@ impl Needles {
     /// Gives every line of `lines` that has one of the spellings, without its line end, and its place in `lines`. Lines
     /// without cost a search at memory speed and nothing else.
     pub fn find(&self, lines: &[u8], mut visit: impl FnMut(usize, &[u8])) {
-        let mut hits: Vec<usize> = self.finders.iter().flat_map(|one| one.find_iter(lines)).collect();
+        let mut hits: Vec<usize> = self.ends.iter().flat_map(|one| one.find_iter(lines)).collect();
         hits.sort_unstable();
         let mut from = 0;
         for at in hits {
@@ -77,10 +86,18 @@ impl Needles {
             }
             let start = memchr::memrchr(b'\n', &lines[..at]).map_or(0, |end| end + 1);
             let end = memchr::memchr(b'\n', &lines[at..]).map_or(lines.len(), |end| at + end);
-            visit(start, why502_parsers::bytes::trim_cr(&lines[start..end]));
+            let line = &lines[start..end];
+            if self.finders.iter().any(|one| one.find(line).is_some()) {
+                visit(start, why502_parsers::bytes::trim_cr(line));
+            }
             from = end;
         }
     }
+}
+
+/// What is searched for to find `spelling`.
+fn end(spelling: &[u8]) -> &[u8] {
+    &spelling[spelling.len().saturating_sub(END)..]
 }
 
 /// 32 digits with the dashes of a GUID.
@@ -150,6 +167,17 @@ mod tests {
     fn an_id_in_json_is_found_behind_its_escapes() {
         let text = "{\"id\":\"a\\\"b\\/c-1234\"}\n{\"id\":\"a\\\"b/c-1234\"}\nplain a\"b/c-1234\n";
         assert_eq!(found("a\"b/c-1234", text).len(), 3);
+    }
+
+    #[test]
+    fn an_id_with_the_same_end_is_another_one() {
+        let id = "4c5e9f66-84f3-2978-0665-0969d075d15f";
+        let text = "5c5e9f66-84f3-2978-0665-0969d075d15f\n0969d075d15f 4c5e9f6684f3297806650969d075d15f\n";
+        assert_eq!(
+            found(id, text).iter().map(|(at, _)| *at).collect::<Vec<_>>(),
+            [37]
+        );
+        assert_eq!(Needles::of_id(id).unwrap().ends.len(), 2);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use why502_parsers::entry::{Kind, Marks, Stamp, Zone as StampZone};
 use why502_parsers::wrap::{Layers, Outer, Peeler};
 use why502_parsers::{Entry, Glance, Line, LineError, LineParser, bytes};
 
+use super::locus::Probe;
 use crate::model::RECORD_MOST;
 use crate::plan::{CivilClock, Zone, window};
 
@@ -161,16 +162,6 @@ impl Scanner {
         self.glances = is_wanted && !self.joins;
     }
 
-    /// Whether every line is read for itself, with nothing taken off.
-    pub(super) fn stands_alone(&self) -> bool {
-        self.peeler.is_none() && !self.joins
-    }
-
-    /// Whether what is taken off only ever stands before the line.
-    pub(super) fn has_prefixes(&self) -> bool {
-        self.peeler.is_some() && self.prefixed
-    }
-
     /// Lines seen so far.
     pub fn lines(&self) -> u64 {
         self.index
@@ -191,6 +182,42 @@ impl Scanner {
         sink: impl FnMut(Scanned<'_, '_>, LineRef, &[u8]),
     ) {
         self.scan_for(chunk, offset, &mut Both(wanted, sink));
+    }
+
+    /// As [`Scanner::scan_where`], where lines as they stand in the file tell whether they are wanted: of the others no
+    /// more than the end is looked for.
+    pub fn scan_picked(
+        &mut self,
+        chunk: &[u8],
+        offset: u64,
+        wanted: impl Fn(&[u8]) -> bool,
+        sink: impl FnMut(Scanned<'_, '_>, LineRef, &[u8]),
+    ) {
+        self.pick_for(chunk, offset, &mut Both(wanted, sink));
+    }
+
+    /// Hands the lines to `taker` that it wants as they stand in the file.
+    pub(super) fn pick_for(&mut self, chunk: &[u8], offset: u64, taker: &mut impl Taker) {
+        let mut start = 0;
+        while start < chunk.len() {
+            let end = memchr::memchr(b'\n', &chunk[start..]).map_or(chunk.len(), |len| start + len + 1);
+            let line = &chunk[start..end];
+            if taker.wants(bytes::trim_cr(line.strip_suffix(b"\n").unwrap_or(line))) {
+                self.scan_for(line, offset + start as u64, taker);
+            } else {
+                self.index += 1;
+            }
+            start = end;
+        }
+    }
+
+    /// Whether lines as they stand in the file show `probe` all ids that it looks for, and those that are not wanted may
+    /// be left out. `has_directives` says that some lines change how others are read.
+    pub fn shows_ids(&self, probe: &Probe, has_directives: bool) -> bool {
+        let is_bare = self.peeler.is_none() && !self.joins;
+        // What is taken off only ever stands before the line.
+        let is_outer = self.peeler.is_some() && self.prefixed && !has_directives;
+        is_bare || is_outer && probe.is_at_end()
     }
 
     /// Hands every line that `taker` wants to it.

@@ -80,6 +80,8 @@ pub struct Part {
     pub lines: u64,
     /// Entries of the time that is looked at, with or without a stamp.
     pub entries: u64,
+    /// Something between its lines was left out.
+    pub has_holes: bool,
     /// Earliest instant of any entry in it.
     pub first_us: Option<i64>,
     /// Latest.
