@@ -143,6 +143,21 @@ fn puma_tells_requests_in_seconds_and_its_master_what_became_of_workers() {
 }
 
 #[test]
+fn the_worker_in_front_of_pumas_requests_is_no_host() {
+    let bytes = load("puma.log");
+    let is_request = |line: &&[u8]| line.windows(10).any(|part| part == b" HTTP/1.1\"");
+    let requests: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').filter(is_request).collect();
+    let bytes = requests.join(&b'\n');
+    let entries = read(&bytes, "ruby-workers", Product::Unknown);
+    assert_eq!(entries.len(), 5);
+    assert!(
+        entries
+            .iter()
+            .all(|entry| entry.host.is_empty() && entry.pid.is_some())
+    );
+}
+
+#[test]
 fn puma_as_one_process_writes_no_number_in_front() {
     let bytes = load("puma-single.log");
     let entries = read(&bytes, "ruby-workers", Product::Ruby);

@@ -45,16 +45,21 @@ impl Plain for RubyWorkers {
             b" -- : worker=",
             b" -- : reaped #<Process::Status",
         ];
-        if !marks.iter().any(|mark| memmem::find(head.bytes, mark).is_some()) {
+        let (score, reason) = if marks.iter().any(|mark| memmem::find(head.bytes, mark).is_some()) {
+            (Score::Mark, "words of Puma or Unicorn")
+        } else if head.lines().take(Head::LINES).any(is_of_worker) {
+            (Score::Own, "requests with Puma's worker in front")
+        } else {
             return Sniff::no();
-        }
-        super::by_entries(
-            head,
-            &mut Parser::default(),
-            Score::Mark,
-            "words of Puma or Unicorn",
-        )
+        };
+        super::by_entries(head, &mut Parser::default(), score, reason)
     }
+}
+
+/// Whether `line` is `[77] 10.0.0.7 - - [20/Nov/2026:16:23:16 +0000] "GET / HTTP/1.1" 200 - 0.0033`.
+fn is_of_worker(line: &[u8]) -> bool {
+    let entry = &mut Entry::default();
+    line.starts_with(b"[") && puma(line, entry).is_some_and(|text| Parser::default().is_request(text, entry))
 }
 
 struct Parser {
