@@ -185,3 +185,74 @@ fn error_lines_in_a_wrong_zone_are_one_problem_and_no_requests() {
         assert_eq!(list(&before, "problems").len(), 0, "{sample}");
     }
 }
+
+/// Rewrites the plain text of every log of `hop`.
+fn edit(copy: &Copy, hop: &str, change: &dyn Fn(&str) -> String) {
+    for entry in fs::read_dir(copy.path("logs").join(hop)).unwrap() {
+        let path = entry.unwrap().path();
+        let text = change(&content(&path));
+        fs::remove_file(&path).unwrap();
+        fs::write(path.with_extension("log"), text).unwrap();
+    }
+}
+
+/// `nginx-node` without ids and configurations, one file a log, the paths in the logs of the proxy and of the
+/// applications made by `asked` and `sent`.
+fn repathed(asked: &dyn Fn(&str) -> String, sent: &dyn Fn(&str) -> String) -> Copy {
+    let copy = Copy::of("nginx-node");
+    fs::remove_dir_all(copy.path("configs")).unwrap();
+    let ids = regex::Regex::new(r#" rid=\S+|"(id|reqId)":("[^"]*"|\d+),"#).unwrap();
+    let target = regex::Regex::new(r#""(GET|POST|PUT|DELETE|PATCH|HEAD) (/\S*) HTTP"#).unwrap();
+    let url = regex::Regex::new(r#""url":"([^"]*)""#).unwrap();
+    let named = |text: &str| {
+        let whole = |found: &regex::Captures<'_>| format!("\"{} {} HTTP", &found[1], asked(&found[2]));
+        target.replace_all(&ids.replace_all(text, ""), whole).into_owned()
+    };
+    edit(&copy, "edge-nginx", &named);
+    for app in ["shop-app", "orders-app"] {
+        edit(&copy, app, &|text| {
+            let whole = |found: &regex::Captures<'_>| format!("\"url\":\"{}\"", sent(&found[1]));
+            url.replace_all(&ids.replace_all(text, ""), whole).into_owned()
+        });
+    }
+    copy
+}
+
+/// Of each finding: when, why, and how many hops had a record of it.
+fn told(copy: &Copy) -> Vec<(String, String, usize)> {
+    let report = copy.report(&[]);
+    let one = |finding: &Value| {
+        let text = |key: &str| finding[key].to_string();
+        (text("time"), text("subtype"), list(finding, "hops").len())
+    };
+    list(&report, "findings").iter().map(one).collect()
+}
+
+#[test]
+fn requests_without_ids_are_recognised_behind_a_proxy_that_changes_their_paths() {
+    let same = |path: &str| path.to_owned();
+    let plain = told(&repathed(&same, &same));
+    let joined = plain.iter().filter(|(_, _, hops)| *hops > 1).count();
+    assert!(joined > 40, "{joined} of {}", plain.len());
+    let before = |begin: &'static str| move |path: &str| format!("{begin}{path}");
+    let bare = |path: &str| path.split('?').next().unwrap_or_default().to_owned();
+    let shouted = |path: &str| path.to_ascii_uppercase().replace('-', "%2D");
+    for (what, copy) in [
+        ("a beginning is taken away", repathed(&before("/api/v1"), &same)),
+        ("a beginning is put before", repathed(&same, &before("/backend"))),
+        (
+            "a beginning is replaced",
+            repathed(&before("/public"), &before("/internal/shop")),
+        ),
+        ("the query is taken away", repathed(&same, &bare)),
+        ("letters and encoding are changed", repathed(&same, &shouted)),
+    ] {
+        let found = told(&copy);
+        let kept = plain.iter().filter(|one| found.contains(one)).count();
+        assert!(
+            kept * 100 >= plain.len() * 97,
+            "{what}: {kept} of {} findings are as before",
+            plain.len()
+        );
+    }
+}

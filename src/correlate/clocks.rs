@@ -73,6 +73,11 @@ pub fn fit(outer: &Sketch, inner: &Sketch) -> Option<Fit> {
             ..fit
         });
     }
+    by_request(outer, inner)
+}
+
+/// The same by method and path alone.
+pub(super) fn by_request(outer: &Sketch, inner: &Sketch) -> Option<Fit> {
     // Requests of one kind are told apart by how long they took, where both logs say it.
     let told_apart = intervals(outer.requests(), inner.requests(), &lasted_alike);
     let any = || best(intervals(outer.requests(), inner.requests(), &|_, _| true), false);

@@ -18,6 +18,8 @@ pub struct Visit {
     /// Another request's error lines would fit it (nearly) as well, and tell of something else; or it has none, and
     /// another request's may be its.
     pub unsure: bool,
+    /// Its path as the innermost hop is asked for it, as far as rewriting is known; filled in when hops are joined.
+    pub(super) sent_path: Box<str>,
 }
 
 /// Error lines of one failure come within this time of each other.
@@ -117,7 +119,7 @@ pub fn visits(mut records: Vec<Record>, copies: &[SourceId]) -> Vec<Visit> {
     visits.extend(orphans.into_iter().map(|details| Visit {
         outcome: None,
         details,
-        unsure: false,
+        ..Visit::default()
     }));
     visits.iter_mut().for_each(|visit| {
         visit

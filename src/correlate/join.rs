@@ -11,7 +11,7 @@ use why502_parsers::entry::{Fault, Phase};
 
 use super::assignment::{self, Edge};
 use super::details::{Visit, visits};
-use crate::model::{Hop, HopId, JoinedBy, Link, Record, Trace, ids};
+use crate::model::{Hop, HopId, JoinedBy, Link, Record, Trace, ids, rewrite};
 
 /// The same id this far apart is two requests (a client's own retry).
 const SAME_ID_WITHIN_US: i64 = 180_000_000;
@@ -39,7 +39,14 @@ pub fn join(records: Vec<Record>, hops: &[Hop]) -> Vec<Trace> {
         by_hop.entry(record.hop).or_default().push(record);
     }
     let visits_of = |(hop, records): (HopId, Vec<Record>)| visits(records, &hops[hop.0 as usize].copies);
-    let all: Vec<Visit> = by_hop.into_iter().flat_map(visits_of).collect();
+    let mut all: Vec<Visit> = by_hop.into_iter().flat_map(visits_of).collect();
+    for visit in &mut all {
+        let path = visit.text(|record| &record.path);
+        visit.sent_path = further_in(hops, visit.hop(), path)
+            .pop()
+            .unwrap_or_default()
+            .into();
+    }
     let mut parents: Vec<Option<Parent>> = vec![None; all.len()];
     join_by_id(&all, &mut parents);
     join_by_address(&all, &mut parents);
@@ -164,18 +171,59 @@ fn join_by_address(all: &[Visit], parents: &mut [Option<Parent>]) {
     }
 }
 
+/// Ways to write one path that are looked for.
+const SPELLINGS: usize = 16;
+
+/// The path that `hop` was asked for, as it and the hops behind it are asked for it: the innermost last.
+fn further_in(hops: &[Hop], hop: HopId, path: &str) -> Vec<String> {
+    let mut sent = ids::plain_path(path).into_owned();
+    let mut all = Vec::new();
+    if sent.is_empty() {
+        return all;
+    }
+    let mut at = hops.get(hop.0 as usize);
+    // A chain of hops ends; the bound is for hops that call each other.
+    for _ in 0..hops.len() {
+        let Some(hop) = at else { break };
+        if let Some(path) = rewrite::sent_on(&hop.rewrites, &sent) {
+            all.push(std::mem::replace(&mut sent, path));
+        }
+        // Where the request went from here is not known if there are several, and matters only if one does more.
+        let further = hop.upstreams.iter().filter_map(|next| hops.get(next.0 as usize));
+        at = further.max_by_key(|next| (!next.rewrites.is_empty(), next.upstreams.len()));
+    }
+    all.push(sent);
+    all
+}
+
+/// The path that `hop` was asked for as any hop may have been asked for it, as far as rewriting is known.
+pub fn spellings(hops: &[Hop], hop: HopId, path: &str) -> Vec<String> {
+    let mut all = further_in(hops, hop, path);
+    for outer in hops.iter().take(hop.0 as usize).rev() {
+        let before: Vec<String> = outer
+            .rewrites
+            .iter()
+            .flat_map(|rule| all.iter().filter_map(|path| rule.undo(path)))
+            .collect();
+        all.extend(before);
+        all.truncate(SPELLINGS);
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
 /// Method and path agree as far as both are logged.
 fn same_request(outer: &Visit, inner: &Visit) -> bool {
     let method = (outer.text(|r| &r.method), inner.text(|r| &r.method));
     let path = (outer.text(|r| &r.path), inner.text(|r| &r.path));
     let agree = |(a, b): (&str, &str)| a.is_empty() || b.is_empty() || a == b;
-    let bare = |path: &str| -> String { path.split(['?', '#']).next().unwrap_or_default().to_owned() };
     let query = |path: &str| path.split_once('?').map(|(_, query)| query.to_owned());
     let queries_agree = match (query(path.0), query(path.1)) {
         (Some(a), Some(b)) => a == b,
         _ => true,
     };
-    agree(method) && agree((&bare(path.0), &bare(path.1))) && queries_agree
+    agree(method) && agree((&outer.sent_path, &inner.sent_path)) && queries_agree
 }
 
 /// An id that a hop between does not log joins the hops on either side of it. Once that hop's own visit has been
@@ -212,9 +260,9 @@ fn put_between(all: &[Visit], hops: &[Hop], parents: &mut [Option<Parent>]) {
 fn join_by_time(all: &[Visit], hops: &[Hop], parents: &mut [Option<Parent>]) {
     let mut by_request: BTreeMap<u64, BTreeMap<HopId, Vec<usize>>> = BTreeMap::new();
     for (at, visit) in all.iter().enumerate() {
-        let path = visit.text(|record| &record.path);
-        if !path.is_empty() && visit.interval().is_some() {
-            let key = ids::request_key(visit.text(|record| &record.method).as_bytes(), path.as_bytes());
+        if !visit.sent_path.is_empty() && visit.interval().is_some() {
+            let method = visit.text(|record| &record.method);
+            let key = ids::request_key(method.as_bytes(), visit.sent_path.as_bytes());
             by_request
                 .entry(key)
                 .or_default()

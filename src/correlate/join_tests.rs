@@ -3,6 +3,7 @@ use why502_parsers::Product;
 
 use super::super::testing::*;
 use super::*;
+use crate::model::Rewrite;
 
 /// Proxies in a row, and an application at the end.
 fn hops(count: u16) -> Vec<Hop> {
@@ -16,6 +17,7 @@ fn hops(count: u16) -> Vec<Hop> {
         upstreams: (n + 1 < count).then_some(HopId(n + 1)).into_iter().collect(),
         addresses: Vec::new(),
         copies: Vec::new(),
+        rewrites: Vec::new(),
     };
     (0..count).map(hop).collect()
 }
@@ -189,4 +191,51 @@ fn every_attempt_of_a_retried_request_is_a_record_of_its_own() {
         let lines: Vec<_> = found[0].iter().map(|link| (link.0, link.1)).collect();
         assert_eq!(lines, [(0, 1), (1, 1), (1, 2), (1, 3)], "{ids:?}");
     }
+}
+
+/// The rows that are joined by time if the outer hop logs `asked` and the inner one `sent`.
+fn joined_by_path(rules: &[Rewrite], asked: &str, sent: &str) -> bool {
+    let mut hops = hops(2);
+    hops[0].rewrites = rules.to_vec();
+    let on = |path: &str, record: Record| Record {
+        path: path.into(),
+        ..record
+    };
+    let records = vec![
+        on(asked, request(0, 1, (0, 90), &[])),
+        on(sent, request(1, 1, (1, 88), &[])),
+    ];
+    join(records, &hops).len() == 1
+}
+
+#[test]
+fn a_request_is_recognised_behind_a_hop_that_changes_its_path() {
+    let strip = [Rewrite::new("/api", "")];
+    assert!(joined_by_path(&strip, "/api/orders/7?full=1", "/orders/7"));
+    assert!(!joined_by_path(&[], "/api/orders/7", "/orders/7"));
+    assert!(!joined_by_path(&strip, "/api/orders/7", "/orders/8"));
+    let replace = [Rewrite::new("/api", "/v2"), Rewrite::new("/api/old", "/v1")];
+    assert!(joined_by_path(&replace, "/api/old/a", "/v1/a"));
+    assert!(joined_by_path(&replace, "/api/new/a", "/v2/new/a"));
+}
+
+#[test]
+fn a_request_is_recognised_in_another_spelling_of_its_path() {
+    assert!(joined_by_path(&[], "/a%20b/C?x=1", "/a b/c"));
+    assert!(joined_by_path(&[], "http://shop.example.com/a", "/a"));
+    assert!(!joined_by_path(&[], "/a?x=1", "/a?x=2"));
+}
+
+#[test]
+fn the_spellings_of_a_path_are_those_of_all_hops() {
+    let mut hops = hops(3);
+    hops[0].rewrites = vec![Rewrite::new("/api", "")];
+    hops[1].rewrites = vec![Rewrite::new("", "/shop")];
+    let all = |hop: u16, path: &str| spellings(&hops, HopId(hop), path);
+    assert_eq!(all(0, "/api/a"), ["/a", "/api/a", "/shop/a"]);
+    for spelt in ["/a", "/api/a", "/shop/a"] {
+        assert!(all(1, "/a").contains(&spelt.to_owned()), "{spelt}");
+    }
+    assert!(all(2, "/shop/a").contains(&"/api/a".to_owned()));
+    assert_eq!(all(2, ""), [""; 0]);
 }

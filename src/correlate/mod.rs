@@ -7,6 +7,7 @@ mod drift;
 pub mod folds;
 pub mod join;
 mod owners;
+pub mod rewrites;
 #[cfg(test)]
 mod testing;
 pub mod topology;

@@ -286,6 +286,7 @@ impl Server {
             hosts: hosts.to_vec(),
             path: pass.path.clone(),
             matching: pass.matching,
+            sent_path: Some(target.path.clone()).filter(|path| !path.contains('$')),
             ..Route::default()
         };
         let worker = self.workers.get(&url_key(&pass.url)).cloned().unwrap_or_default();

@@ -132,6 +132,7 @@ mod tests {
             upstreams: Vec::new(),
             addresses,
             copies: Vec::new(),
+            rewrites: Vec::new(),
         }
     }
 

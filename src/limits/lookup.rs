@@ -7,7 +7,7 @@ use why502_parsers::Product;
 
 use super::text::{host_of, port_of};
 use super::{Count, CountKind, Limits, Matching, Route, Scope, ServerConfig, defaults};
-use crate::model::{HopId, Limit, LimitKind, Origin};
+use crate::model::{HopId, Limit, LimitKind, Origin, Rewrite};
 use crate::plan::GivenHop;
 
 /// A pattern may come from a hostile file; a larger automaton than this is not built.
@@ -113,6 +113,26 @@ impl Limits {
         addresses.sort();
         addresses.dedup();
         addresses
+    }
+
+    /// What the configuration of `hop` says it does to paths. A rule that holds for some hosts only is left out: which
+    /// host a request was for is not always logged.
+    pub fn rewrites(&self, hop: HopId) -> Vec<Rewrite> {
+        let rule = |route: &Route| {
+            let to = route
+                .sent_path
+                .as_ref()
+                .filter(|_| route.matching != Matching::Regex)?;
+            let rule = Rewrite::new(&route.path, to);
+            (route.leads_on() && rule.from != rule.to).then_some(rule)
+        };
+        let mut rules: Vec<Rewrite> = self.routes(hop).filter_map(rule).collect();
+        rules.sort();
+        rules.dedup();
+        // Two rules for one beginning are for different hosts.
+        let all = rules.clone();
+        rules.retain(|rule| all.iter().filter(|other| other.from == rule.from).count() == 1);
+        rules
     }
 
     /// The limit of `kind` on one of the routes of `hop`: given, else the route's own, else what holds for all routes,

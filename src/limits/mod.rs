@@ -146,6 +146,9 @@ pub struct Route {
     pub group: String,
     /// Upstream servers as `(name or empty, host:port)`.
     pub upstreams: Vec<(String, String)>,
+    /// What the upstream is asked for instead of `path` at the beginning of a request's path, if the configuration says
+    /// so and `matching` is no regular expression.
+    pub sent_path: Option<String>,
     /// Whether the upstream is spoken to over TLS.
     pub tls: bool,
     /// Whether connections to the upstream are kept and reused; `None` if the configuration does not say.
@@ -197,6 +200,7 @@ impl Route {
         retry: None,
         max_requests: None,
         slots: None,
+        sent_path: None,
     };
 }
 

@@ -273,6 +273,9 @@ impl Walk {
             tls: target.is_tls(),
             limits: context.limits(module),
             retry: context.retry(module),
+            // Without a path, the request's own is sent on as it is.
+            sent_path: Some(target.path.clone())
+                .filter(|path| module == "proxy" && !path.is_empty() && !path.contains('$')),
             ..route.clone()
         };
         let known = self.upstreams.get(&target.address);

@@ -677,3 +677,33 @@ fn logs_and_other_documents_are_not_taken_for_configuration() {
         assert_eq!(sniff(std::path::Path::new(name), text.as_bytes()), None, "{name}");
     }
 }
+
+#[test]
+fn what_is_put_in_place_of_the_beginnings_of_paths_is_read() {
+    let rules = |name: &str, text: &str| -> Vec<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        let (configs, problems) = read_all(&[(file, name.to_owned())]);
+        assert_eq!(problems, []);
+        let hop = HopId(0);
+        let products = BTreeMap::from([(hop, configs[0].product)]);
+        let limits = Limits::new(products, BTreeMap::from([(hop, configs)]));
+        let rules = limits.rewrites(hop);
+        rules
+            .iter()
+            .map(|rule| format!("{} -> {}", rule.from, rule.to))
+            .collect()
+    };
+    let nginx = "events {}\nhttp { upstream app { server 10.0.0.7:3000; }\n server { listen 80;\n\
+        location / { proxy_pass http://app; }\n\
+        location /same/ { proxy_pass http://app/same/; }\n\
+        location /api/ { proxy_pass http://app/; }\n\
+        location /old/ { proxy_pass http://10.0.0.8/v1/; }\n\
+        location /any/ { proxy_pass http://app/$request_uri; }\n\
+        location ~ ^/v[0-9]/ { proxy_pass http://10.0.0.9; }\n} }\n";
+    assert_eq!(rules("nginx.conf", nginx), ["/api -> ", "/old -> /v1"]);
+    let apache = "Listen 80\nProxyPass /api http://10.0.0.7:3000/v2\nProxyPass /shop http://10.0.0.7:3000\n\
+        ProxyPass / http://10.0.0.7:3000/\nProxyPassMatch ^/img/(.*)$ http://10.0.0.8/$1\n";
+    assert_eq!(rules("httpd.conf", apache), ["/api -> /v2", "/shop -> "]);
+}

@@ -2,7 +2,7 @@
 
 use why502_parsers::Product;
 
-use super::SourceId;
+use super::{Rewrite, SourceId};
 
 /// Index of a hop in the run's list of hops; outermost (nearest the client) first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,6 +19,8 @@ pub struct Hop {
     pub upstreams: Vec<HopId>,
     /// Addresses (`host:port`) under which other hops reach it, if known.
     pub addresses: Vec<String>,
+    /// What it does to paths before it sends requests on, as far as that is configured or was learnt.
+    pub rewrites: Vec<Rewrite>,
     /// Inputs whose requests another input of this hop has too, so that they do not count.
     pub copies: Vec<SourceId>,
 }

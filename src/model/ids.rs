@@ -1,5 +1,6 @@
 //! Ids made comparable: the same request id or trace id gives the same key, however a hop wrote it.
 
+use std::borrow::Cow;
 use std::hash::Hasher;
 
 use why502_parsers::bytes::lanes;
@@ -197,10 +198,58 @@ pub const fn mix(value: u64) -> u64 {
     value ^ (value >> 32)
 }
 
-/// The key by which requests without ids are recognised on both sides of a hop: method and path without query.
+/// The key by which requests without ids are recognised on both sides of a hop: method and path without query, as
+/// [`plain_path`] gives it.
 pub fn request_key(method: &[u8], path: &[u8]) -> u64 {
-    let end = lanes::find_either([b'?', b'#'], path).unwrap_or(path.len());
-    mix(hash(method).rotate_left(17) ^ hash(&path[..end]))
+    let path = bare(path);
+    let path = if is_plain(path) {
+        hash(path)
+    } else {
+        hash(&plain(path))
+    };
+    mix(hash(method).rotate_left(17) ^ path)
+}
+
+/// A path in the one spelling in which paths are compared: without scheme, host and query, percent-encoding undone,
+/// in small letters. Hops on the way may change any of these.
+pub fn plain_path(path: &str) -> Cow<'_, str> {
+    let bare = bare(path.as_bytes());
+    if is_plain(bare) {
+        return String::from_utf8_lossy(bare);
+    }
+    Cow::Owned(String::from_utf8_lossy(&plain(bare)).into_owned())
+}
+
+/// The path of a target that has a query, or is a whole URL.
+fn bare(path: &[u8]) -> &[u8] {
+    let path = &path[..lanes::find_either([b'?', b'#'], path).unwrap_or(path.len())];
+    if path.first().is_none_or(|&first| first == b'/') {
+        return path;
+    }
+    let Some(at) = memchr::memmem::find(path, b"://").filter(|at| *at <= 5) else {
+        return path;
+    };
+    let host = &path[at + 3..];
+    memchr::memchr(b'/', host).map_or(b"/", |slash| &host[slash..])
+}
+
+fn is_plain(path: &[u8]) -> bool {
+    // Without an early end, so that many bytes are looked at at once.
+    let odd = |byte: u8| byte == b'%' || byte.is_ascii_uppercase();
+    !path.iter().fold(false, |any, &byte| any | odd(byte))
+}
+
+fn plain(path: &[u8]) -> Vec<u8> {
+    let digit = |at: usize| path.get(at).and_then(|&byte| char::from(byte).to_digit(16));
+    let mut plain = Vec::with_capacity(path.len());
+    let mut at = 0;
+    while let Some(&byte) = path.get(at) {
+        let encoded = digit(at + 1).zip(digit(at + 2)).filter(|_| byte == b'%');
+        let (byte, width) = encoded.map_or((byte, 1), |(high, low)| ((high * 16 + low) as u8, 3));
+        plain.push(byte.to_ascii_lowercase());
+        at += width;
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -260,6 +309,18 @@ mod tests {
         assert_eq!(key(b"req-17"), None);
         assert_eq!(key(b"1234567890"), None);
         assert_eq!(key(b"0000000000000000"), None);
+    }
+
+    #[test]
+    fn a_path_has_one_spelling_whatever_a_hop_makes_of_it() {
+        let key = request_key(b"GET", b"/Caf%C3%A9/a%20b");
+        for spelt in ["/caf\u{e9}/a b", "http://shop.example.com/caf%c3%a9/A%20B?x=1"] {
+            assert_eq!(request_key(b"GET", spelt.as_bytes()), key, "{spelt}");
+            assert_eq!(plain_path(spelt), "/caf\u{e9}/a b");
+        }
+        assert_eq!(plain_path("http://shop.example.com"), "/");
+        assert_eq!(plain_path("/100%"), "/100%");
+        assert_eq!(plain_path("*"), "*");
     }
 
     #[test]

@@ -366,6 +366,7 @@ impl Sources {
                 upstreams: Vec::new(),
                 addresses: Vec::new(),
                 copies: Vec::new(),
+                rewrites: Vec::new(),
             })
             .collect()
     }
@@ -404,6 +405,12 @@ impl Sources {
         let is_named = self.given.iter().any(|given| given.upstreams.contains(name));
         all.extend(is_named.then(|| name.clone()));
         all
+    }
+
+    /// Whether `hop` runs a program that answers requests itself.
+    pub(super) fn only_serves(&self, hop: HopId) -> bool {
+        let named = self.names.get(hop.0 as usize);
+        named.is_some_and(|(name, product)| Place::of(*product, name) == Place::Inner)
     }
 
     /// The hops for working out the topology.

@@ -34,7 +34,7 @@ use rustc_hash::FxHashSet;
 use why502_parsers::entry::Kind;
 
 use crate::classify::{self, World};
-use crate::correlate::{self, topology};
+use crate::correlate::{self, rewrites, topology};
 use crate::discover;
 use crate::error::Error;
 use crate::limits::{Limits, Scope};
@@ -429,7 +429,15 @@ impl Map {
         sources.unify(&copies);
         let limits = sources.limits();
         let facts = sources.clock_facts(plan);
-        let folds::Unfolded { sketches, folds } = folds::undo(&facts, survey);
+        let folds::Unfolded { mut sketches, folds } = folds::undo(&facts, survey);
+        let rewrites = rewrites::learn(&sketches, &|hop| limits.rewrites(hop), &|hop| {
+            sources.only_serves(hop)
+        });
+        for ((hop, _), rules) in &rewrites {
+            if let Some(sketch) = sketches.get_mut(hop) {
+                *sketch = sketch.rewritten(rules);
+            }
+        }
         let nodes: Vec<topology::Node<'_>> = sources.nodes(plan, &limits, &sketches, survey);
         let route_of = |hop: HopId, path: &str| {
             let route = limits.route(
@@ -457,6 +465,12 @@ impl Map {
             .collect();
         sources.renumber(&rank);
         let mut hops = sources.hops(&topology, &rank);
+        for ((outer, inner), rules) in rewrites {
+            // Of two hops, only the one that sends requests to the other does anything to their paths.
+            if inner.is_none_or(|inner| rank[&outer] < rank[&inner]) {
+                hops[rank[&outer].0 as usize].rewrites.extend(rules);
+            }
+        }
         add_spellings(&mut hops, survey);
         let hop_of = sources.hop_of();
         for copy in copies.keys() {

@@ -7,6 +7,7 @@ use why502_parsers::entry::{Fault, Signal};
 
 use super::idle::FINE_US;
 use crate::correlate::details::{Visit, visits};
+use crate::correlate::join::spellings;
 use crate::model::{Hop, HopId, Place, Record, ids};
 use crate::select::Search;
 
@@ -62,8 +63,16 @@ fn search(
         && known.logs_requests
         && known.names_upstreams
         && !signals.iter().any(|signal| may_end_in(signal.fault, is_wanted));
-    let request = (!path.is_empty() && !is_settled)
-        .then(|| ids::request_key(visit.text(|record| &record.method).as_bytes(), path.as_bytes()));
+    let method = visit.text(|record| &record.method);
+    let mut requests = Vec::new();
+    if !path.is_empty() && !is_settled {
+        let spelt = spellings(hops, visit.hop(), path);
+        requests.extend(
+            spelt
+                .iter()
+                .map(|path| ids::request_key(method.as_bytes(), path.as_bytes())),
+        );
+    }
     let resolution_us = visit
         .records()
         .map(|record| record.resolution_us)
@@ -81,7 +90,7 @@ fn search(
         hop,
         interval,
         resolution_us,
-        request,
+        requests,
         has_ids: !visit.ids().is_empty(),
         everywhere: !is_orphan || !known.logs_requests,
         gave_up: timed_out || interval.1 - interval.0 >= 1_000_000,

@@ -64,8 +64,9 @@ pub struct Search {
     pub interval: (i64, i64),
     /// Resolution of both.
     pub resolution_us: u32,
-    /// Its method-and-path key; `None` if it does not name them, or if nothing but ids is to be looked for.
-    pub request: Option<u64>,
+    /// Its method-and-path keys, one for each way in which hops write its path; none if it does not name them, or if
+    /// nothing but ids is to be looked for.
+    pub requests: Vec<u64>,
     /// Whether it carries an id that can be joined by.
     pub has_ids: bool,
     /// Whether it is looked for at all hops, or only at its own.
@@ -132,15 +133,16 @@ impl Wanted {
                 self.unsure.entry(hop).or_default().push(start + resolution);
             }
         }
-        let Some(request) = search.request else { return };
-        self.requests.entry(request).or_default().push(Seed {
-            start_us: start - SLACK_US,
-            end_us: end + resolution + late,
-            place: search.place,
-            hop: search.hop,
-            has_ids: search.has_ids,
-            everywhere: search.everywhere,
-        });
+        for &request in &search.requests {
+            self.requests.entry(request).or_default().push(Seed {
+                start_us: start - SLACK_US,
+                end_us: end + resolution + late,
+                place: search.place,
+                hop: search.hop,
+                has_ids: search.has_ids,
+                everywhere: search.everywhere,
+            });
+        }
     }
 
     /// Whether lines that `hop` wrote within `span` must be read because only they tell when it had served requests.

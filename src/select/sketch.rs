@@ -7,7 +7,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::ids;
+use crate::model::{Rewrite, ids, rewrite};
 
 /// One sampled request, in the clock of its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +44,11 @@ const EARLIEST: usize = 24;
 /// Upstream addresses kept per key: those of a group of like servers.
 const UPSTREAMS: usize = 16;
 
+/// Methods by which the key of a path is made again.
+const METHODS: [&[u8]; 8] = [
+    b"GET", b"POST", b"PUT", b"DELETE", b"PATCH", b"HEAD", b"OPTIONS", b"",
+];
+
 /// What a request's line says besides its times.
 #[derive(Debug, Clone, Copy)]
 pub struct Told<'a> {
@@ -78,6 +83,42 @@ impl Sketch {
         Self {
             ids: self.ids.moved(by),
             requests: self.requests.moved(by),
+        }
+    }
+
+    /// The same, the samples of paths that `rules` change under the paths that they make as well.
+    #[must_use]
+    pub fn rewritten(&self, rules: &[Rewrite]) -> Self {
+        let mut whole = self.clone();
+        for (key, group) in self.sent_by(rules).requests.kept {
+            whole.put(key, group);
+        }
+        whole
+    }
+
+    /// Only the samples of paths that `rules` change, under the paths that they make.
+    #[must_use]
+    pub fn sent_by(&self, rules: &[Rewrite]) -> Self {
+        let mut sent = Self::default();
+        for (&key, group) in &self.requests.kept {
+            let path = ids::plain_path(&group.path);
+            let Some(path) = rewrite::sent_on(rules, &path) else {
+                continue;
+            };
+            let is_of = |method: &&&[u8]| ids::request_key(method, group.path.as_bytes()) == key;
+            if let Some(method) = METHODS.iter().find(is_of) {
+                sent.put(ids::request_key(method, path.as_bytes()), group.clone());
+            }
+        }
+        sent
+    }
+
+    fn put(&mut self, key: u64, group: Group) {
+        match self.requests.kept.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(group);
+            }
+            Entry::Occupied(mut known) => known.get_mut().merge(group, EARLIEST),
         }
     }
 

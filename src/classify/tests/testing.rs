@@ -245,6 +245,7 @@ impl Scene {
             product,
             upstreams,
             copies: Vec::new(),
+            rewrites: Vec::new(),
             addresses: if name == "app" {
                 vec![ADDR.to_owned()]
             } else {
