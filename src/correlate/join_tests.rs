@@ -197,9 +197,9 @@ fn every_attempt_of_a_retried_request_is_a_record_of_its_own() {
 fn joined_by_path(rules: &[Rewrite], asked: &str, sent: &str) -> bool {
     let mut hops = hops(2);
     hops[0].rewrites = rules.to_vec();
-    let on = |path: &str, record: Record| Record {
-        path: path.into(),
-        ..record
+    let on = |path: &str, mut record: Record| {
+        record.path = path.into();
+        record
     };
     let records = vec![
         on(asked, request(0, 1, (0, 90), &[])),
