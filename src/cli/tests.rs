@@ -102,6 +102,13 @@ fn a_log_format_without_a_glob_holds_for_all_files() {
 }
 
 #[test]
+fn the_name_of_a_language_may_have_a_dash() {
+    let plan = plan(&["logs", "--log-format", "a=php-fpm:%R [%t] %s"]).unwrap();
+    assert_eq!(plan.log_formats[0].value.dialect, "php-fpm");
+    assert_eq!(plan.log_formats[0].pattern.as_ref().unwrap().as_str(), "a");
+}
+
+#[test]
 fn filters_and_limits_are_read() {
     let plan = plan(&[
         "l",

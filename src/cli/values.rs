@@ -95,7 +95,8 @@ pub(super) fn limit(text: &str) -> Result<GivenHop, Error> {
 pub(super) fn log_format(text: &str) -> Result<Rule<FormatText>, Error> {
     let after_server = |text: &str| -> Option<(String, String)> {
         let (server, format) = text.split_once(':')?;
-        let is_name = !server.trim().is_empty() && server.trim().chars().all(|c| c.is_ascii_alphanumeric());
+        let of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+        let is_name = !server.trim().is_empty() && server.trim().chars().all(of_name);
         is_name.then(|| (server.trim().to_owned(), format.to_owned()))
     };
     let glob_ends = text

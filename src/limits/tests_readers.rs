@@ -59,6 +59,17 @@ fn at(limits: &Limits, kind: LimitKind, path: &str, upstream: &str) -> (Option<u
     (limit.value_us.map(|us| us / 1_000), line)
 }
 
+/// Whether limits of the kinds, under the paths, at the upstreams, are so many milliseconds and stand in these lines.
+fn are(limits: &Limits, wanted: &[(LimitKind, &str, &str, Option<u64>, u32)]) {
+    for &(kind, path, upstream, ms, line) in wanted {
+        assert_eq!(
+            at(limits, kind, path, upstream),
+            (ms, line),
+            "{kind:?} {path} {upstream}"
+        );
+    }
+}
+
 fn counts(config: &ServerConfig) -> Vec<(CountKind, u32)> {
     config
         .counts
@@ -119,17 +130,16 @@ fn envoy_routes_take_their_clusters_limits() {
     let (config, limits) = server(&[("envoy.yaml", ENVOY)], Product::Envoy);
     assert_eq!(config.listens, ["0.0.0.0:10000"]);
     let to = "10.0.0.3:3000";
-    assert_eq!(at(&limits, LimitKind::Total, "/cart", to), (Some(25_000), 25));
-    assert_eq!(at(&limits, LimitKind::Total, "/reports/7", to), (None, 21));
-    assert_eq!(at(&limits, LimitKind::Read, "/cart", to), (Some(8_000), 26));
-    assert_eq!(at(&limits, LimitKind::Connect, "/cart", to), (Some(250), 29));
-    assert_eq!(
-        at(&limits, LimitKind::UpstreamIdle, "/cart", to),
-        (Some(4_000), 34)
-    );
-    assert_eq!(
-        at(&limits, LimitKind::ClientIdle, "/cart", to),
-        (Some(300_000), 13)
+    are(
+        &limits,
+        &[
+            (LimitKind::Total, "/cart", to, Some(25_000), 25),
+            (LimitKind::Total, "/reports/7", to, None, 21),
+            (LimitKind::Read, "/cart", to, Some(8_000), 26),
+            (LimitKind::Connect, "/cart", to, Some(250), 29),
+            (LimitKind::UpstreamIdle, "/cart", to, Some(4_000), 34),
+            (LimitKind::ClientIdle, "/cart", to, Some(300_000), 13),
+        ],
     );
     let reports = limits
         .route(
@@ -194,11 +204,16 @@ spec:
 fn istio_has_no_route_timeout_unless_one_is_written() {
     let (_, limits) = server(&[("reviews.yaml", ISTIO)], Product::Envoy);
     let to = "reviews:9080";
-    assert_eq!(at(&limits, LimitKind::Total, "/slow/x", to), (Some(10_000), 11));
-    assert_eq!(at(&limits, LimitKind::Read, "/slow/x", to), (Some(2_000), 12));
-    assert_eq!(at(&limits, LimitKind::Total, "/x", to), (None, 14));
-    assert_eq!(at(&limits, LimitKind::UpstreamIdle, "/x", to), (Some(55_000), 24));
-    assert_eq!(at(&limits, LimitKind::Connect, "/x", to), (Some(30), 23));
+    are(
+        &limits,
+        &[
+            (LimitKind::Total, "/slow/x", to, Some(10_000), 11),
+            (LimitKind::Read, "/slow/x", to, Some(2_000), 12),
+            (LimitKind::Total, "/x", to, None, 14),
+            (LimitKind::UpstreamIdle, "/x", to, Some(55_000), 24),
+            (LimitKind::Connect, "/x", to, Some(30), 23),
+        ],
+    );
 }
 
 const TRAEFIK_STATIC: &str = "entryPoints:\n  web:\n    address: \":8080\"\n    transport:\n      respondingTimeouts:\n        idleTimeout: 70s\nserversTransport:\n  forwardingTimeouts:\n    idleConnTimeout: 45s\n    responseHeaderTimeout: 20s\n";
@@ -225,14 +240,13 @@ fn traefiks_static_file_holds_for_the_services_of_its_dynamic_one() {
     let (config, limits) = server(&files, Product::Traefik);
     assert_eq!(config.listens, [":8080"]);
     let to = "10.0.0.3:3000";
-    assert_eq!(
-        at(&limits, LimitKind::UpstreamIdle, "/orders/1", to),
-        (Some(45_000), 9)
-    );
-    assert_eq!(at(&limits, LimitKind::Read, "/orders/1", to), (Some(90_000), 12));
-    assert_eq!(
-        at(&limits, LimitKind::ClientIdle, "/orders/1", to),
-        (Some(70_000), 6)
+    are(
+        &limits,
+        &[
+            (LimitKind::UpstreamIdle, "/orders/1", to, Some(45_000), 9),
+            (LimitKind::Read, "/orders/1", to, Some(90_000), 12),
+            (LimitKind::ClientIdle, "/orders/1", to, Some(70_000), 6),
+        ],
     );
     let route = limits
         .route(
@@ -257,14 +271,13 @@ fn kong_takes_pools_from_its_conf_and_timers_from_its_services() {
     let (config, limits) = server(&[("kong.conf", KONG_CONF), ("kong.yml", KONG)], Product::Kong);
     assert_eq!(config.listens, ["0.0.0.0:8000", "0.0.0.0:8443"]);
     let to = "orders.internal:3000";
-    assert_eq!(at(&limits, LimitKind::Read, "/orders/1", to), (Some(8_000), 5));
-    assert_eq!(
-        at(&limits, LimitKind::Connect, "/orders/1", to),
-        (Some(60_000), 0)
-    );
-    assert_eq!(
-        at(&limits, LimitKind::UpstreamIdle, "/orders/1", to),
-        (Some(30_000), 3)
+    are(
+        &limits,
+        &[
+            (LimitKind::Read, "/orders/1", to, Some(8_000), 5),
+            (LimitKind::Connect, "/orders/1", to, Some(60_000), 0),
+            (LimitKind::UpstreamIdle, "/orders/1", to, Some(30_000), 3),
+        ],
     );
     let regex = limits
         .route(
@@ -309,14 +322,13 @@ fn ig_reads_handlers_wherever_they_stand() {
     let (config, limits) = server(&files, Product::OpenIg);
     assert_eq!(config.listens, [":8080"]);
     let to = "app.example.com:8443";
-    assert_eq!(
-        at(&limits, LimitKind::Connect, "/orders/1", to),
-        (Some(30_000), 11)
-    );
-    assert_eq!(at(&limits, LimitKind::Read, "/orders/1", to), (Some(90_000), 12));
-    assert_eq!(
-        at(&limits, LimitKind::ClientIdle, "/orders/1", to),
-        (Some(90_000), 1)
+    are(
+        &limits,
+        &[
+            (LimitKind::Connect, "/orders/1", to, Some(30_000), 11),
+            (LimitKind::Read, "/orders/1", to, Some(90_000), 12),
+            (LimitKind::ClientIdle, "/orders/1", to, Some(90_000), 1),
+        ],
     );
     let scope = Scope {
         path: "/orders/1",
@@ -345,8 +357,13 @@ fn attributes_of_aws_balancers_are_read_as_they_are_printed() {
     for kind in [LimitKind::ClientIdle, LimitKind::UpstreamIdle, LimitKind::Read] {
         assert_eq!(at(&limits, kind, "", ""), (Some(75_000), 9));
     }
-    assert_eq!(at(&limits, LimitKind::Drain, "", ""), (Some(300_000), 4));
-    assert_eq!(at(&limits, LimitKind::Connect, "", ""), (Some(10_000), 0));
+    are(
+        &limits,
+        &[
+            (LimitKind::Drain, "", "", Some(300_000), 4),
+            (LimitKind::Connect, "", "", Some(10_000), 0),
+        ],
+    );
     let classic = r#"{"LoadBalancerAttributes": {"ConnectionSettings": {"IdleTimeout": 60}, "ConnectionDraining": {"Enabled": true, "Timeout": 120}}}"#;
     let (_, limits) = server(&[("elb.json", classic)], Product::AwsElb);
     assert_eq!(at(&limits, LimitKind::UpstreamIdle, "", ""), (Some(60_000), 1));
@@ -368,11 +385,13 @@ fn yarp_reads_time_spans_and_destinations() {
     let (config, limits) = server(&[("appsettings.json", YARP)], Product::Yarp);
     assert_eq!(config.listens, [":5000"]);
     let to = "10.0.0.5:7001";
-    assert_eq!(at(&limits, LimitKind::Read, "/api/x", to), (Some(45_000), 7));
-    assert_eq!(at(&limits, LimitKind::Total, "/api/x", to), (Some(20_000), 5));
-    assert_eq!(
-        at(&limits, LimitKind::ClientIdle, "/api/x", to),
-        (Some(75_000), 3)
+    are(
+        &limits,
+        &[
+            (LimitKind::Read, "/api/x", to, Some(45_000), 7),
+            (LimitKind::Total, "/api/x", to, Some(20_000), 5),
+            (LimitKind::ClientIdle, "/api/x", to, Some(75_000), 3),
+        ],
     );
 }
 
@@ -426,8 +445,13 @@ fn iis_gives_sites_pools_and_farms() {
     );
     let module = "<configuration><system.webServer>\n<aspNetCore processPath=\"dotnet\" requestTimeout=\"00:04:00\" shutdownTimeLimit=\"30\"/></system.webServer></configuration>";
     let (_, limits) = server(&[("web.config", module)], Product::Iis);
-    assert_eq!(at(&limits, LimitKind::Read, "", ""), (Some(240_000), 2));
-    assert_eq!(at(&limits, LimitKind::Drain, "", ""), (Some(30_000), 2));
+    are(
+        &limits,
+        &[
+            (LimitKind::Read, "", "", Some(240_000), 2),
+            (LimitKind::Drain, "", "", Some(30_000), 2),
+        ],
+    );
 }
 
 const TOMCAT: &str = "<?xml version=\"1.0\"?>\n<Server port=\"8005\">\n <Service name=\"Catalina\">\n  <Executor name=\"tomcatThreadPool\" maxThreads=\"150\"/>\n  <Connector port=\"8080\" protocol=\"HTTP/1.1\"\n     connectionTimeout=\"20000\" acceptCount=\"50\" />\n  <Connector port=\"8443\" keepAliveTimeout=\"65000\" connectionTimeout=\"20000\"/>\n </Service>\n</Server>\n";
@@ -475,10 +499,15 @@ fn spring_is_read_as_properties_and_as_yaml() {
     let (config, limits) = server(&[("application.yml", yaml)], Product::Java);
     assert_eq!(config.listens, [":8082"]);
     let to = "example.org:443";
-    assert_eq!(at(&limits, LimitKind::Connect, "", to), (Some(1_000), 9));
-    assert_eq!(at(&limits, LimitKind::Read, "", to), (Some(5_000), 10));
-    assert_eq!(at(&limits, LimitKind::UpstreamIdle, "", to), (Some(15_000), 12));
-    assert_eq!(at(&limits, LimitKind::ClientIdle, "", to), (Some(20_000), 4));
+    are(
+        &limits,
+        &[
+            (LimitKind::Connect, "", to, Some(1_000), 9),
+            (LimitKind::Read, "", to, Some(5_000), 10),
+            (LimitKind::UpstreamIdle, "", to, Some(15_000), 12),
+            (LimitKind::ClientIdle, "", to, Some(20_000), 4),
+        ],
+    );
 }
 
 #[test]
@@ -508,8 +537,13 @@ fn apigee_properties_and_targets_are_one_server() {
         Product::ApigeeMp,
     );
     let to = "mocktarget.apigee.net:443";
-    assert_eq!(at(&limits, LimitKind::Read, "", to), (Some(55_000), 2));
-    assert_eq!(at(&limits, LimitKind::UpstreamIdle, "", to), (Some(4_000), 4));
+    are(
+        &limits,
+        &[
+            (LimitKind::Read, "", to, Some(55_000), 2),
+            (LimitKind::UpstreamIdle, "", to, Some(4_000), 4),
+        ],
+    );
     let router = "conf_load_balancing_load.balancing.driver.proxy.read.timeout=57\n";
     let (_, limits) = server(&[("router.properties", router)], Product::ApigeeRouter);
     assert_eq!(at(&limits, LimitKind::Read, "", ""), (Some(57_000), 1));
@@ -521,23 +555,16 @@ pub(super) const SQUID: &str = "http_port 3128 accel defaultsite=shop.example.co
 fn squids_peers_have_connect_timers_of_their_own() {
     let (config, limits) = server(&[("squid.conf", SQUID)], Product::Squid);
     assert_eq!(config.listens, [":3128"]);
-    assert_eq!(
-        at(&limits, LimitKind::Connect, "", "10.0.0.3:3000"),
-        (Some(3_000), 2)
+    are(
+        &limits,
+        &[
+            (LimitKind::Connect, "", "10.0.0.3:3000", Some(3_000), 2),
+            (LimitKind::Connect, "", "10.0.0.4:3000", Some(10_000), 5),
+            (LimitKind::Read, "", "10.0.0.3:3000", Some(120_000), 4),
+            (LimitKind::UpstreamIdle, "", "10.0.0.3:3000", Some(30_000), 6),
+            (LimitKind::ClientIdle, "", "", Some(60_000), 7),
+        ],
     );
-    assert_eq!(
-        at(&limits, LimitKind::Connect, "", "10.0.0.4:3000"),
-        (Some(10_000), 5)
-    );
-    assert_eq!(
-        at(&limits, LimitKind::Read, "", "10.0.0.3:3000"),
-        (Some(120_000), 4)
-    );
-    assert_eq!(
-        at(&limits, LimitKind::UpstreamIdle, "", "10.0.0.3:3000"),
-        (Some(30_000), 6)
-    );
-    assert_eq!(at(&limits, LimitKind::ClientIdle, "", ""), (Some(60_000), 7));
     let route = limits
         .route(
             HOP,
@@ -563,23 +590,16 @@ fn varnish_takes_parameters_where_a_backend_says_nothing() {
         Product::Varnish,
     );
     assert_eq!(config.listens, [":6081"]);
-    assert_eq!(
-        at(&limits, LimitKind::Read, "", "127.0.0.1:3000"),
-        (Some(90_000), 6)
+    are(
+        &limits,
+        &[
+            (LimitKind::Read, "", "127.0.0.1:3000", Some(90_000), 6),
+            (LimitKind::Read, "", "127.0.0.2:80", Some(20_000), 2),
+            (LimitKind::Connect, "", "127.0.0.2:80", Some(2_000), 11),
+            (LimitKind::UpstreamIdle, "", "127.0.0.1:3000", Some(30_000), 2),
+            (LimitKind::ClientIdle, "", "", Some(5_000), 0),
+        ],
     );
-    assert_eq!(
-        at(&limits, LimitKind::Read, "", "127.0.0.2:80"),
-        (Some(20_000), 2)
-    );
-    assert_eq!(
-        at(&limits, LimitKind::Connect, "", "127.0.0.2:80"),
-        (Some(2_000), 11)
-    );
-    assert_eq!(
-        at(&limits, LimitKind::UpstreamIdle, "", "127.0.0.1:3000"),
-        (Some(30_000), 2)
-    );
-    assert_eq!(at(&limits, LimitKind::ClientIdle, "", ""), (Some(5_000), 0));
     let route = limits
         .route(
             HOP,
@@ -599,13 +619,12 @@ fn lighttpd_reads_lists_over_several_lines() {
     let (config, limits) = server(&[("lighttpd.conf", LIGHTTPD)], Product::Lighttpd);
     assert_eq!(config.listens, ["127.0.0.1:8089"]);
     assert_eq!(limits.routes_to(HOP), ["127.0.0.3:3000", "127.0.0.4:3001"]);
-    assert_eq!(
-        at(&limits, LimitKind::Read, "/api/x", "127.0.0.3:3000"),
-        (Some(25_000), 8)
-    );
-    assert_eq!(
-        at(&limits, LimitKind::ClientIdle, "/api/x", "127.0.0.4:3001"),
-        (Some(30_000), 5)
+    are(
+        &limits,
+        &[
+            (LimitKind::Read, "/api/x", "127.0.0.3:3000", Some(25_000), 8),
+            (LimitKind::ClientIdle, "/api/x", "127.0.0.4:3001", Some(30_000), 5),
+        ],
     );
 }
 
@@ -613,8 +632,13 @@ fn lighttpd_reads_lists_over_several_lines() {
 fn pools_of_workers_say_when_they_kill() {
     let uwsgi = "[uwsgi]\nhttp = :9090\nharakiri = 45\nprocesses = 4\nlisten = 100\n";
     let (config, limits) = server(&[("app.ini", uwsgi)], Product::Uwsgi);
-    assert_eq!(at(&limits, LimitKind::WorkerKill, "", ""), (Some(45_000), 3));
-    assert_eq!(at(&limits, LimitKind::ClientIdle, "", ""), (Some(0), 2));
+    are(
+        &limits,
+        &[
+            (LimitKind::WorkerKill, "", "", Some(45_000), 3),
+            (LimitKind::ClientIdle, "", "", Some(0), 2),
+        ],
+    );
     assert_eq!(
         counts(&config),
         [(CountKind::Workers, 4), (CountKind::Backlog, 100)]

@@ -8,7 +8,7 @@ use crate::bytes::memmem;
 
 use super::json::{self, Keys, Value};
 use crate::error::LineError;
-use crate::format::{Head, Score, Sniff};
+use crate::format::{Head, LineParser, Score, Sniff};
 
 /// What a file with one record over several lines lacks.
 const WHOLE_RECORD: &str = "whole record on one line (pretty-printed)";
@@ -102,6 +102,25 @@ fn blank_len(line: &[u8], from: usize) -> usize {
         .iter()
         .take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
         .count()
+}
+
+/// The opinion of a format whose records have one of `marks` in them, which `parser` reads; or whose records are
+/// pretty-printed and have a line for each of `keys`.
+pub fn claim(
+    head: &Head<'_>,
+    marks: &[&str],
+    parser: &mut dyn LineParser,
+    reason: &str,
+    keys: &[&str],
+) -> Sniff {
+    if !has_any(head.bytes, marks) {
+        return Sniff::no();
+    }
+    let sniff = Sniff::by_parsing(head, parser, Score::Mark, reason);
+    if sniff.score > Score::No {
+        return sniff;
+    }
+    pretty_printed(head, keys)
 }
 
 /// The opinion on a head none of whose lines is a record, although it has lines that begin with each of `keys`:

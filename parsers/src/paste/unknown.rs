@@ -46,7 +46,13 @@ pub fn unknown(dialect: Dialect, text: &str) -> Vec<String> {
             continue;
         }
         seen.push(name);
-        let near = match closest(name, known.iter().copied().filter(|known| known.len() > 3)) {
+        let near = match closest(
+            name,
+            known
+                .iter()
+                .copied()
+                .filter(|known| known.len().min(name.len()) > 2),
+        ) {
             Some(near) => format!("did you mean {open}{near}{close}? As it is, "),
             None => String::new(),
         };

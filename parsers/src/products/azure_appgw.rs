@@ -16,7 +16,7 @@ use crate::engine::json::{Keys, Value};
 use crate::engine::json_record;
 use crate::entry::{Entry, Escape, Fault, Kind, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Sniff};
 use crate::time::DayCache;
 
 /// The format `azure-appgw`.
@@ -34,15 +34,14 @@ impl Plain for AzureAppGateway {
 
     fn claim(&self, head: &Head<'_>) -> Sniff {
         let marks = ["ApplicationGatewayAccess", "ApplicationGatewayFirewall"];
-        if !json_record::has_any(head.bytes, &marks) {
-            return Sniff::no();
-        }
-        let reason = "log categories of an application gateway";
-        let sniff = Sniff::by_parsing(head, &mut Parser::default(), Score::Mark, reason);
-        if sniff.score > Score::No {
-            return sniff;
-        }
-        json_record::pretty_printed(head, &["category", "operationName", "properties"])
+        let keys = ["category", "operationName", "properties"];
+        json_record::claim(
+            head,
+            &marks,
+            &mut Parser::default(),
+            "log categories of an application gateway",
+            &keys,
+        )
     }
 }
 

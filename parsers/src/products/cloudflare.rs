@@ -18,7 +18,7 @@ use crate::engine::json::{Keys, Shape, Value};
 use crate::engine::json_record;
 use crate::entry::{Entry, Escape, Fault, Kind, Marks, Phase, Signal, Stamp, Zone};
 use crate::error::LineError;
-use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Sniff};
 use crate::time::{DAY_US, DayCache};
 
 /// The format `cloudflare`.
@@ -40,15 +40,14 @@ impl Plain for Cloudflare {
             "\"EdgeEndTimestamp\"",
             "\"EdgeResponseStatus\"",
         ];
-        if !json_record::has_any(head.bytes, &marks) {
-            return Sniff::no();
-        }
-        let reason = "field names of Cloudflare";
-        let sniff = Sniff::by_parsing(head, &mut Parser::default(), Score::Mark, reason);
-        if sniff.score > Score::No {
-            return sniff;
-        }
-        json_record::pretty_printed(head, &["EdgeResponseStatus", "RayID"])
+        let keys = ["EdgeResponseStatus", "RayID"];
+        json_record::claim(
+            head,
+            &marks,
+            &mut Parser::default(),
+            "field names of Cloudflare",
+            &keys,
+        )
     }
 }
 

@@ -16,7 +16,7 @@ use crate::engine::json::{Keys, Value};
 use crate::engine::{json_record, proxy_status};
 use crate::entry::{Entry, Escape, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
-use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Score, Sniff};
+use crate::format::{Head, Line, LineParser, Plain, Product, RecordKind, Sniff};
 use crate::products::aws::origin_and_path;
 use crate::products::caddy::split_port;
 use crate::time::DayCache;
@@ -41,15 +41,14 @@ impl Plain for GcpLb {
             "\"http_external_regional_lb_rule\"",
             "\"internal_http_lb_rule\"",
         ];
-        if !json_record::has_any(head.bytes, &marks) {
-            return Sniff::no();
-        }
-        let reason = "log entries of a load balancer";
-        let sniff = Sniff::by_parsing(head, &mut Parser::default(), Score::Mark, reason);
-        if sniff.score > Score::No {
-            return sniff;
-        }
-        json_record::pretty_printed(head, &["httpRequest", "insertId", "timestamp"])
+        let keys = ["httpRequest", "insertId", "timestamp"];
+        json_record::claim(
+            head,
+            &marks,
+            &mut Parser::default(),
+            "log entries of a load balancer",
+            &keys,
+        )
     }
 }
 

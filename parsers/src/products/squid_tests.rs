@@ -57,46 +57,84 @@ fn every_failure_seen_has_its_signal() {
         read(&line).signal
     };
     let parent = "FIRSTUP_PARENT/127.0.0.1";
-    assert_eq!(
-        of("TCP_MISS/504", parent, "ERR_READ_TIMEOUT/WITH_SERVER"),
-        is(Phase::Header, Fault::TimedOut)
-    );
-    assert_eq!(
-        of("TCP_MISS/200", parent, "ERR_READ_TIMEOUT/WITH_SERVER"),
-        is(Phase::Body, Fault::TimedOut)
-    );
-    assert_eq!(
-        of("TCP_MISS/502", parent, "ERR_ZERO_SIZE_OBJECT/WITH_SERVER"),
-        is(Phase::Header, Fault::Closed)
-    );
-    assert_eq!(
-        of("TCP_MISS/502", parent, "ERR_READ_ERROR/WITH_SERVER"),
-        is(Phase::Header, Fault::Reset)
-    );
-    assert_eq!(
-        of("TCP_MISS/502", "HIER_NONE/-", "ERR_READ_ERROR/WITH_SERVER"),
-        is(Phase::Queue, Fault::NoLiveUpstream)
-    );
-    assert_eq!(
-        of("TCP_MISS/502", parent, "ERR_TOO_BIG/WITH_SERVER"),
-        is(Phase::Header, Fault::HeaderTooBig)
-    );
-    assert_eq!(
-        of("TCP_MISS/503", parent, "ERR_CONNECT_FAIL/WITH_SERVER"),
-        is(Phase::Connect, Fault::Refused)
-    );
-    assert_eq!(
-        of("TCP_MISS/503", parent, "ERR_CONNECT_FAIL/errno=111"),
-        is(Phase::Connect, Fault::Refused)
-    );
-    assert_eq!(
-        of("TCP_MISS/502", parent, "-/-"),
-        is(Phase::Header, Fault::UpstreamStatus)
-    );
-    assert_eq!(
-        of("TCP_MISS_ABORTED/000", parent, "ERR_CLIENT_GONE/WITH_CLIENT"),
-        is(Phase::Client, Fault::ClientGone)
-    );
+    for (result, peer, error, phase, fault) in [
+        (
+            "TCP_MISS/504",
+            parent,
+            "ERR_READ_TIMEOUT/WITH_SERVER",
+            Phase::Header,
+            Fault::TimedOut,
+        ),
+        (
+            "TCP_MISS/200",
+            parent,
+            "ERR_READ_TIMEOUT/WITH_SERVER",
+            Phase::Body,
+            Fault::TimedOut,
+        ),
+        (
+            "TCP_MISS/502",
+            parent,
+            "ERR_ZERO_SIZE_OBJECT/WITH_SERVER",
+            Phase::Header,
+            Fault::Closed,
+        ),
+        (
+            "TCP_MISS/502",
+            parent,
+            "ERR_READ_ERROR/WITH_SERVER",
+            Phase::Header,
+            Fault::Reset,
+        ),
+        (
+            "TCP_MISS/502",
+            "HIER_NONE/-",
+            "ERR_READ_ERROR/WITH_SERVER",
+            Phase::Queue,
+            Fault::NoLiveUpstream,
+        ),
+        (
+            "TCP_MISS/502",
+            parent,
+            "ERR_TOO_BIG/WITH_SERVER",
+            Phase::Header,
+            Fault::HeaderTooBig,
+        ),
+        (
+            "TCP_MISS/503",
+            parent,
+            "ERR_CONNECT_FAIL/WITH_SERVER",
+            Phase::Connect,
+            Fault::Refused,
+        ),
+        (
+            "TCP_MISS/503",
+            parent,
+            "ERR_CONNECT_FAIL/errno=111",
+            Phase::Connect,
+            Fault::Refused,
+        ),
+        (
+            "TCP_MISS/502",
+            parent,
+            "-/-",
+            Phase::Header,
+            Fault::UpstreamStatus,
+        ),
+        (
+            "TCP_MISS_ABORTED/000",
+            parent,
+            "ERR_CLIENT_GONE/WITH_CLIENT",
+            Phase::Client,
+            Fault::ClientGone,
+        ),
+    ] {
+        assert_eq!(
+            of(result, peer, error),
+            is(phase, fault),
+            "{result} {peer} {error}"
+        );
+    }
     assert_eq!(of("TCP_MISS/502", parent, ""), None);
     assert_eq!(of("TCP_MISS/200", parent, "-/-"), None);
 }
