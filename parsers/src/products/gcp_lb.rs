@@ -220,6 +220,7 @@ fn fault(details: &[u8], status: Option<u16>) -> Option<(Phase, Fault)> {
 mod tests {
     use super::*;
     use crate::format::Format;
+    use crate::format::Score;
 
     fn line(status: u16, payload: &str) -> String {
         format!(
