@@ -4,10 +4,12 @@
 //! with spaces in them, so that a row has more columns than the header. Then one column that may hold
 //! spaces takes the surplus, and the row counts as read only if status and client address fall into place.
 
+use std::sync::Arc;
+
 use crate::bytes::{filled, lanes, number};
 use crate::entry::{Ids, Stamp, Zone};
 use crate::error::LineError;
-use crate::format::Head;
+use crate::format::{Head, LineParser, Prepared};
 use crate::glance::Glance;
 use crate::time::{self, DAY_US, DayCache};
 
@@ -243,6 +245,40 @@ impl<'a> Row<'a> {
             self.ids.push(value);
         }
         self.values[column as usize] = value;
+    }
+}
+
+/// A format of rows, ready for one file whose head gave its columns and its date.
+pub struct PreparedRows {
+    columns: Columns,
+    date: [u8; 10],
+    parser: fn(Rows) -> Box<dyn LineParser>,
+}
+
+impl PreparedRows {
+    /// For the file that begins with `head`; where it names no columns they are those of one of `layouts`. `parser` reads
+    /// what the rows have.
+    pub fn of(
+        head: &Head<'_>,
+        layouts: &[&str],
+        parser: fn(Rows) -> Box<dyn LineParser>,
+    ) -> Arc<dyn Prepared> {
+        Arc::new(Self {
+            columns: Columns::of_head(head, layouts),
+            date: head.lines().find_map(date_of).unwrap_or_default(),
+            parser,
+        })
+    }
+}
+
+impl Prepared for PreparedRows {
+    fn open(&self, preamble: &[u8]) -> Box<dyn LineParser> {
+        let columns = Columns::from_directive(preamble).unwrap_or_else(|| self.columns.clone());
+        (self.parser)(Rows::new(columns, &self.date))
+    }
+
+    fn directive(&self) -> Option<&'static [u8]> {
+        Some(b"#Fields:")
     }
 }
 

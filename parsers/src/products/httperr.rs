@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::bytes::memmem;
 
-use crate::engine::w3c::{Column, Columns, Row, Rows, date_of};
+use crate::engine::w3c::{Column, PreparedRows, Row, Rows};
 use crate::entry::{Entry, Fault, Kind, Level, Marks, Phase, Signal};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
@@ -49,28 +49,7 @@ impl Format for HttpErr {
     }
 
     fn prepare(&self, head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(PreparedHttpErr {
-            columns: Columns::of_head(head, &LAYOUTS),
-            date: head.lines().find_map(date_of).unwrap_or_default(),
-        })
-    }
-}
-
-struct PreparedHttpErr {
-    columns: Columns,
-    date: [u8; 10],
-}
-
-impl Prepared for PreparedHttpErr {
-    fn open(&self, preamble: &[u8]) -> Box<dyn LineParser> {
-        let columns = Columns::from_directive(preamble).unwrap_or_else(|| self.columns.clone());
-        Box::new(Parser {
-            rows: Rows::new(columns, &self.date),
-        })
-    }
-
-    fn directive(&self) -> Option<&'static [u8]> {
-        Some(b"#Fields:")
+        PreparedRows::of(head, &LAYOUTS, |rows| Box::new(Parser { rows }))
     }
 }
 

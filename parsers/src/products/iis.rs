@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::bytes::memmem;
 
 use crate::bytes;
-use crate::engine::w3c::{self, Column, Columns, Row, Rows};
+use crate::engine::w3c::{Column, PreparedRows, Row, Rows};
 use crate::entry::{Entry, Fault, Kind, Marks, Phase, Signal};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
@@ -66,28 +66,7 @@ impl Format for Iis {
     }
 
     fn prepare(&self, head: &Head<'_>) -> Arc<dyn Prepared> {
-        Arc::new(PreparedIis {
-            columns: Columns::of_head(head, &LAYOUTS),
-            date: head.lines().find_map(w3c::date_of).unwrap_or_default(),
-        })
-    }
-}
-
-struct PreparedIis {
-    columns: Columns,
-    date: [u8; 10],
-}
-
-impl Prepared for PreparedIis {
-    fn open(&self, preamble: &[u8]) -> Box<dyn LineParser> {
-        let columns = Columns::from_directive(preamble).unwrap_or_else(|| self.columns.clone());
-        Box::new(Parser {
-            rows: Rows::new(columns, &self.date),
-        })
-    }
-
-    fn directive(&self) -> Option<&'static [u8]> {
-        Some(b"#Fields:")
+        PreparedRows::of(head, &LAYOUTS, |rows| Box::new(Parser { rows }))
     }
 }
 

@@ -88,6 +88,8 @@ static NAMED: Needles<(Phase, Fault)> = Needles::new(&[
     ("onnection reset by peer", (Phase::Header, Fault::Reset)),
     ("TruncatedChunkException", (Phase::Body, Fault::Closed)),
     ("Remotely closed", (Phase::Header, Fault::Closed)),
+    // Undertow's client: the server ended the connection it had sent a request on.
+    ("UT001000", (Phase::Header, Fault::Closed)),
     ("ReadTimeoutException", (Phase::Header, Fault::TimedOut)),
 ]);
 
@@ -180,6 +182,10 @@ mod tests {
         );
         assert_eq!(
             of("org.apache.http.ConnectionClosedException: Connection closed"),
+            Some(Signal::new(Phase::Header, Fault::Closed))
+        );
+        assert_eq!(
+            of("java.io.IOException: UT001000: Connection closed"),
             Some(Signal::new(Phase::Header, Fault::Closed))
         );
         assert_eq!(of("\tat java.lang.Thread.run(Thread.java:748)"), None);
