@@ -11,6 +11,9 @@ use super::words::{count, span};
 use crate::model::finding::Evidence;
 use crate::model::{Limit, LimitKind, Weight};
 
+/// The sum from which a race is probable.
+pub(crate) const PROBABLE: i32 = 3;
+
 /// One term of the sum.
 #[derive(Debug, Clone)]
 pub(crate) struct Term {
@@ -64,6 +67,19 @@ impl Balance {
     /// The sum for a race.
     pub(crate) fn race(&self) -> i32 {
         self.terms.iter().map(|t| t.race).sum()
+    }
+
+    /// The sum for a crash or a drop.
+    pub(crate) fn drop(&self) -> i32 {
+        self.terms.iter().map(|t| t.crash).sum()
+    }
+
+    /// Whether a race explains it: enough speaks for one, or something does and a request that was never taken up by
+    /// processes that lived on leaves nothing else.
+    pub(crate) fn is_race(&self) -> bool {
+        let race = self.race();
+        self.excluded.is_none()
+            && (race >= PROBABLE || race + 1 >= PROBABLE && self.unseen && self.alive && self.drop() < 0)
     }
 
     /// Something speaks against a race.
@@ -226,8 +242,10 @@ fn latency(case: &Case<'_, '_>, sum: &mut Balance) {
         }
     } else if lasted > 50_000 && !sum.idle_matches && !sum.unseen {
         // A busy event loop can delay the close of an idle connection, but then the idle time shows it,
-        // or the application never saw the request.
-        sum.add(-1, 1, case.says(Weight::Counter, case.x.outcome, fact));
+        // or the application never saw the request. Where its log is not there, nothing shows either.
+        let blind = !case.upstream_covered(5_000_000);
+        let worth = if blind { -2 } else { -1 };
+        sum.add(worth, 1, case.says(Weight::Counter, case.x.outcome, fact));
     }
 }
 

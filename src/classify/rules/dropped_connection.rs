@@ -9,13 +9,12 @@
 use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Phase};
 
-use super::keep_alive_race::PROBABLE;
 use super::proxy_timeout::{gave_up_early, unnamed_timer};
 use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
 use crate::classify::burst::{self, Upset};
 use crate::classify::case::hits;
 use crate::classify::wait::outlived_us;
-use crate::classify::weigh::Balance;
+use crate::classify::weigh::{Balance, PROBABLE};
 use crate::classify::words::span;
 use crate::model::Weight;
 use crate::model::finding::Label;
@@ -406,7 +405,7 @@ impl Rule for Closed {
             return not_cut(case);
         }
         let sum = case.balance();
-        if sum.excluded.is_none() && sum.race() >= PROBABLE {
+        if sum.is_race() {
             let why = format!("the facts weigh {} for a race, enough to explain it", sum.race());
             return Verdict::near(5, why);
         }
@@ -556,10 +555,9 @@ fn cut(case: &Case<'_, '_>, sum: &Balance) -> Candidate {
         found.joined = true;
         return found;
     }
-    let drop: i32 = sum.terms.iter().map(|t| t.crash).sum();
     let open = sum.excluded.is_none() && lasted <= 200_000 && sum.race() > 0;
     // Without the upstream's log, and no more for the one than for the other, either would be a guess.
-    let undecided = open && sum.race() >= drop && !case.upstream_covered(5_000_000);
+    let undecided = open && sum.race() >= sum.drop() && !case.upstream_covered(5_000_000);
     let score = if sum.excluded.is_some() {
         0.85
     } else if lasted > 200_000 {

@@ -12,7 +12,7 @@ use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
 use crate::classify::burst::Upset;
 use crate::classify::load::{self, Load};
 use crate::classify::wait::stuck_with;
-use crate::classify::weigh::{Balance, idle_known};
+use crate::classify::weigh::{Balance, PROBABLE, idle_known};
 use crate::classify::words::count;
 use crate::classify::words::span;
 use crate::model::finding::Label;
@@ -22,8 +22,6 @@ use crate::model::{Record, Weight};
 const MIDDLEBOX_S: [i64; 5] = [240, 300, 350, 600, 900];
 /// The sum from which a race is as good as certain.
 const CERTAIN: i32 = 5;
-/// The sum from which it is probable.
-pub(crate) const PROBABLE: i32 = 3;
 
 /// Step 8b: the request went into a void on an old connection.
 pub(crate) struct SilentDrop;
@@ -198,7 +196,7 @@ impl Rule for Race {
         if let Some(why) = &sum.excluded {
             return Verdict::near(5, why.clone());
         }
-        if sum.race() < PROBABLE {
+        if !sum.is_race() {
             return lacking(sum);
         }
         let subtype = match case.x.signal().map(|s| s.fault) {
@@ -213,6 +211,9 @@ impl Rule for Race {
                 "the connection ended without one byte of an answer",
             ))
             .over(Cause::DroppedConnection, Subtype::PrematureClose, rival(sum));
+        if sum.race() < PROBABLE {
+            found.score = 0.72;
+        }
         if sum.race() >= CERTAIN {
             found.score = 0.93;
             found.proof = !sum.contradicted() && (sum.reused || strong) && sum.race() >= CERTAIN;

@@ -386,3 +386,38 @@ fn a_death_at_a_hop_of_unknown_address_is_of_the_upstream_that_was_cut_next_to_i
     let scene = scene.trace(cut("GET", "/b", ADDR, T0 + 2_500 * MS, 900 * MS));
     assert_eq!(scene.verdict().1, Subtype::PrematureClose);
 }
+
+/// A GET through Squid that ended without a byte after `lasted_us`; its upstream keeps connections for a shorter time.
+fn lost_by_squid(lasted_us: i64) -> Scene {
+    let line = record(EDGE, Product::Squid)
+        .status(502)
+        .ended(T0, lasted_us)
+        .says(Phase::Header, Fault::Reset)
+        .with(|r| {
+            r.attempts.push(crate::model::Attempt {
+                addr: ADDR.into(),
+                ..Default::default()
+            });
+        });
+    Scene::of(Product::Squid, Product::Node)
+        .configured(EDGE, LimitKind::UpstreamIdle, 60 * S)
+        .default_limit(APP, LimitKind::ClientIdle, 5 * S)
+        .covered()
+        .trace(vec![first(line, vec![])])
+}
+
+#[test]
+fn a_request_that_was_never_taken_up_by_processes_that_lived_on_was_lost_to_a_race() {
+    let scene = served_by(lost_by_squid(131 * MS), 7, -60, 60);
+    assert_eq!(
+        scene.verdict(),
+        (KeepAliveRace, Subtype::RstOnReuse, Certainty::Likely)
+    );
+}
+
+#[test]
+fn it_is_not_where_a_process_was_not_heard_of_again_or_no_log_says() {
+    let scene = served_by(lost_by_squid(131 * MS), 7, -60, 0);
+    assert_ne!(scene.finding().cause, KeepAliveRace);
+    assert_ne!(lost_by_squid(131 * MS).finding().cause, KeepAliveRace);
+}
