@@ -7,6 +7,9 @@ use super::{broken, content::Content};
 use crate::error::Error;
 use crate::model::Input;
 
+/// Bytes for which room is made before they are read.
+const ROOM: usize = 64 << 10;
+
 /// The `len` bytes at `offset` of the (decompressed) content; fewer if it ends before.
 ///
 /// # Errors
@@ -75,7 +78,9 @@ fn found_len(found: &[Vec<u8>], place: usize) -> u64 {
 }
 
 fn take(source: &mut dyn Read, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    // With the room at hand a line is read by one call; a length that is no line's is not believed.
+    let room = usize::try_from(most).unwrap_or(ROOM).min(ROOM);
+    let mut bytes = Vec::with_capacity(room);
     source.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

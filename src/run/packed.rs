@@ -1,7 +1,11 @@
-//! Which compressed inputs are read first, and what is kept of them.
+//! Which inputs are read first, and what is kept of compressed ones.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use why502_parsers::format::RecordKind;
 
 use super::passes::Reading;
 use crate::model::HopId;
@@ -23,30 +27,50 @@ impl Room {
     }
 }
 
-/// The hop whose compressed logs are to be read before those of others: the one that is likeliest to know most failures,
-/// since it logs how its upstreams answered; of several, the one with the least to read. `None` if no two hops have
-/// compressed logs.
+/// Plain logs smaller than this all together are read again sooner than their hops are put in order.
+const PLAIN_FROM: u64 = 64 << 20;
+
+/// The hop whose logs are to be read before those of others, so that these need not be read again: the one that is
+/// likeliest to know most failures, since it logs how its upstreams answered; of several, the one with the least to
+/// read. `None` if there is one hop only, or too little to read.
+///
+/// Where logs are compressed only those count.
 pub(super) fn lead(readings: &[Reading<'_>]) -> Option<HopId> {
-    let packed = || readings.iter().filter(|reading| !reading.input.is_plain());
-    let first = packed().next()?.whence.hop;
-    if packed().all(|reading| reading.whence.hop == first) {
+    let has_packed = readings.iter().any(|reading| !reading.input.is_plain());
+    let counts = |reading: &&Reading<'_>| {
+        reading.input.is_plain() != has_packed && reading.detected.kind != RecordKind::Error
+    };
+    let mut hops: BTreeMap<HopId, (u64, &Reading<'_>)> = BTreeMap::new();
+    for reading in readings.iter().filter(counts) {
+        let bytes = reading.part.map_or(0, |part| part.len);
+        let (sum, largest) = hops.entry(reading.whence.hop).or_insert((0, reading));
+        *sum += bytes;
+        if largest.input.bytes_on_disk < reading.input.bytes_on_disk {
+            *largest = reading;
+        }
+    }
+    let all: u64 = hops.values().map(|(bytes, _)| bytes).sum();
+    if hops.len() < 2 || !has_packed && all < PLAIN_FROM {
         return None;
     }
-    let bytes = |hop: HopId| -> u64 {
-        let of_hop = packed().filter(|reading| reading.whence.hop == hop);
-        of_hop.map(|reading| reading.input.bytes_on_disk).sum()
+    let rank = |(&hop, &(bytes, reading)): (&HopId, &(u64, &Reading<'_>))| {
+        let is_proxy = reading.whence.product.is_proxy();
+        (logs_upstreams(reading), is_proxy, Reverse((bytes, hop)))
     };
-    packed()
-        .map(|reading| {
-            let hop = reading.whence.hop;
-            (
-                logs_upstreams(reading),
-                reading.whence.product.is_proxy(),
-                std::cmp::Reverse((bytes(hop), hop)),
-            )
-        })
-        .max()
-        .map(|(_, _, std::cmp::Reverse((_, hop)))| hop)
+    let first = hops.iter().map(rank).max();
+    first.map(|(_, _, Reverse((_, hop)))| hop)
+}
+
+/// Whether `reading` is to be read before others, `lead` being the hop that goes first: plain ones beside compressed
+/// ones too, and what failures say of themselves.
+pub(super) fn goes_first(reading: &Reading<'_>, lead: HopId, has_packed: bool) -> bool {
+    let is_early = reading.input.is_plain() && has_packed || reading.detected.kind == RecordKind::Error;
+    is_early || reading.whence.hop == lead
+}
+
+/// Whether the places of lines with known ids are noted in `reading`, since they tell all about those lines.
+pub(super) fn spots(reading: &Reading<'_>) -> bool {
+    reading.input.is_plain() && !reading.goes_on()
 }
 
 /// Whether the first lines say how upstreams answered.

@@ -183,9 +183,9 @@ impl<'a> Reading<'a> {
         read::read_until(self.input, end, buffer, visit)
     }
 
-    /// Whether what a line means may depend on lines before it.
-    pub(super) fn scanner_is_led_in(&self) -> bool {
-        self.fresh(0).lead_in() > 0
+    /// Whether what a line means may depend on lines before it, so that none can be read for itself.
+    pub(super) fn goes_on(&self) -> bool {
+        self.joins() || self.detected.wrapper.cut() || self.fresh(0).lead_in() > 0
     }
 
     /// A scanner for the part that begins at `offset`, which knows what its parser remembers of the lines before.
@@ -266,8 +266,8 @@ fn tasks<'r, 'a>(readings: &'r [Reading<'a>]) -> Result<Vec<Task<'r, 'a>>, Error
 
 /// First pass: counts everything, keeps the failures. Inputs that break half-way are counted as far as they went.
 ///
-/// Where compressed logs of several hops are read, those of one hop go first: the others can then keep what carries its
-/// failures' ids, and need not be decompressed again.
+/// Where large logs of several hops are read, those of one hop go first: of the others is then noted what carries its
+/// failures' ids, so that they need not be read or decompressed again.
 ///
 /// # Errors
 /// None that concern one input; those are problems.
@@ -277,9 +277,9 @@ pub(super) fn survey(
     progress: &Progress,
 ) -> Result<(Survey, Vec<Problem>), Error> {
     let lead = packed::lead(readings);
-    let is_first = |reading: &Reading<'_>| {
-        lead.is_none_or(|lead| reading.input.is_plain() || reading.whence.hop == lead)
-    };
+    let has_packed = readings.iter().any(|reading| !reading.input.is_plain());
+    let is_first =
+        |reading: &Reading<'_>| lead.is_none_or(|lead| packed::goes_first(reading, lead, has_packed));
     let room = Room::default();
     let (mut survey, mut problems) = each(
         readings,
@@ -338,6 +338,9 @@ fn survey_one(
         (task.span.offset, reading.input.bytes_on_disk),
         wanted,
     );
+    if !known.is_empty() && packed::spots(reading) {
+        surveyor = surveyor.spotting(Arc::clone(&known));
+    }
     let mut catcher = packed::catcher(reading, known);
     if catcher.is_some() {
         let directive = reading.directive().and_then(|mark| mark.first().copied());

@@ -16,6 +16,7 @@ use crate::select::gather::{Gathered, Gatherer, Wanted, Windows};
 use crate::select::locus::Probe;
 use crate::select::own::Whence;
 use crate::select::packed::Packed;
+use crate::select::spots::Spots;
 use crate::select::survey::{InputSurvey, Survey};
 
 /// How the lines of a stretch are looked at.
@@ -42,6 +43,8 @@ struct Stretch {
 struct Known<'s> {
     survey: &'s InputSurvey,
     kept: Option<&'s Packed>,
+    /// Where the lines with ids that are wanted stand, if that is known of all.
+    spots: Option<&'s Spots>,
     /// When its lines may be joined by method, path and time.
     windows: &'s Windows,
     /// Its hop, and when that served requests, if that is asked and known already.
@@ -117,6 +120,7 @@ fn known<'s>(
     Some(Known {
         survey: input,
         kept: survey.packed.get(&source),
+        spots: input.spots.as_ref().filter(|spots| spots.cover(wanted.ids())),
         windows,
         served: served.map(|ends| (whence.hop, ends)),
     })
@@ -142,6 +146,11 @@ impl Second<'_> {
         let part = self.known.survey.parts.get(&span.offset);
         let has_holes = part.is_none_or(|part| part.has_holes);
         for stretch in stretches.iter().filter(|stretch| stretch.look != Look::Skip) {
+            let spots = self.known.spots.filter(|_| stretch.look == Look::Ids);
+            if let Some(spots) = spots {
+                found.merge(self.from_spots(spots, span, stretch));
+                continue;
+            }
             let mut gatherer = self.gatherer(stretch);
             gatherer.read_all(stretch.look == Look::All);
             let mut visit = |chunk: read::Chunk<'_>| {
@@ -156,6 +165,32 @@ impl Second<'_> {
             };
             found.merge(gatherer.finish());
         }
+    }
+
+    /// What the lines of `stretch` hold, which is within the part that is `span`, if only those at `spots` matter.
+    fn from_spots(&self, spots: &Spots, span: &Span, stretch: &Stretch) -> Gathered {
+        let (from, len) = (stretch.span.offset, stretch.span.len);
+        let spots = spots.within(span.offset, (from, from.saturating_add(len)));
+        if spots.is_empty() {
+            return Gathered::default();
+        }
+        let mut gatherer = self.gatherer(&Stretch {
+            lines_before: self.known.survey.lines_before(span.offset),
+            ..*stretch
+        });
+        gatherer.read_all(true);
+        let places: Vec<(u64, u32)> = spots.iter().map(|spot| (spot.offset, spot.len)).collect();
+        // What broke in the first pass breaks again; it was reported then.
+        let lines = read::lines_at(self.reading.input, &places).unwrap_or_default();
+        let directives = self.reading.directives.iter();
+        let mut directives = directives.skip_while(|(at, _)| *at < from).peekable();
+        for (spot, line) in spots.iter().zip(&lines) {
+            while let Some((at, directive)) = directives.next_if(|(at, _)| *at < spot.offset) {
+                gatherer.line(directive, *at, 0);
+            }
+            gatherer.line(line, spot.offset, spot.number);
+        }
+        gatherer.finish()
     }
 
     /// The same for an input that can only be read from its start: up to the last line that is needed, if what was kept
@@ -249,7 +284,7 @@ impl Second<'_> {
             }
             lines_before += cell.part.lines;
         }
-        if self.is_one_whole() {
+        if self.reading.goes_on() {
             join(&mut all);
         }
         all
@@ -265,7 +300,7 @@ impl Second<'_> {
             _ => (i64::MIN, i64::MAX),
         };
         let has_ids = !self.known.survey.loci.are_none();
-        let sees_ids = self.probe.is_some() || self.kept.is_some();
+        let sees_ids = self.probe.is_some() || self.kept.is_some() || self.known.spots.is_some();
         match has_ids {
             _ if cell.part.entries == 0 && self.reading.directive().is_none() => Look::Skip,
             _ if self.known.windows.meet(span) => Look::All,
@@ -273,11 +308,6 @@ impl Second<'_> {
             false if self.reading.directive().is_none() => Look::Skip,
             _ => Look::All,
         }
-    }
-
-    /// Whether what a line means may depend on lines before it, so that none may be left out.
-    fn is_one_whole(&self) -> bool {
-        self.reading.joins() || self.reading.detected.wrapper.cut() || self.reading.scanner_is_led_in()
     }
 }
 

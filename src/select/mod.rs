@@ -27,6 +27,7 @@ pub mod recent;
 pub mod scan;
 mod sieve;
 pub mod sketch;
+pub mod spots;
 pub mod steps;
 pub mod survey;
 mod wrapped;

@@ -1,6 +1,7 @@
 //! First pass: count every line, keep the failures, sample the rest.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use why502_parsers::Glance;
 use why502_parsers::entry::{Entry, Fault, Kind, Phase, Stamp, Zone};
@@ -13,6 +14,7 @@ use super::packed::{Keys, Line, Noted, Packed};
 use super::recent::{Prior, Recent};
 use super::scan::{LineRef, Scanned, Scanner, Taker, interval, sides};
 use super::sketch::{Sample, Sketch, Told};
+use super::spots::{Spots, Spotter};
 use super::steps::{self, Jumps, Step};
 use crate::model::record::{Record, SourceId};
 use crate::model::stats::{Coverage, Lives, Second};
@@ -48,6 +50,8 @@ pub struct InputSurvey {
     pub sketch: Sketch,
     /// The parts of the input, for line numbers and for the second pass.
     pub parts: BTreeMap<u64, Part>,
+    /// The lines with an id that was known to be wanted before, if they were noted.
+    pub spots: Option<Spots>,
     /// The stretches of each part, by where the part begins.
     pub cells: BTreeMap<u64, Vec<Cell>>,
     /// Coarsest resolution of the stamps.
@@ -132,6 +136,10 @@ impl InputSurvey {
         self.sketch.merge(other.sketch);
         self.parts.extend(other.parts);
         self.cells.extend(other.cells);
+        match (&mut self.spots, other.spots) {
+            (Some(spots), Some(more)) => spots.merge(more),
+            (spots, more) => *spots = spots.take().or(more),
+        }
         self.resolution_us = self.resolution_us.max(other.resolution_us);
         self.prior.extend(other.prior);
         self.recent.extend(other.recent);
@@ -289,6 +297,7 @@ struct Taken<'w> {
     cells: Cells,
     /// The ids of the lines read last, if they are to be noted.
     noted: Option<Noted>,
+    spotter: Option<Spotter>,
     /// Entries that ended outside the time that is looked at.
     outside: u64,
     /// What `wanted` says of each status, by bits.
@@ -321,6 +330,7 @@ impl<'w> Surveyor<'w> {
                 wanted,
                 cells: Cells::new((part_offset, input_bytes)),
                 noted: None,
+                spotter: None,
                 outside: 0,
                 statuses: bits(wanted),
                 stamps: Bounds::NONE,
@@ -353,6 +363,13 @@ impl<'w> Surveyor<'w> {
         self
     }
 
+    /// The same surveyor, which notes the places of lines with one of the ids `known`.
+    #[must_use]
+    pub fn spotting(mut self, known: Arc<Keys>) -> Self {
+        self.taken.spotter = Some(Spotter::new(known));
+        self
+    }
+
     /// What was noted since this was asked last, in order.
     pub fn take_noted(&mut self) -> Vec<Line> {
         let noted = self.taken.noted.as_mut();
@@ -378,6 +395,7 @@ impl<'w> Surveyor<'w> {
         let Taken {
             whence,
             cells,
+            spotter,
             stamps,
             recent,
             jumps,
@@ -388,6 +406,7 @@ impl<'w> Surveyor<'w> {
         (result.coverage.first_us, result.coverage.last_us) = stamps.sides();
         result.parts.insert(part_offset, part);
         result.cells.insert(part_offset, cells);
+        result.spots = spotter.map(|spotter| spotter.finish(part_offset));
         result.recent.insert(part_offset, recent);
         result.jumps.insert(part_offset, jumps);
         Survey {
@@ -419,6 +438,9 @@ impl Taker for Taken<'_> {
         if let Some(noted) = &mut self.noted {
             noted.add(glance.ids.as_slice(), line);
         }
+        if let Some(spotter) = &mut self.spotter {
+            spotter.look(glance.ids.as_slice(), line);
+        }
         true
     }
 
@@ -443,6 +465,9 @@ impl Taker for Taken<'_> {
                 }
                 if let Some(noted) = &mut self.noted {
                     noted.add(ids, line);
+                }
+                if let Some(spotter) = &mut self.spotter {
+                    spotter.look(ids, line);
                 }
                 self.observe(entry, line);
             }
