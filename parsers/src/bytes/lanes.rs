@@ -78,7 +78,15 @@ pub fn each(byte: u8, text: &[u8], found: impl FnMut(usize)) {
     each_same(text, |lanes| lanes.simd_eq(wanted), found);
 }
 
-/// The same for several bytes.
+/// How often `byte` stands in `text`.
+#[inline]
+pub fn count(byte: u8, text: &[u8]) -> usize {
+    let mut count = 0;
+    each(byte, text, |_| count += 1);
+    count
+}
+
+/// As [`each`], for several bytes.
 #[inline]
 pub fn each_of(bytes: [u8; 3], text: &[u8], found: impl FnMut(usize)) {
     let wanted = bytes.map(u8x16::splat);

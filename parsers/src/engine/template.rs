@@ -3,7 +3,7 @@
 //! Reading a line walks the fields once from left to right, finds each field's end by the bytes
 //! that follow it and puts the slice where the field's [`Slot`] says. Nothing is allocated.
 
-use crate::bytes::lanes::Seek;
+use crate::bytes::lanes::{self, Seek};
 use crate::engine::slot::Slot;
 use crate::engine::template_glance::Plan;
 use crate::engine::time_layout::Layout;
@@ -306,7 +306,7 @@ impl Template {
     #[inline]
     fn is_torn(&self, line: &[u8]) -> bool {
         self.quotes
-            .is_some_and(|quotes| memchr::memchr_iter(b'"', line).count() != quotes)
+            .is_some_and(|quotes| lanes::count(b'"', line) != quotes)
     }
 
     /// Whether no field of the format gives a time.

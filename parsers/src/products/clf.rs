@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::bytes::{filled, find_near, number};
+use crate::bytes::{filled, find_near, lanes, number};
 use crate::engine::id;
 use crate::engine::slot::{self, Slot, unit};
 use crate::engine::template::end_of;
@@ -280,11 +280,12 @@ impl ClfParser {
 
     /// Referer, user agent, perhaps the forwarded addresses, and the tail.
     fn after_bytes<'a>(&self, mut rest: &'a [u8], entry: &mut Entry<'a>) -> Tail {
-        let mut quoted = 0;
+        let (mut quoted, mut quotes) = (0, quotes(rest));
         while rest.first() == Some(&b'"') {
-            let Some(len) = value_end(&rest[1..]) else {
+            let Some((len, behind)) = value_end(&rest[1..], quotes.saturating_sub(1)) else {
                 return Tail::Other;
             };
+            quotes = behind;
             quoted += 1;
             let value = &rest[1..1 + len];
             if quoted > 2 && is_address_list(value) {
@@ -402,26 +403,31 @@ pub(super) fn quoted_end(text: &[u8]) -> Option<usize> {
 }
 
 /// As [`quoted_end`], for a value that may have quotes of its own, as servers that escape nothing write a user agent
-/// (`"curl "quoted" agent"`): what follows it has quotes in pairs.
-fn value_end(text: &[u8]) -> Option<usize> {
+/// (`"curl "quoted" agent"`): what follows it has quotes in pairs. `quotes` is how many stand in `text`; gives how many
+/// stand behind the value too.
+fn value_end(text: &[u8], count: usize) -> Option<(usize, usize)> {
+    let behind = |at: usize| count.saturating_sub(quotes(&text[..at]) + 1);
     let nearest = quoted_end(text)?;
     let mut at = nearest;
     loop {
-        let after = text.get(at + 1..).unwrap_or_default();
-        if has_pairs(after) {
-            return Some(at);
+        let left = behind(at);
+        if left % 2 == 0 {
+            return Some((at, left));
         }
-        match quoted_end(after) {
+        match quoted_end(text.get(at + 1..).unwrap_or_default()) {
             Some(further) => at += 1 + further,
-            None => return Some(nearest),
+            None => return Some((nearest, behind(nearest))),
         }
     }
 }
 
-/// Whether the quotes in `text` that no backslash escapes are even in number.
-fn has_pairs(text: &[u8]) -> bool {
+/// How many quotes stand in `text` that no backslash escapes.
+fn quotes(text: &[u8]) -> usize {
+    if memchr::memchr(b'\\', text).is_none() {
+        return lanes::count(b'"', text);
+    }
     let quotes = memchr::memchr_iter(b'"', text).filter(|&at| at == 0 || text[at - 1] != b'\\');
-    quotes.count() % 2 == 0
+    quotes.count()
 }
 
 /// What stands before the time: `[host] addresses [ident user]`. Of several addresses the last group
