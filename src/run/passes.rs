@@ -4,7 +4,7 @@
 //! its own buffer and adds what it finds to its own sum. The sums of all threads are merged at the end, so that nothing
 //! is shared while lines are read, and memory does not grow with the number of spans.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -25,6 +25,7 @@ use crate::select::locus::Probe;
 use crate::select::own::{self, Whence};
 use crate::select::packed::Keys;
 use crate::select::scan::{LineRef, Scanned};
+use crate::select::sketch::Ceilings;
 use crate::select::survey::{Survey, Surveyor};
 use crate::select::{Needles, Scanner};
 use crate::sniff::Detected;
@@ -281,10 +282,11 @@ pub(super) fn survey(
     let is_first =
         |reading: &Reading<'_>| lead.is_none_or(|lead| packed::goes_first(reading, lead, has_packed));
     let room = Room::default();
+    let ceilings = ceilings(readings);
     let (mut survey, mut problems) = each(
         readings,
         &|task| is_first(task.reading),
-        &|buffer, task| survey_one(buffer, task, wanted, progress, Arc::default(), &room),
+        &|buffer, task| survey_one(buffer, task, wanted, progress, Arc::default(), &room, &ceilings),
         Survey::merge,
     )?;
     if lead.is_some() {
@@ -292,7 +294,17 @@ pub(super) fn survey(
         let (others, more) = each(
             readings,
             &|task| !is_first(task.reading),
-            &|buffer, task| survey_one(buffer, task, wanted, progress, Arc::clone(&known), &room),
+            &|buffer, task| {
+                survey_one(
+                    buffer,
+                    task,
+                    wanted,
+                    progress,
+                    Arc::clone(&known),
+                    &room,
+                    &ceilings,
+                )
+            },
             Survey::merge,
         )?;
         survey.merge(others);
@@ -309,16 +321,25 @@ pub(super) fn survey(
         .collect();
     if !wrong.is_empty() {
         survey.inputs.retain(|source, _| !wrong.contains(source));
+        let ceilings = self::ceilings(readings);
         let (again, _) = each(
             readings,
             &|task| wrong.contains(&task.reading.input.id),
-            &|buffer, task| survey_one(buffer, task, wanted, progress, Arc::default(), &room),
+            &|buffer, task| survey_one(buffer, task, wanted, progress, Arc::default(), &room, &ceilings),
             Survey::merge,
         )?;
         survey.merge(again);
     }
     survey.settle();
     Ok((survey, problems))
+}
+
+/// What the samples of an input's parts settle for those of the others, by input.
+type AllCeilings = BTreeMap<SourceId, Ceilings>;
+
+fn ceilings(readings: &[Reading<'_>]) -> AllCeilings {
+    let inputs = readings.iter().map(|reading| reading.input.id);
+    inputs.map(|source| (source, Ceilings::default())).collect()
 }
 
 /// Surveys one task; of a compressed input also keeps what may be needed of it later.
@@ -329,6 +350,7 @@ fn survey_one(
     progress: &Progress,
     known: Arc<Keys>,
     room: &Room,
+    ceilings: &AllCeilings,
 ) -> (Survey, Option<Problem>) {
     let reading = task.reading;
     let scanner = reading.scanner(task.span.offset);
@@ -340,6 +362,10 @@ fn survey_one(
     );
     if !known.is_empty() && packed::spots(reading) {
         surveyor = surveyor.spotting(Arc::clone(&known));
+    }
+    let ceilings = ceilings.get(&reading.input.id);
+    if let Some(ceilings) = ceilings {
+        surveyor = surveyor.below(ceilings);
     }
     let mut catcher = packed::catcher(reading, known);
     if catcher.is_some() {
@@ -359,6 +385,9 @@ fn survey_one(
         progress.add(chunk.bytes.len() as u64);
     });
     let mut survey = surveyor.finish();
+    if let (Some(ceilings), Some(input)) = (ceilings, survey.inputs.get(&reading.input.id)) {
+        ceilings.learn(&input.sketch);
+    }
     let kept = catcher.map(|catcher| (reading.input.id, catcher.finish()));
     survey.packed.extend(kept);
     let marked = marked.map(|marked| (reading.input.id, marked.finish()));

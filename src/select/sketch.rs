@@ -6,6 +6,8 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::model::{Rewrite, ids, rewrite};
 
@@ -58,15 +60,29 @@ pub struct Told<'a> {
     pub upstream: &'a [u8],
 }
 
+/// Ids that are sampled.
+const IDS: usize = 512;
+
+/// Kinds of request that are sampled.
+const REQUESTS: usize = 96;
+
 /// The sample.
 #[derive(Debug, Clone, Default)]
 pub struct Sketch {
     /// Four suffice for one id: a request and its retries.
-    ids: Lowest<512, 4>,
-    requests: Lowest<96, EARLIEST>,
+    ids: Lowest<IDS, 4>,
+    requests: Lowest<REQUESTS, EARLIEST>,
 }
 
 impl Sketch {
+    /// An empty sample of one part, which passes over what `ceilings` settle.
+    pub fn below(ceilings: &Ceilings) -> Self {
+        let mut sketch = Self::default();
+        sketch.ids.highest = ceilings.ids.get();
+        sketch.requests.highest = ceilings.requests.get();
+        sketch
+    }
+
     /// Offers a request (or, without a sample, only what a line tells of it) under one of its ids.
     pub fn offer_id(&mut self, key: u64, sample: Option<Sample>, told: Told<'_>) {
         self.ids.offer(key, sample, told);
@@ -139,11 +155,61 @@ impl Sketch {
     }
 }
 
+/// What the samples of some parts of an input settle for those of its other parts: keys above these are none of the lowest.
+#[derive(Debug, Default)]
+pub struct Ceilings {
+    ids: Ceiling<IDS>,
+    requests: Ceiling<REQUESTS>,
+}
+
+impl Ceilings {
+    /// Takes in the sample of a part.
+    pub fn learn(&self, sketch: &Sketch) {
+        self.ids.learn(sketch.ids().keys());
+        self.requests.learn(sketch.requests().keys());
+    }
+}
+
+/// The lowest `KEYS` of the keys seen so far.
+#[derive(Debug)]
+struct Ceiling<const KEYS: usize> {
+    lowest: Mutex<BTreeSet<u64>>,
+    /// The highest of them, once there are so many.
+    highest: AtomicU64,
+}
+
+impl<const KEYS: usize> Default for Ceiling<KEYS> {
+    fn default() -> Self {
+        Self {
+            lowest: Mutex::default(),
+            highest: AtomicU64::new(u64::MAX),
+        }
+    }
+}
+
+impl<const KEYS: usize> Ceiling<KEYS> {
+    fn get(&self) -> Option<u64> {
+        Some(self.highest.load(Ordering::Relaxed)).filter(|&highest| highest < u64::MAX)
+    }
+
+    fn learn<'k>(&self, keys: impl Iterator<Item = &'k u64>) {
+        let mut lowest = self.lowest.lock().unwrap_or_else(PoisonError::into_inner);
+        lowest.extend(keys);
+        while lowest.len() > KEYS {
+            lowest.pop_last();
+        }
+        if let Some(&highest) = lowest.last().filter(|_| lowest.len() == KEYS) {
+            self.highest.store(highest, Ordering::Relaxed);
+        }
+    }
+}
+
 /// The `KEYS` lowest keys with the `EACH` earliest and the `EACH` longest samples of each.
 #[derive(Debug, Clone, Default)]
 struct Lowest<const KEYS: usize, const EACH: usize> {
     kept: BTreeMap<u64, Group>,
-    /// The highest key kept once all places are taken; what is above is settled by this one look.
+    /// The highest key that may be kept, known once all places are taken here or elsewhere; what is above is settled by
+    /// this one look.
     highest: Option<u64>,
 }
 
@@ -303,6 +369,28 @@ mod tests {
             whole: true,
             upstream: 0,
         }
+    }
+
+    #[test]
+    fn what_other_parts_settle_does_not_change_the_sample() {
+        let ceilings = Ceilings::default();
+        let (mut merged, mut whole) = (Sketch::default(), Sketch::default());
+        for part in 0..20i64 {
+            let mut sketch = Sketch::below(&ceilings);
+            for n in 0..2_000i64 {
+                let key = crate::model::ids::mix((part * 1_013 + n * 7) as u64 % 9_000);
+                let sample = sample(part * 10_000 + n);
+                for to in [&mut sketch, &mut whole] {
+                    to.offer_request(key, Some(sample), TOLD);
+                    to.offer_id(key, Some(sample), TOLD);
+                }
+            }
+            ceilings.learn(&sketch);
+            merged.merge(sketch);
+        }
+        assert_eq!(merged.requests(), whole.requests());
+        assert_eq!(merged.ids(), whole.ids());
+        assert_eq!((merged.ids().len(), merged.requests().len()), (IDS, REQUESTS));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::own::{self, Whence};
 use super::packed::{Keys, Line, Noted, Packed};
 use super::recent::{Prior, Recent};
 use super::scan::{LineRef, Scanned, Scanner, Taker, interval, sides};
-use super::sketch::{Sample, Sketch, Told};
+use super::sketch::{Ceilings, Sample, Sketch, Told};
 use super::spots::{Spots, Spotter};
 use super::steps::{self, Jumps, Step};
 use crate::model::record::{Record, SourceId};
@@ -351,6 +351,13 @@ impl<'w> Surveyor<'w> {
         let end = offset + bytes.len() as u64;
         taken.cells.reach((offset, end), before);
         scanner.scan_for(bytes, offset, taken);
+    }
+
+    /// The same surveyor, which passes over what samples of other parts of its input settle.
+    #[must_use]
+    pub fn below(mut self, ceilings: &Ceilings) -> Self {
+        self.taken.result.sketch = Sketch::below(ceilings);
+        self
     }
 
     /// The same surveyor, which notes the ids of all lines, and the lines that begin with `directive`.

@@ -8,6 +8,9 @@ use wide::u8x16;
 /// How many bytes are looked at in one step.
 const STEP: usize = 16;
 
+/// How many are looked at at once where it is not known whether a byte is near.
+const BLOCK: usize = 4 * STEP;
+
 /// A byte that is looked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Seek {
@@ -46,6 +49,26 @@ impl Seek {
         self.find_in_rest(text, at)
     }
 
+    /// The same for a byte that may be near or far: what it costs hardly depends on where it is.
+    #[inline]
+    pub fn find_far(self, text: &[u8], from: usize) -> Option<usize> {
+        let Some(base) = text.len().checked_sub(BLOCK) else {
+            return self.find(text, from);
+        };
+        let mut at = from;
+        while at <= base {
+            let same = same_in_block(text.get(at..)?.first_chunk()?, self.lanes);
+            if same != 0 {
+                return Some(at + same.trailing_zeros() as usize);
+            }
+            at += BLOCK;
+        }
+        // The last bytes once more, for those of them that were not looked at.
+        let same = same_in_block(text.last_chunk()?, self.lanes);
+        let same = same.checked_shr((at - base) as u32).unwrap_or(0);
+        (same != 0).then(|| at + same.trailing_zeros() as usize)
+    }
+
     /// The rest of [`Seek::find`], with less than a step left.
     #[inline]
     fn find_in_rest(self, text: &[u8], at: usize) -> Option<usize> {
@@ -70,6 +93,14 @@ impl Seek {
     }
 }
 
+/// Which bytes of `block` are those `wanted`, the first one in the lowest bit.
+#[inline]
+fn same_in_block(block: &[u8; BLOCK], wanted: u8x16) -> u64 {
+    let (steps, _) = block.as_chunks::<STEP>();
+    let bits = |n: usize| u64::from(u8x16::new(steps[n]).simd_eq(wanted).to_bitmask());
+    bits(0) | bits(1) << STEP | bits(2) << (2 * STEP) | bits(3) << (3 * STEP)
+}
+
 /// Calls `found` with every place of `byte` in `text`, in order. For bytes that occur every few others, of which a
 /// search that begins anew behind each would find them slowly.
 #[inline]
@@ -89,12 +120,9 @@ pub fn count(byte: u8, text: &[u8]) -> usize {
 /// As [`each`], for several bytes.
 #[inline]
 pub fn each_of(bytes: [u8; 3], text: &[u8], found: impl FnMut(usize)) {
-    let wanted = bytes.map(u8x16::splat);
-    let same = |lanes: u8x16| {
-        wanted
-            .iter()
-            .fold(u8x16::ZERO, |same, byte| same | lanes.simd_eq(*byte))
-    };
+    let [a, b, c] = bytes;
+    let (a, b, c) = (u8x16::splat(a), u8x16::splat(b), u8x16::splat(c));
+    let same = |lanes: u8x16| lanes.simd_eq(a) | lanes.simd_eq(b) | lanes.simd_eq(c);
     each_same(text, same, found);
 }
 
@@ -138,14 +166,9 @@ fn each_same(text: &[u8], same: impl Fn(u8x16) -> u8x16, mut found: impl FnMut(u
 /// How many there are in one part of a line is never foreseen, so that eight are written whether there are so many or not.
 #[inline]
 pub fn places(byte: u8, text: &[u8], out: &mut [u32]) -> Option<usize> {
-    const BLOCK: usize = 4 * STEP;
     u32::try_from(text.len()).ok()?;
     let wanted = u8x16::splat(byte);
-    let same = |block: &[u8; BLOCK]| {
-        let (steps, _) = block.as_chunks::<STEP>();
-        let bits = |n: usize| u64::from(u8x16::new(steps[n]).simd_eq(wanted).to_bitmask());
-        bits(0) | bits(1) << STEP | bits(2) << (2 * STEP) | bits(3) << (3 * STEP)
-    };
+    let same = |block: &[u8; BLOCK]| same_in_block(block, wanted);
     let mut count = 0;
     let mut give = |from: usize, mut bits: u64| {
         let mut left = bits.count_ones() as usize;
@@ -182,10 +205,10 @@ pub fn places(byte: u8, text: &[u8], out: &mut [u32]) -> Option<usize> {
 /// Where the first of `bytes` stands in `text`.
 #[inline]
 pub fn find_either(bytes: [u8; 2], text: &[u8]) -> Option<usize> {
-    let wanted = bytes.map(u8x16::splat);
+    let (a, b) = (u8x16::splat(bytes[0]), u8x16::splat(bytes[1]));
     let same = |lanes: &[u8; STEP]| {
         let lanes = u8x16::new(*lanes);
-        (lanes.simd_eq(wanted[0]) | lanes.simd_eq(wanted[1])).to_bitmask()
+        (lanes.simd_eq(a) | lanes.simd_eq(b)).to_bitmask()
     };
     let (steps, rest) = text.as_chunks::<STEP>();
     for (n, step) in steps.iter().enumerate() {
@@ -282,9 +305,8 @@ pub fn has_any(text: &[u8], from: usize, to: usize, bytes: [u8; 3]) -> bool {
         return text.get(from..to).unwrap_or_default().iter().any(any);
     };
     let lanes = u8x16::new(*lanes);
-    let same = bytes
-        .into_iter()
-        .fold(u8x16::ZERO, |same, byte| same | lanes.simd_eq(u8x16::splat(byte)));
+    let same = |byte: u8| lanes.simd_eq(u8x16::splat(byte));
+    let same = same(bytes[0]) | same(bytes[1]) | same(bytes[2]);
     same.to_bitmask() & ((1 << len) - 1) != 0
 }
 
@@ -301,14 +323,17 @@ mod tests {
                 let seek = Seek::new(b'"');
                 for from in [0, at / 2, at] {
                     assert_eq!(seek.find(&text, from), Some(at), "{from} {at} {len}");
+                    assert_eq!(seek.find_far(&text, from), Some(at), "{from} {at} {len}");
                 }
                 assert_eq!(seek.find(&text, at + 1), None);
+                assert_eq!(seek.find_far(&text, at + 1), None);
                 let mut found = Vec::new();
                 each(b'"', &text, |at| found.push(at));
                 assert_eq!(found, [at]);
             }
             assert_eq!(Seek::new(b'"').find(&vec![b'x'; len], 0), None);
             assert_eq!(Seek::new(b'"').find(&vec![b'"'; len], len + 1), None);
+            assert_eq!(Seek::new(b'"').find_far(&vec![b'"'; len], len + 1), None);
         }
     }
 

@@ -183,9 +183,6 @@ impl Until {
     /// Whether `text` begins with these bytes.
     #[inline]
     pub(crate) fn begins(&self, text: &[u8]) -> bool {
-        if self.bytes.is_empty() {
-            return true;
-        }
         match text.first_chunk::<8>() {
             Some(start) => {
                 (u64::from_le_bytes(*start) & self.mask) == self.word
@@ -205,13 +202,30 @@ impl Until {
     /// The same, for a field that starts at `start`.
     #[inline]
     pub(crate) fn find_from(&self, text: &[u8], start: usize) -> Option<usize> {
+        self.find_by(text, start, Seek::find)
+    }
+
+    /// The same for a field that may be long or short.
+    #[inline]
+    pub(super) fn find_far(&self, text: &[u8], start: usize) -> Option<usize> {
+        self.find_by(text, start, Seek::find_far)
+    }
+
+    #[inline]
+    fn find_by(
+        &self,
+        text: &[u8],
+        start: usize,
+        find: impl Fn(Seek, &[u8], usize) -> Option<usize>,
+    ) -> Option<usize> {
         if self.bytes.is_empty() {
             return (start <= text.len()).then_some(text.len());
         }
         let mut from = start;
         loop {
-            let at = self.seek.find(text, from)?;
-            if self.begins(&text[at..]) && !(self.is_escapable && is_escaped(text, start, at)) {
+            let at = find(self.seek, text, from)?;
+            let is_here = self.bytes.len() == 1 || self.begins(&text[at..]);
+            if is_here && !(self.is_escapable && is_escaped(text, start, at)) {
                 return Some(at);
             }
             from = at + 1;

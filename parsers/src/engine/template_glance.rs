@@ -28,8 +28,10 @@ struct Step {
 /// What is done with a field.
 #[derive(Debug, Clone, Copy)]
 enum Take {
-    /// Any text.
+    /// Any text, mostly a short one.
     Over,
+    /// Any text in quotes, of any length.
+    OverQuoted,
     /// A list that a space ends.
     OverList,
     /// Any time, or `-1`.
@@ -145,6 +147,7 @@ fn take(op: &Op) -> Option<Take> {
         Slot::MaybeId => Take::MaybeId,
         Slot::Captures => Take::Groups,
         Slot::Tail => Take::Tail,
+        Slot::Skip | Slot::Query | Slot::ForwardedFor if op.until.first() == Some(b'"') => Take::OverQuoted,
         _ => Take::Over,
     })
 }
@@ -175,6 +178,7 @@ impl Step {
     ) -> Option<usize> {
         match self.take {
             Take::Over => self.until.find_from(line, at),
+            Take::OverQuoted => self.until.find_far(line, at),
             Take::OverList => self.single(line, at),
             Take::OverTime => self.over_number(line, at, true),
             Take::OverCount => self.over_number(line, at, false),
@@ -211,6 +215,7 @@ impl Step {
                 let end = at + groups(&line[at..]);
                 self.until.begins(&line[end..]).then_some(end)?
             }
+            Take::Request | Take::Path | Take::Id(_) | Take::MaybeId => self.until.find_far(line, at)?,
             _ => self.until.find_from(line, at)?,
         };
         let value = &line[at..end];
@@ -223,7 +228,10 @@ impl Step {
             Take::Method => glance.method = filled(value),
             Take::Orderly if value.first() != Some(&b'-') => return None,
             Take::Pid => glance.pid = small(value),
-            Take::ConnectionRequests => glance.connection_requests = small(value),
+            Take::ConnectionRequests => {
+                let number = lanes::number(line, at, end).and_then(|n| u32::try_from(n).ok());
+                glance.connection_requests = number.or_else(|| small(value));
+            }
             Take::EarlierRequests => {
                 glance.connection_requests = small(value).and_then(|n: u32| n.checked_add(1));
             }
