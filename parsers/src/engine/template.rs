@@ -184,12 +184,16 @@ impl Until {
     #[inline]
     pub(crate) fn begins(&self, text: &[u8]) -> bool {
         match text.first_chunk::<8>() {
-            Some(start) => {
-                (u64::from_le_bytes(*start) & self.mask) == self.word
-                    && (self.bytes.len() <= 8 || text.starts_with(&self.bytes))
-            }
-            None => text.starts_with(&self.bytes),
+            Some(start) if self.bytes.len() <= 8 => (u64::from_le_bytes(*start) & self.mask) == self.word,
+            _ => self.begins_compared(text),
         }
+    }
+
+    /// The same for many bytes, and near the end of a line.
+    #[cold]
+    fn begins_compared(&self, text: &[u8]) -> bool {
+        // To compare no bytes at an address that is none takes some processors as long as to read all the line.
+        self.bytes.is_empty() || text.starts_with(&self.bytes)
     }
 
     /// Where these bytes begin in `text`; its length if there are none. A quote behind an odd number

@@ -176,37 +176,8 @@ impl Step {
         separator: u8,
         day: &mut DayCache,
     ) -> Option<usize> {
-        match self.take {
-            Take::Over => self.until.find_from(line, at),
-            Take::OverQuoted => self.until.find_far(line, at),
-            Take::OverList => self.single(line, at),
-            Take::OverTime => self.over_number(line, at, true),
-            Take::OverCount => self.over_number(line, at, false),
-            Take::OverAddressAndPort => self.address_and_port(line, at),
-            Take::Time(shape, marks) => self.time(line, at, shape, marks, glance, day),
-            Take::Duration(unit) => {
-                let (end, us) = self.duration(line, at, unit)?;
-                glance.duration_us = Some(us);
-                Some(end)
-            }
-            Take::OtherDuration(unit) => {
-                let (end, us) = self.duration(line, at, unit)?;
-                glance.duration_us.get_or_insert(us);
-                Some(end)
-            }
-            Take::Status | Take::OtherStatus | Take::PassedStatus | Take::UpstreamStatus => {
-                self.status(line, at, glance)
-            }
-            Take::UpstreamAddr | Take::UpstreamServer => self.upstream(line, at, glance, separator),
-            Take::Either(one, other) => self.fixed(line, at, one).or_else(|| self.fixed(line, at, other)),
-            _ => self.text(line, at, glance),
-        }
-    }
-
-    /// The rest of [`Step::end`]: fields of free text.
-    #[inline]
-    fn text<'a>(&self, line: &'a [u8], at: usize, glance: &mut Glance<'a>) -> Option<usize> {
         let end = match self.take {
+            Take::Time(shape, marks) => return self.time(line, at, shape, marks, glance, day),
             Take::BareRequest => {
                 let from = at + memchr::memmem::find(&line[at..], b" HTTP/")? + 6;
                 self.until.find_from(line, from)?
@@ -215,10 +186,43 @@ impl Step {
                 let end = at + groups(&line[at..]);
                 self.until.begins(&line[end..]).then_some(end)?
             }
-            Take::Request | Take::Path | Take::Id(_) | Take::MaybeId => self.until.find_far(line, at)?,
+            Take::OverQuoted | Take::Request | Take::Path | Take::Id(_) | Take::MaybeId => {
+                self.until.find_far(line, at)?
+            }
             _ => self.until.find_from(line, at)?,
         };
-        let value = &line[at..end];
+        let is_fit = match self.take {
+            Take::Over | Take::OverQuoted => true,
+            Take::OverTime => self.is_number(line, at, end, true),
+            Take::OverCount => self.is_number(line, at, end, false),
+            Take::Duration(unit) => {
+                glance.duration_us = Some(self.duration(line, at, end, unit)?);
+                true
+            }
+            Take::OtherDuration(unit) => {
+                let other = self.duration(line, at, end, unit)?;
+                glance.duration_us.get_or_insert(other);
+                true
+            }
+            Take::Status | Take::OtherStatus | Take::PassedStatus => self.status(&line[at..end], glance),
+            Take::UpstreamStatus => !goes_on(line, at, end) && self.status(&line[at..end], glance),
+            Take::UpstreamAddr | Take::UpstreamServer => self.upstream(line, at, end, glance, separator),
+            Take::OverList => !goes_on(line, at, end),
+            Take::OverAddressAndPort => self.is_address_and_port(line, at, end),
+            Take::ConnectionRequests => {
+                let number = lanes::number(line, at, end).and_then(|n| u32::try_from(n).ok());
+                glance.connection_requests = number.or_else(|| small(&line[at..end]));
+                true
+            }
+            Take::Either(one, other) => line[at..end] == *one || line[at..end] == *other,
+            _ => self.text(&line[at..end], glance),
+        };
+        is_fit.then_some(end)
+    }
+
+    /// Takes a field of free text.
+    #[inline]
+    fn text<'a>(&self, value: &'a [u8], glance: &mut Glance<'a>) -> bool {
         match self.take {
             Take::Request | Take::BareRequest => {
                 let (method, path) = request_line(value);
@@ -226,12 +230,8 @@ impl Step {
                 glance.path = path;
             }
             Take::Method => glance.method = filled(value),
-            Take::Orderly if value.first() != Some(&b'-') => return None,
+            Take::Orderly => return value.first() == Some(&b'-'),
             Take::Pid => glance.pid = small(value),
-            Take::ConnectionRequests => {
-                let number = lanes::number(line, at, end).and_then(|n| u32::try_from(n).ok());
-                glance.connection_requests = number.or_else(|| small(value));
-            }
             Take::EarlierRequests => {
                 glance.connection_requests = small(value).and_then(|n: u32| n.checked_add(1));
             }
@@ -244,88 +244,45 @@ impl Step {
             Take::Tail => tail_ids(value, &mut glance.ids),
             _ => {}
         }
-        Some(end)
+        true
     }
 
-    /// The end of a time, or of a count that has no decimals.
+    /// Whether there is a time, or a count that has no decimals.
     #[inline]
-    fn over_number(&self, line: &[u8], at: usize, is_time: bool) -> Option<usize> {
-        let end = self.until.find_from(line, at)?;
-        if lanes::number(line, at, end).is_some() || is_time && lanes::thousandths(line, at, end).is_some() {
-            return Some(end);
-        }
-        if is_time {
-            return self.number(line, at).or_else(|| self.fixed(line, at, b"-1"));
-        }
-        self.number(line, at)
-            .filter(|&end| !line[at..end].contains(&b'.'))
+    fn is_number(&self, line: &[u8], at: usize, end: usize, is_time: bool) -> bool {
+        lanes::number(line, at, end).is_some()
+            || is_time && lanes::thousandths(line, at, end).is_some()
+            || is_odd_number(&line[at..end], is_time)
     }
 
-    /// The end of a number of a unit of so many microseconds, and its value.
+    /// Microseconds that a number of a unit of so many of them is.
     #[inline]
-    fn duration(&self, line: &[u8], at: usize, unit: u32) -> Option<(usize, u64)> {
-        let end = self.until.find_from(line, at)?;
+    fn duration(&self, line: &[u8], at: usize, end: usize, unit: u32) -> Option<u64> {
         let unit = u64::from(unit);
         if let Some(number) = lanes::number(line, at, end) {
-            return Some((end, number * unit));
+            return Some(number * unit);
         }
         if unit % 1_000 == 0
             && let Some(thousandths) = lanes::thousandths(line, at, end)
         {
-            return Some((end, thousandths * (unit / 1_000)));
+            return Some(thousandths * (unit / 1_000));
         }
-        let end = self.number(line, at)?;
-        Some((end, decimal_scaled(&line[at..end], unit)?))
+        let text = &line[at..end];
+        is_decimal(text).then(|| decimal_scaled(text, unit)).flatten()
     }
 
-    /// The end of a decimal number of a sensible size.
-    #[cold]
-    fn number(&self, line: &[u8], at: usize) -> Option<usize> {
-        let rest = line.get(at..)?;
-        let whole = bytes::digits(rest);
-        let len = match rest.get(whole) {
-            Some(b'.') => whole + 1 + bytes::digits(&rest[whole + 1..]),
-            _ => whole,
-        };
-        ((1..=12).contains(&whole) && self.until_at(line, at + len)).then_some(at + len)
-    }
-
-    /// The end of `bytes` if the field is exactly those.
+    /// Whether there is an address with its port.
     #[inline]
-    fn fixed(&self, line: &[u8], at: usize, bytes: &[u8]) -> Option<usize> {
-        let end = at + bytes.len();
-        (line.get(at..end)? == bytes && self.until_at(line, end)).then_some(end)
-    }
-
-    /// Whether the field may end at `end`: the bytes that follow it stand there, or it ends the line.
-    #[inline]
-    fn until_at(&self, line: &[u8], end: usize) -> bool {
-        if self.until.len() == 0 {
-            return line.len() == end;
-        }
-        line.get(end..).is_some_and(|rest| self.until.begins(rest))
-    }
-
-    /// The end of a list of one value, which a space ends.
-    #[inline]
-    fn single(&self, line: &[u8], at: usize) -> Option<usize> {
-        let end = self.until.find_from(line, at)?;
-        let goes_on = line[at..end].ends_with(b",") || line[end..].starts_with(b" : ");
-        (!goes_on).then_some(end)
-    }
-
-    /// The end of an address with its port.
-    #[inline]
-    fn address_and_port(&self, line: &[u8], at: usize) -> Option<usize> {
-        // A space would end it, so that it holds none; a port of one to five digits is behind its only or last colon.
-        if let Some(end) = self.until.find_first(b' ', line, at)
-            && let Some(colon) = line[at..end].iter().rposition(|&byte| byte == b':')
-            && lanes::number(line, at + colon + 1, end).is_some_and(|port| port <= u64::from(u16::MAX))
-        {
-            return Some(end);
-        }
-        let end = self.until.find_from(line, at)?;
-        address_and_port(&line[at..end]).map(|_| end)
+    fn is_address_and_port(&self, line: &[u8], at: usize, end: usize) -> bool {
+        let text = &line[at..end];
+        // A port of one to five digits is behind the only or last colon; an address holds no space.
+        let is_plain = self.until.find_first(b' ', line, at) == Some(end)
+            && text
+                .iter()
+                .rposition(|&byte| byte == b':')
+                .and_then(|colon| lanes::number(line, at + colon + 1, end))
+                .is_some_and(|port| port <= u64::from(u16::MAX));
+        is_plain || address_and_port(text).is_some()
     }
 
     /// A stamp; of two the finer one is kept.
@@ -356,17 +313,18 @@ impl Step {
         Some(at + used)
     }
 
-    /// Three digits; of an attempt also `-`.
+    /// Takes three digits; of an attempt also `-`.
     #[inline]
-    fn status(&self, line: &[u8], at: usize, glance: &mut Glance<'_>) -> Option<usize> {
-        let is_attempt = matches!(self.take, Take::UpstreamStatus);
-        if is_attempt && let Some(end) = self.fixed(line, at, b"-") {
+    fn status(&self, text: &[u8], glance: &mut Glance<'_>) -> bool {
+        if text == b"-" && matches!(self.take, Take::UpstreamStatus) {
             glance.upstream_status = None;
-            return Some(end);
+            return true;
         }
-        let digits: &[u8; 3] = line.get(at..)?.first_chunk()?;
-        if !(digits.iter().all(u8::is_ascii_digit) && digits[0] != b'0' && self.until_at(line, at + 3)) {
-            return None;
+        let Ok(digits) = <&[u8; 3]>::try_from(text) else {
+            return false;
+        };
+        if !digits.iter().all(u8::is_ascii_digit) || digits[0] == b'0' {
+            return false;
         }
         let status = digits
             .iter()
@@ -377,32 +335,55 @@ impl Step {
             Take::PassedStatus => (glance.status, glance.upstream_status) = (Some(status), Some(status)),
             _ => glance.status = Some(status),
         }
-        Some(at + 3)
+        true
     }
 
-    /// The address or the name of the only server that was asked.
+    /// Takes the address or the name of the only server that was asked.
     #[inline]
     fn upstream<'a>(
         &self,
         line: &'a [u8],
         at: usize,
+        end: usize,
         glance: &mut Glance<'a>,
         separator: u8,
-    ) -> Option<usize> {
-        let end = self.until.find_from(line, at)?;
+    ) -> bool {
         let text = &line[at..end];
-        let is_address = matches!(self.take, Take::UpstreamAddr);
-        if is_address {
+        if matches!(self.take, Take::UpstreamAddr) {
             let has_scheme = text.first().is_some_and(u8::is_ascii_lowercase)
                 && memchr::memmem::find(text, b"://").is_some();
             if has_scheme || line[end..].starts_with(b" : ") {
-                return None;
+                return false;
             }
         } else if text.starts_with(b"<") || !glance.upstream.is_empty() {
-            return Some(end);
+            return true;
         }
         glance.upstream = filled(text);
-        let is_list = !glance.upstream.is_empty() && lanes::has_any(line, at, end, [b' ', b',', separator]);
-        (!is_list).then_some(end)
+        glance.upstream.is_empty() || !lanes::has_any(line, at, end, [b' ', b',', separator])
+    }
+}
+
+/// Whether the list from `at` to `end`, which a space ends, has more than one value.
+#[inline]
+fn goes_on(line: &[u8], at: usize, end: usize) -> bool {
+    line[at..end].ends_with(b",") || line[end..].starts_with(b" : ")
+}
+
+/// Whether `text` is a decimal number of a sensible size.
+fn is_decimal(text: &[u8]) -> bool {
+    let whole = bytes::digits(text);
+    let len = match text.get(whole) {
+        Some(b'.') => whole + 1 + bytes::digits(&text[whole + 1..]),
+        _ => whole,
+    };
+    (1..=12).contains(&whole) && len == text.len()
+}
+
+/// Whether `text` is a time, or a count that has no decimals; for those that are not of the usual length.
+#[cold]
+fn is_odd_number(text: &[u8], is_time: bool) -> bool {
+    match is_time {
+        true => text == b"-1" || is_decimal(text),
+        false => is_decimal(text) && !text.contains(&b'.'),
     }
 }
