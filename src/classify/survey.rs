@@ -56,7 +56,6 @@ pub(crate) struct Survey<'a> {
     peaks: BTreeMap<HopId, Peak>,
     /// See [`Survey::habit`].
     habits: BTreeMap<Target, Habit>,
-    by_trace: BTreeMap<(usize, usize), Vec<usize>>,
 }
 
 impl<'a> Survey<'a> {
@@ -72,7 +71,6 @@ impl<'a> Survey<'a> {
         }
         exchanges.shrink_to_fit();
         let mut by_upstream: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        let mut by_trace: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
         let mut by_hop: BTreeMap<HopId, Vec<usize>> = BTreeMap::new();
         let mut sent_to: BTreeMap<HopId, BTreeSet<String>> = BTreeMap::new();
         for (n, x) in exchanges.iter().enumerate() {
@@ -80,7 +78,6 @@ impl<'a> Survey<'a> {
             if is_address(x.upstream) && !sent_to.get(&x.hop).is_some_and(|all| all.contains(x.upstream)) {
                 sent_to.entry(x.hop).or_default().insert(x.upstream.to_owned());
             }
-            by_trace.entry((x.trace, x.link)).or_default().push(n);
             if !x.upstream.is_empty() {
                 by_upstream.entry(upstream_key(x)).or_default().push(n);
             }
@@ -103,7 +100,6 @@ impl<'a> Survey<'a> {
             fields,
             habits: BTreeMap::new(),
             peaks: load::peaks(world.stats),
-            by_trace,
         };
         survey.learnt = learn::learn(&survey);
         survey.habits = habits(&survey);
@@ -127,11 +123,12 @@ impl<'a> Survey<'a> {
 
     /// The failed attempts of one link, in order.
     pub(crate) fn failed(&self, trace: usize, link: usize) -> impl Iterator<Item = &Exchange<'a>> {
-        self.by_trace
-            .get(&(trace, link))
-            .into_iter()
-            .flatten()
-            .map(|&n| &self.exchanges[n])
+        let from = self
+            .exchanges
+            .partition_point(|x| (x.trace, x.link) < (trace, link));
+        self.exchanges[from..]
+            .iter()
+            .take_while(move |x| (x.trace, x.link) == (trace, link))
     }
 
     /// Other failed exchanges on the same upstream as `x` that ended from `from_us` to `to_us`, by time.

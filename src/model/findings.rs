@@ -10,7 +10,8 @@ use super::{Fix, Micros, SourceId};
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
     entries: Vec<Entry>,
-    bytes: Vec<u8>,
+    /// Packed findings, in blocks that never grow beyond [`BLOCK`] by more than one finding.
+    blocks: Vec<Vec<u8>>,
     words: Words,
     names: Words,
     advice: Vec<Advice>,
@@ -18,11 +19,15 @@ pub struct Findings {
     sources: BTreeSet<SourceId>,
 }
 
+/// A list that grew as a whole would for a moment take its memory twice.
+const BLOCK: usize = 64 << 10;
+
 /// What is known of a finding without unpacking it.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    /// Where it begins and ends in the bytes.
-    span: (usize, usize),
+    /// In which block it is, where it begins there, and where it ends.
+    block: u32,
+    span: (u32, u32),
     time: Option<Micros>,
     /// The digits of its id.
     id: u64,
@@ -101,13 +106,19 @@ fn sources_of(finding: &Finding) -> Vec<SourceId> {
 impl Findings {
     /// Adds a finding; its place. One without an id can be given one by [`Findings::identify`].
     pub fn push(&mut self, finding: &Finding) -> usize {
-        let start = self.bytes.len();
-        finding.pack(&mut Writer::new(&mut self.bytes, &mut self.words));
+        if self.blocks.last().is_none_or(|block| block.len() >= BLOCK) {
+            self.blocks.last_mut().map(Vec::shrink_to_fit);
+            self.blocks.push(Vec::with_capacity(BLOCK / 8));
+        }
+        let block = self.blocks.len() - 1;
+        let start = self.blocks[block].len();
+        finding.pack(&mut Writer::new(&mut self.blocks[block], &mut self.words));
         self.sources.extend(sources_of(finding));
         let issuer = &finding.issuer;
         let upstream = issuer.upstream_hop.as_ref().unwrap_or(&issuer.upstream);
         self.entries.push(Entry {
-            span: (start, self.bytes.len()),
+            block: block as u32,
+            span: (start as u32, self.blocks[block].len() as u32),
             time: finding.time,
             id: id_number(&finding.id),
             score: finding.score,
@@ -147,7 +158,7 @@ impl Findings {
         self.entries = order.iter().map(|&at| self.entries[at]).collect();
         self.words.settle();
         self.names.settle();
-        self.bytes.shrink_to_fit();
+        self.blocks.last_mut().map(Vec::shrink_to_fit);
         order
     }
 
@@ -164,7 +175,8 @@ impl Findings {
     /// The finding at `at`, as it was packed, with its id and its advice.
     pub fn get(&self, at: usize) -> Option<Finding> {
         let entry = self.entries.get(at)?;
-        let bytes = self.bytes.get(entry.span.0..entry.span.1)?;
+        let block = self.blocks.get(entry.block as usize)?;
+        let bytes = block.get(entry.span.0 as usize..entry.span.1 as usize)?;
         let mut finding = Finding::unpack(&mut Reader::new(bytes, &self.words));
         if finding.id.is_empty() {
             finding.id = id_text(entry.id);

@@ -1,6 +1,7 @@
 //! A record that is kept: a failure, or what belongs to one. Owned, compact, corrected to the common clock.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use why502_parsers::Product;
 use why502_parsers::entry::{Kind, Level, Marks, Signal};
@@ -95,9 +96,9 @@ pub struct Particulars {
     /// Ids as written, escapes undone.
     pub ids: Vec<Box<str>>,
     /// Method, empty if not logged.
-    pub method: Box<str>,
+    pub method: Arc<str>,
     /// Host, empty if not logged.
-    pub host: Box<str>,
+    pub host: Arc<str>,
     /// Request target, query joined to it with `?` where it is logged apart; empty if not logged.
     pub path: Box<str>,
     /// Peer address without port, empty if not logged.
@@ -107,7 +108,7 @@ pub struct Particulars {
     /// `X-Forwarded-For`, empty if not logged.
     pub forwarded_for: Box<str>,
     /// Address this hop listened on, empty if not logged.
-    pub server: Box<str>,
+    pub server: Arc<str>,
     /// Status sent.
     pub status: Option<u16>,
     /// IIS substatus.
@@ -117,17 +118,17 @@ pub struct Particulars {
     /// Upstream attempts in order.
     pub attempts: Vec<Attempt>,
     /// Backend or upstream group, empty if not logged.
-    pub group: Box<str>,
+    pub group: Arc<str>,
     /// Retries as counted by the product, attempts not listed.
     pub retries: u16,
     /// Whether the upstream connection had been used before, if the product says.
     pub reused: Option<bool>,
     /// Local address of the connection to the upstream, empty if not logged.
-    pub local: Box<str>,
+    pub local: Arc<str>,
     /// Bytes sent to the peer.
     pub bytes_sent: Option<u64>,
     /// Termination state as written.
-    pub termination: Box<str>,
+    pub termination: Arc<str>,
     /// What went wrong.
     pub signal: Option<Signal>,
     /// Error text.
@@ -148,7 +149,7 @@ pub struct Particulars {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attempt {
     /// Address, name, or group name as written.
-    pub addr: Box<str>,
+    pub addr: Arc<str>,
     /// Status the attempt ended with.
     pub status: Option<u16>,
     /// Connect time; `None` where never connected.

@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::report::{self, Supply};
 
 /// Findings that are completed and written in one task.
-const TOGETHER: usize = 64;
+const TOGETHER: usize = 32;
 
 /// Tasks per thread whose texts wait to be written.
 const AHEAD: usize = 2;

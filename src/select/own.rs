@@ -1,5 +1,9 @@
 //! From a borrowed entry to a record that may outlive its block.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
 use why502_parsers::Glance;
 use why502_parsers::entry::{Entry, Upstream};
 
@@ -52,23 +56,23 @@ pub fn record(entry: &Entry<'_>, line: LineRef, whence: &Whence) -> Record {
         header_us: entry.header_us,
         response_us: entry.response_us,
         ids: exactly(entry.ids.as_slice().iter().map(|id| text(id))),
-        method: text(entry.method),
-        host: text(entry.host),
+        method: shared(&entry.text(entry.method)),
+        host: shared(&entry.text(entry.host)),
         path: target(entry),
         client: text(entry.client),
         client_port: entry.client_port,
         forwarded_for: text(entry.forwarded_for),
-        server: text(entry.server),
+        server: shared(&entry.text(entry.server)),
         status: entry.status,
         substatus: entry.substatus,
         win32_status: entry.win32_status,
         attempts: attempts(entry, &entry.upstream),
-        group: text(entry.upstream.group),
+        group: shared(&entry.text(entry.upstream.group)),
         retries: entry.upstream.retries,
         reused: entry.upstream.reused,
-        local: text(entry.upstream.local),
+        local: shared(&entry.text(entry.upstream.local)),
         bytes_sent: entry.bytes_sent,
-        termination: text(entry.termination),
+        termination: shared(&entry.text(entry.termination)),
         signal: entry.signal,
         error: text(entry.error),
         level: entry.level,
@@ -103,13 +107,34 @@ fn target(entry: &Entry<'_>) -> Box<str> {
 
 fn attempts<'a>(entry: &Entry<'a>, upstream: &Upstream<'a>) -> Vec<Attempt> {
     exactly(upstream.attempts().map(|attempt| Attempt {
-        addr: Box::from(entry.text(attempt.addr)),
+        addr: shared(&entry.text(attempt.addr)),
         status: attempt.status,
         connect_us: attempt.connect_us,
         header_us: attempt.header_us,
         response_us: attempt.response_us,
         bytes_received: attempt.bytes_received,
     }))
+}
+
+/// So many names are shared by the records that one thread keeps.
+const SHARED: usize = 4_096;
+
+thread_local! {
+    static NAMES: RefCell<FxHashSet<Arc<str>>> = RefCell::default();
+}
+
+/// `name`, of which there are few: most records have it from one before.
+fn shared(name: &str) -> Arc<str> {
+    NAMES.with_borrow_mut(|names| {
+        if let Some(known) = names.get(name) {
+            return Arc::clone(known);
+        }
+        let new = Arc::from(name);
+        if names.len() < SHARED {
+            names.insert(Arc::clone(&new));
+        }
+        new
+    })
 }
 
 /// The items in a list without room for more: it is kept long, and seldom has two.
