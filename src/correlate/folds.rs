@@ -4,11 +4,9 @@
 //! the file shows a gap, as after an hour without requests: only requests that another log has too can tell the two
 //! apart, and so can they wherever they are. Error logs are compared with the requests that their lines belong to.
 
-use rustc_hash::FxHashMap;
-
 use super::clocks;
-use super::zones::zone_between;
-use crate::model::{Fold, Record, ids};
+use super::zones::ByPath;
+use crate::model::{Fold, Record};
 use crate::select::sketch::Sketch;
 use crate::select::steps::Step;
 
@@ -167,26 +165,13 @@ pub fn between(reference: &Sketch, own: &Sketch, other: &Sketch) -> Option<Fold>
 /// same hop (on the common clock, but for the hop's clock error) that they belong to, and the zone before it. `None` if
 /// one zone fits as many of them.
 pub fn of_failures(failures: &[&Record], requests: &[&Record]) -> Option<(i64, Fold)> {
-    let mut by_path: FxHashMap<u64, Vec<&Record>> = FxHashMap::default();
-    for request in requests.iter().filter(|request| !request.path.is_empty()) {
-        let key = ids::request_key(b"", request.path.as_bytes());
-        by_path.entry(key).or_default().push(request);
-    }
+    let by_path = ByPath::of(requests);
     let named = failures
         .iter()
         .filter(|failure| !failure.path.is_empty())
         .take(LOOKED_AT);
     let votes: Vec<(u64, Vec<i64>)> = named
-        .map(|failure| {
-            let key = ids::request_key(b"", failure.path.as_bytes());
-            let near = by_path.get(&key).into_iter().flatten();
-            let mut zones: Vec<i64> = near
-                .filter_map(|request| zone_between(request, failure))
-                .collect();
-            zones.sort_unstable();
-            zones.dedup();
-            (failure.place.offset, zones)
-        })
+        .map(|failure| (failure.place.offset, by_path.zones(failure)))
         .collect();
     let mut zones: Vec<i64> = votes.iter().flat_map(|(_, zones)| zones).copied().collect();
     zones.sort_unstable();

@@ -13,29 +13,15 @@ const LOOKED_AT: usize = 400;
 /// What to add to the stamps of `failures` (as logged) so that they fall into the `requests` (of the same hop, as
 /// logged but for their own zone) with the same path, and how many of them then do. `None` if none does in any zone.
 pub fn of_failures(failures: &[&Record], requests: &[&Record]) -> Option<(i64, u32)> {
-    let mut by_path: FxHashMap<u64, Vec<&Record>> = FxHashMap::default();
-    for request in requests.iter().filter(|request| !request.path.is_empty()) {
-        by_path
-            .entry(ids::request_key(b"", request.path.as_bytes()))
-            .or_default()
-            .push(request);
-    }
+    let by_path = ByPath::of(requests);
     let mut votes: FxHashMap<i64, u32> = FxHashMap::default();
     for failure in failures
         .iter()
         .filter(|failure| !failure.path.is_empty())
         .take(LOOKED_AT)
     {
-        let key = ids::request_key(b"", failure.path.as_bytes());
-        let mut zones: Vec<i64> = by_path
-            .get(&key)
-            .into_iter()
-            .flatten()
-            .filter_map(|request| zone_between(request, failure))
-            .collect();
-        zones.sort_unstable();
-        zones.dedup();
-        zones
+        by_path
+            .zones(failure)
             .into_iter()
             .for_each(|zone| *votes.entry(zone).or_default() += 1);
     }
@@ -47,11 +33,85 @@ pub fn of_failures(failures: &[&Record], requests: &[&Record]) -> Option<(i64, u
         .map(|(count, zone)| (zone.0.1, count))
 }
 
+/// Requests by path and by what of their end is less than a zone, so that an error line is compared with those only
+/// that it can lie in.
+pub(super) struct ByPath<'r> {
+    by_path: FxHashMap<u64, Vec<(i64, &'r Record)>>,
+    /// How far an error line may lie before the end of any of them, and after it.
+    before_us: i64,
+    after_us: i64,
+}
+
+impl<'r> ByPath<'r> {
+    pub(super) fn of(requests: &[&'r Record]) -> Self {
+        let mut all = Self {
+            by_path: FxHashMap::default(),
+            before_us: 0,
+            after_us: 0,
+        };
+        for request in requests.iter().filter(|request| !request.path.is_empty()) {
+            let Some((start, end)) = request.interval() else {
+                continue;
+            };
+            all.after_us = all.after_us.max(slack_us(request));
+            all.before_us = all
+                .before_us
+                .max(end.saturating_sub(start).saturating_add(slack_us(request)));
+            let key = ids::request_key(b"", request.path.as_bytes());
+            let of_path = all.by_path.entry(key).or_default();
+            of_path.push((end.rem_euclid(QUARTER_US), request));
+        }
+        all.by_path
+            .values_mut()
+            .for_each(|of_path| of_path.sort_by_key(|(rest, _)| *rest));
+        all
+    }
+
+    /// The zones that put `failure` into one of the requests with its path, in order.
+    pub(super) fn zones(&self, failure: &Record) -> Vec<i64> {
+        let key = ids::request_key(b"", failure.path.as_bytes());
+        let of_path = self.by_path.get(&key).map_or(&[][..], Vec::as_slice);
+        let Some(at) = failure.end_us.or(failure.start_us) else {
+            return Vec::new();
+        };
+        let rest = at.rem_euclid(QUARTER_US);
+        let (from, to) = (rest - self.after_us, rest.saturating_add(self.before_us));
+        let near = |from: i64, to: i64| {
+            let first = of_path.partition_point(|(end, _)| *end < from);
+            let last = of_path.partition_point(|(end, _)| *end <= to);
+            &of_path[first..last.max(first)]
+        };
+        // The rests go round: what ends just before a quarter of an hour lies near what ends just after one.
+        let all = if to.saturating_sub(from) >= QUARTER_US {
+            [of_path, &[], &[]]
+        } else {
+            [
+                near(from, to),
+                near(from + QUARTER_US, to + QUARTER_US),
+                near(from - QUARTER_US, to - QUARTER_US),
+            ]
+        };
+        let mut zones: Vec<i64> = all
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, request)| zone_between(request, failure))
+            .collect();
+        zones.sort_unstable();
+        zones.dedup();
+        zones
+    }
+}
+
+/// How far an error line may lie outside its request.
+fn slack_us(request: &Record) -> i64 {
+    1_500_000 + i64::from(request.resolution_us)
+}
+
 /// The zone that puts `failure` into `request`, if any does.
-pub(super) fn zone_between(request: &Record, failure: &Record) -> Option<i64> {
+fn zone_between(request: &Record, failure: &Record) -> Option<i64> {
     let (start, end) = request.interval()?;
     let at = failure.end_us.or(failure.start_us)?;
-    let slack = 1_500_000 + i64::from(request.resolution_us);
+    let slack = slack_us(request);
     let zone = ((end - at) as f64 / QUARTER_US as f64).round() as i64 * QUARTER_US;
     let inside = at + zone >= start - slack && at + zone <= end + slack;
     (inside && zone.abs() <= 14 * 4 * QUARTER_US && serial_agrees(request, failure)).then_some(zone)
@@ -61,5 +121,51 @@ fn serial_agrees(request: &Record, failure: &Record) -> bool {
     match (request.connection, failure.connection) {
         (Some(a), Some(b)) => a == b,
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use why502_parsers::entry::Kind;
+
+    use super::*;
+    use crate::correlate::testing::record;
+    use crate::model::ids::mix;
+
+    /// A request and an error line on the same path.
+    fn at(kind: Kind, n: u64, end_us: i64, length_us: i64) -> Record {
+        let mut record = record(kind, n);
+        record.end_us = Some(end_us);
+        record.start_us = Some(end_us - length_us);
+        record.path = "/a".into();
+        record
+    }
+
+    #[test]
+    fn the_zones_are_those_of_a_comparison_with_every_request() {
+        for longest in [10_000_000, 100_000_000_000] {
+            let requests: Vec<Record> = (0..300)
+                .map(|n| {
+                    at(
+                        Kind::Request,
+                        n,
+                        (mix(n) % 90_000_000_000) as i64,
+                        (mix(n + 9) % longest) as i64,
+                    )
+                })
+                .collect();
+            let requests: Vec<&Record> = requests.iter().collect();
+            let by_path = ByPath::of(&requests);
+            for n in 0..300 {
+                let failure = at(Kind::Failure, n, (mix(n + 500) % 90_000_000_000) as i64, 0);
+                let mut zones: Vec<i64> = requests
+                    .iter()
+                    .filter_map(|request| zone_between(request, &failure))
+                    .collect();
+                zones.sort_unstable();
+                zones.dedup();
+                assert_eq!(by_path.zones(&failure), zones);
+            }
+        }
     }
 }

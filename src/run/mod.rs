@@ -569,6 +569,7 @@ impl Map {
         };
         for (&source, input) in &mut survey.inputs {
             let shift = self.shift(source);
+            let mut prior = std::mem::take(&mut input.prior);
             for mut record in std::mem::take(&mut input.kept) {
                 record.hop = self.hop_of.get(&source).copied().unwrap_or(record.hop);
                 let correction = shift.at(record.raw_us, record.place.offset);
@@ -577,15 +578,10 @@ impl Map {
                 if !is_around(&record, window) {
                     continue;
                 }
-                if let Some(prior) = input
-                    .prior
-                    .get(&record.place.offset)
-                    .filter(|prior| !prior.ends.is_empty())
-                {
-                    seeds.prior.insert(
-                        record.place,
-                        prior.ends.iter().map(|end| end + correction).collect(),
-                    );
+                let prior = prior.remove(&record.place.offset);
+                if let Some(mut ends) = prior.map(|prior| prior.ends).filter(|ends| !ends.is_empty()) {
+                    ends.iter_mut().for_each(|end| *end += correction);
+                    seeds.prior.insert(record.place, ends);
                 }
                 let list = if record.kind == Kind::Event {
                     &mut seeds.events
