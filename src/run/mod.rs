@@ -328,11 +328,12 @@ fn join(
     progress: &Progress,
 ) -> Result<Joined, Error> {
     let Seeds { failures, prior, .. } = seeds;
-    let own: FxHashSet<Place> = failures.iter().map(|record| record.place).collect();
+    let own: FxHashSet<Spot> = failures.iter().map(spot).collect();
     let known = |hop| map.known(survey, hop);
     let (searches, mut records) = search::searches(failures, &prior, &known, &map.hops, wanted_status);
     let by_id = search::by_id(&map.by_id, &map.hops);
     let mut wanted = Wanted::new(&searches, &records, by_id.clone());
+    drop(searches);
     progress.phase("gathering");
     let mut gathered = second::gather(readings, survey, &wanted, progress)?;
     progress.phase("joining");
@@ -354,13 +355,13 @@ fn join(
             break;
         };
         more = second::gather(readings, survey, &wider, progress)?.into_records();
-        let known: FxHashSet<Place> = traces
+        let known: FxHashSet<Spot> = traces
             .iter()
             .flat_map(|t| &t.links)
             .flat_map(Link::records)
-            .map(|record| record.place)
+            .map(spot)
             .collect();
-        more.retain(|record| !known.contains(&record.place));
+        more.retain(|record| !known.contains(&spot(record)));
         if more.is_empty() {
             break;
         }
@@ -382,12 +383,19 @@ fn join(
 }
 
 /// Whether a trace has a failure in it, and not only its neighbours.
-fn is_about(trace: &Trace, own: &FxHashSet<Place>) -> bool {
+fn is_about(trace: &Trace, own: &FxHashSet<Spot>) -> bool {
     trace
         .links
         .iter()
         .flat_map(Link::records)
-        .any(|record| own.contains(&record.place))
+        .any(|record| own.contains(&spot(record)))
+}
+
+/// What of a place tells it from all others.
+type Spot = (SourceId, u64);
+
+fn spot(record: &Record) -> Spot {
+    (record.place.source, record.place.offset)
 }
 
 /// What the first pass kept, on the common clock and under its final hops.

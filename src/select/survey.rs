@@ -158,6 +158,8 @@ impl InputSurvey {
         self.sketch = Sketch::default();
         self.prior = BTreeMap::new();
         self.loci = Loci::default();
+        self.spots = None;
+        self.cells = BTreeMap::new();
     }
 
     /// Earliest and latest instant in the part that starts at `offset`, corrected; everything, if it has no times.
