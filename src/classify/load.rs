@@ -5,8 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use why502_parsers::Product;
+
 use super::case::Case;
 use super::words::count;
+use crate::limits::CountKind;
 use crate::model::{HopId, Seconds, Stats};
 
 /// Rates below this say nothing about capacity.
@@ -45,6 +48,34 @@ pub(crate) struct Load<'a> {
     /// Requests in service meanwhile.
     in_service: f64,
     peak: Peak,
+    /// How many it can have in service at once, if someone wrote that down.
+    capacity: Option<u32>,
+}
+
+/// How many requests `hop` can have in service at once: as the user says, else its workers with their threads where
+/// its program has one of them for each request.
+fn capacity(case: &Case<'_, '_>, hop: HopId) -> Option<u32> {
+    let world = case.survey.world;
+    let counts = world.limits.counts(hop);
+    let most = |kind| {
+        let of_kind = counts.iter().filter(|count| count.kind == kind);
+        of_kind.map(|count| count.value).max()
+    };
+    let product = world.hops.get(hop.0 as usize)?.product;
+    let one_each = matches!(
+        product,
+        Product::Gunicorn
+            | Product::PhpFpm
+            | Product::Uwsgi
+            | Product::Ruby
+            | Product::Tomcat
+            | Product::Jetty
+    );
+    most(CountKind::Slots).or_else(|| {
+        let (workers, threads) = (most(CountKind::Workers), most(CountKind::Threads));
+        let known = one_each && (workers.is_some() || threads.is_some());
+        known.then(|| workers.unwrap_or(1).saturating_mul(threads.unwrap_or(1)))
+    })
 }
 
 /// The load of the upstream of `case` while it was under way; where the upstream has no log, that of the failing hop.
@@ -54,7 +85,9 @@ pub(crate) fn around<'a>(case: &Case<'_, 'a>) -> Option<Load<'a>> {
         .upstream_hop
         .filter(|hop| world.stats.load.get(hop).is_some_and(|load| !load.is_empty()))
         .unwrap_or(case.x.hop);
-    let peak = case.survey.peak(hop).filter(|peak| peak.served >= LEAST_PEAK)?;
+    let capacity = capacity(case, hop);
+    let seen = case.survey.peak(hop).filter(|peak| peak.served >= LEAST_PEAK);
+    let peak = seen.or_else(|| capacity.map(|_| Peak::default()))?;
     let end = case.x.end_us?;
     // A start after the end is a stamp that lies: the second of the end still tells.
     let start = case
@@ -74,22 +107,39 @@ pub(crate) fn around<'a>(case: &Case<'_, 'a>) -> Option<Load<'a>> {
         rate: requests as f64 / seconds,
         in_service: busy_us as f64 / 1e6 / seconds,
         peak,
+        capacity,
     })
 }
 
 impl Load<'_> {
-    /// It was far below what was served at other times without a failure.
+    /// It was far below what was served at other times without a failure, or below what the server is known to take.
     pub(crate) fn is_low(&self) -> bool {
-        self.rate * 2.0 <= f64::from(self.peak.served)
+        let was_more = self.peak.served > 0 && self.rate * 2.0 <= f64::from(self.peak.served);
+        let at_its_most = self.capacity.is_some() && self.is_full();
+        was_more && !at_its_most || self.is_below_capacity()
     }
 
-    /// About as many requests were in service as ever.
+    fn is_below_capacity(&self) -> bool {
+        self.capacity
+            .is_some_and(|most| self.in_service * 2.0 <= f64::from(most))
+    }
+
+    /// About as many requests were in service as ever, or as there can be.
     pub(crate) fn is_full(&self) -> bool {
-        self.peak.in_service >= 2.0 && self.in_service >= 0.8 * self.peak.in_service
+        match self.capacity {
+            Some(most) => self.in_service >= 0.9 * f64::from(most),
+            None => self.peak.in_service >= 2.0 && self.in_service >= 0.8 * self.peak.in_service,
+        }
     }
 
     /// The same in words.
     pub(crate) fn words(&self) -> String {
+        if let Some(most) = self.capacity.filter(|_| self.is_below_capacity()) {
+            return format!(
+                "{} had {:.1} requests in service on average then; it can have {most} at once",
+                self.name, self.in_service
+            );
+        }
         format!(
             "{} answered {} a second then; it answered {} in a second at other times and none of them failed",
             self.name,
@@ -100,6 +150,12 @@ impl Load<'_> {
 
     /// How many requests were in service, in words.
     pub(crate) fn in_words(&self) -> String {
+        if let Some(most) = self.capacity {
+            return format!(
+                "{} had {:.1} requests in service on average then, and can have {most} at once",
+                self.name, self.in_service
+            );
+        }
         format!(
             "{} had {:.1} requests in service on average then, {:.1} at most at other times",
             self.name, self.in_service, self.peak.in_service

@@ -165,6 +165,44 @@ fn a_quiet_gateway_with_75_seconds_before_an_app_with_5_loses_races() {
     assert!(finding.fix.unwrap().summary.contains("76 s"));
 }
 
+/// Behind a gateway with 75 s, an application with 5 s, at 15 requests a second.
+fn quiet_gateway(elsewhere: u32) -> Scene {
+    let mut line = post_cut(T0);
+    line.ids.push("a-1".into());
+    Scene::new()
+        .load(15, 300, elsewhere)
+        .configured(EDGE, LimitKind::UpstreamIdle, 75 * S)
+        .configured(APP, LimitKind::ClientIdle, 5 * S)
+        .trace_after(
+            5 * S,
+            vec![first(line, vec![error_line(EDGE, Phase::Header, Fault::Closed)])],
+        )
+}
+
+#[test]
+fn less_load_than_is_served_at_other_times_speaks_against_a_queue() {
+    // Less than 1000 a minute, where 5000 a minute go well.
+    let finding = quiet_gateway(84).finding();
+    assert_eq!(finding.cause, KeepAliveRace);
+    let queue = finding.rivals.iter().find(|r| r.subtype == Subtype::AppQueue);
+    assert!(
+        queue.is_some_and(|r| r.rejected_because.contains("84 in a second at other times")),
+        "{finding:#?}"
+    );
+    // As much as ever says nothing.
+    assert!(!rivals(&quiet_gateway(16).finding(), Subtype::AppQueue));
+}
+
+#[test]
+fn less_load_than_the_known_capacity_speaks_against_a_queue() {
+    let finding = quiet_gateway(16).capacity(8).finding();
+    let queue = finding.rivals.iter().find(|r| r.subtype == Subtype::AppQueue);
+    assert!(
+        queue.is_some_and(|r| r.rejected_because.contains("it can have 8 at once")),
+        "{finding:#?}"
+    );
+}
+
 #[test]
 fn a_get_that_nginx_saved_by_a_second_attempt_is_a_near_miss() {
     let line = record(EDGE, Product::Nginx)
@@ -305,4 +343,27 @@ fn an_ambiguous_join_makes_queueing_a_level_less_sure() {
         (QueueingDelay, Certainty::Likely)
     );
     assert!(misses(&finding, "an id that both logs share"));
+}
+
+#[test]
+fn an_answer_that_the_proxy_before_iis_could_not_accept_is_invalid() {
+    let line = lone(Product::Iis, 502, 40 * MS).with(|r| (r.substatus, r.win32_status) = (3, 12152));
+    let page = record(APP, Product::Iis).status(200).ended(T0, 30 * MS);
+    let scene = Scene::of(Product::Iis, Product::Iis).trace(vec![first(line, vec![]), behind(0, page)]);
+    let (cause, subtype, _) = scene.verdict();
+    assert_eq!((cause, subtype), (InvalidResponse, Subtype::MalformedHeader));
+}
+
+#[test]
+fn a_post_that_nginx_lost_in_no_time_is_a_race_if_its_connection_was_an_old_one() {
+    let lost = |reused: Option<bool>| {
+        let line = post_cut(T0).with(|r| r.reused = reused);
+        let error = error_line(EDGE, Phase::Header, Fault::Closed);
+        Scene::new()
+            .covered()
+            .trace(vec![first(line, vec![error])])
+            .finding()
+    };
+    assert_eq!(lost(Some(true)).cause, KeepAliveRace);
+    assert_eq!(lost(Some(false)).cause, DroppedConnection);
 }

@@ -143,3 +143,54 @@ fn a_queue_in_a_proxy_further_in_is_found() {
         (QueueingDelay, Subtype::ProxyQueueTimeout, Certainty::Proven)
     );
 }
+
+/// Three requests that ran out of time together, of which the application has no record.
+fn stuck() -> Scene {
+    let mut scene = scene();
+    for n in 0..3 {
+        scene = scene.trace(timed_out(T0 + n * 100 * MS));
+    }
+    scene
+}
+
+#[test]
+fn a_queue_is_likely_where_the_server_had_as_many_in_service_as_it_can() {
+    let finding = stuck().load(5, 3_900, 6).capacity(4).finding();
+    assert_eq!(
+        (finding.cause, finding.certainty),
+        (QueueingDelay, Certainty::Likely)
+    );
+    assert!(
+        finding
+            .evidence
+            .iter()
+            .any(|e| e.fact.contains("can have 4 at once")),
+        "{finding:#?}"
+    );
+}
+
+#[test]
+fn a_queue_is_only_possible_far_below_the_known_capacity() {
+    let finding = stuck().load(5, 3_900, 6).capacity(64).finding();
+    assert_eq!(
+        (finding.cause, finding.certainty),
+        (QueueingDelay, Certainty::Possible)
+    );
+    assert!(
+        finding
+            .evidence
+            .iter()
+            .any(|e| e.fact.contains("can have 64 at once")),
+        "{finding:#?}"
+    );
+}
+
+#[test]
+fn without_a_known_capacity_a_queue_is_judged_by_what_was_served_at_other_times() {
+    let finding = stuck().load(5, 3_900, 6).finding();
+    assert_eq!(
+        (finding.cause, finding.certainty),
+        (QueueingDelay, Certainty::Likely)
+    );
+    assert!(!finding.evidence.iter().any(|e| e.fact.contains("at once")));
+}

@@ -7,7 +7,7 @@ use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Kind, Level, Marks, Phase, Signal};
 
 use crate::classify::{Outcome, Timers, World, classify};
-use crate::limits::Scope;
+use crate::limits::{Count, CountKind, Scope};
 use crate::model::finding::{Finding, Inference, NearMiss};
 use crate::model::stats::Second;
 use crate::model::{
@@ -218,6 +218,7 @@ pub(crate) struct Known {
     pub(crate) values: BTreeMap<(HopId, LimitKind), Limit>,
     pub(crate) pooled: Option<bool>,
     pub(crate) tls: Option<bool>,
+    pub(crate) counts: BTreeMap<HopId, Vec<Count>>,
 }
 
 impl Timers for Known {
@@ -231,6 +232,10 @@ impl Timers for Known {
 
     fn upstream_tls(&self, _: HopId, _: &Scope<'_>) -> Option<bool> {
         self.tls
+    }
+
+    fn counts(&self, hop: HopId) -> &[Count] {
+        self.counts.get(&hop).map(Vec::as_slice).unwrap_or_default()
     }
 }
 
@@ -289,6 +294,35 @@ impl Scene {
     pub(crate) fn covered(mut self) -> Self {
         let load = self.stats.load.entry(HopId(APP)).or_default();
         (-10..10).for_each(|second| load.add(T0 / S + second, requests(5)));
+        self
+    }
+
+    /// So many requests the application can have in work at once.
+    pub(crate) fn capacity(mut self, value: u32) -> Self {
+        let count = Count {
+            kind: CountKind::Slots,
+            value,
+            setting: "capacity".to_owned(),
+            origin: Origin::Given,
+        };
+        self.limits.counts.entry(HopId(APP)).or_default().push(count);
+        self
+    }
+
+    /// In each second around `T0` the application answered so many requests that took `busy_ms` together; long after
+    /// `elsewhere` in a second, none of which failed.
+    pub(crate) fn load(mut self, requests: u32, busy_ms: u64, elsewhere: u32) -> Self {
+        let load = self.stats.load.entry(HopId(APP)).or_default();
+        let counted = |requests: u32, busy_ms: u64| Second {
+            requests,
+            failed: 0,
+            busy_us: busy_ms * 1_000,
+        };
+        for second in -10..10 {
+            load.add(T0 / S + second, counted(requests, busy_ms));
+        }
+        load.add(T0 / S + 600, counted(elsewhere, busy_ms));
+        load.settle();
         self
     }
 
