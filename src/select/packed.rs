@@ -12,7 +12,6 @@ use why502_parsers::bytes;
 
 use super::scan::LineRef;
 use super::survey::Surveyor;
-use crate::model::ids;
 
 /// Ids remembered of the lines that were not kept, in all inputs together: beyond that, inputs are read again.
 pub const OTHERS_MOST: u64 = 4 << 20;
@@ -84,15 +83,14 @@ pub(super) struct Noted {
 }
 
 impl Noted {
-    /// Notes the `ids` of a line.
+    /// Notes the `keys` of a line's ids.
     #[inline]
-    pub(super) fn add(&mut self, ids: &[&[u8]], line: LineRef) {
-        self.lines
-            .extend(ids.iter().filter_map(|id| ids::key(id)).map(|key| Line {
-                offset: line.offset,
-                number: line.index,
-                key: Some(key),
-            }));
+    pub(super) fn add(&mut self, keys: &[u64], line: LineRef) {
+        self.lines.extend(keys.iter().map(|&key| Line {
+            offset: line.offset,
+            number: line.index,
+            key: Some(key),
+        }));
     }
 
     /// Notes a line without an entry if it changes how others are read.

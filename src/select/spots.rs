@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::packed::Keys;
 use super::scan::LineRef;
-use crate::model::ids;
 
 /// A line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,11 +62,10 @@ impl Spotter {
         }
     }
 
-    /// Notes `line` if one of its `ids` is known.
+    /// Notes `line` if one of the `keys` of its ids is known.
     #[inline]
-    pub(super) fn look(&mut self, ids: &[&[u8]], line: LineRef) {
-        let is_known = |id: &&[u8]| ids::key(id).is_some_and(|key| self.known.contains(&key));
-        if ids.iter().any(is_known) {
+    pub(super) fn look(&mut self, keys: &[u64], line: LineRef) {
+        if keys.iter().any(|key| self.known.contains(key)) {
             self.spots.push(Spot {
                 offset: line.offset,
                 len: line.len,
@@ -88,6 +86,7 @@ impl Spotter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ids;
 
     const ID: &[u8] = b"4c5e9f6684f3297806650969d075d15f";
 
@@ -101,7 +100,7 @@ mod tests {
                 len: 9,
                 index: index as u64,
             };
-            spotter.look(&[id], line);
+            spotter.look(&[ids::key(id).unwrap()], line);
         }
         let spots = spotter.finish(100);
         let numbers = |range| {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use why502_parsers::Glance;
-use why502_parsers::entry::{Entry, Fault, Kind, Phase, Stamp, Zone};
+use why502_parsers::entry::{Entry, Fault, Ids, Kind, Phase, Stamp, Zone};
 use why502_parsers::unread::Around;
 
 use super::cells::{Cell, Cells};
@@ -285,6 +285,32 @@ impl Bounds {
     }
 }
 
+/// The keys of a line's ids, of which several things are made.
+struct IdKeys {
+    keys: [u64; Ids::MOST],
+    len: usize,
+}
+
+impl IdKeys {
+    #[inline]
+    fn of(ids: &[&[u8]]) -> Self {
+        let mut found = Self {
+            keys: [0; Ids::MOST],
+            len: 0,
+        };
+        for (key, place) in ids.iter().filter_map(|id| ids::key(id)).zip(&mut found.keys) {
+            *place = key;
+            found.len += 1;
+        }
+        found
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[u64] {
+        &self.keys[..self.len]
+    }
+}
+
 /// Surveys one part of one input.
 pub struct Surveyor<'w> {
     scanner: Scanner,
@@ -440,16 +466,12 @@ impl Taker for Taken<'_> {
         self.result.coverage.entries += 1;
         let (start, end) = sides(stamp, glance.duration_us);
         let span = self.span(start, end, stamp, line.offset);
-        self.request(glance, span, start.is_some() && end.is_some(), stamp);
+        let keys = IdKeys::of(glance.ids.as_slice());
+        self.request(glance, &keys, span, start.is_some() && end.is_some(), stamp);
         if let Some(end) = end {
             self.follow(glance, end, true);
         }
-        if let Some(noted) = &mut self.noted {
-            noted.add(glance.ids.as_slice(), line);
-        }
-        if let Some(spotter) = &mut self.spotter {
-            spotter.look(glance.ids.as_slice(), line);
-        }
+        self.note_ids(&keys, line);
         true
     }
 
@@ -472,13 +494,9 @@ impl Taker for Taken<'_> {
                 if self.result.loci.is_open() && !ids.is_empty() {
                     self.result.loci.learn(raw, ids);
                 }
-                if let Some(noted) = &mut self.noted {
-                    noted.add(ids, line);
-                }
-                if let Some(spotter) = &mut self.spotter {
-                    spotter.look(ids, line);
-                }
-                self.observe(entry, line);
+                let keys = IdKeys::of(ids);
+                self.note_ids(&keys, line);
+                self.observe(entry, &keys, line);
             }
             Scanned::Outside(entry) => {
                 coverage.entries += 1;
@@ -512,16 +530,16 @@ impl Taken<'_> {
         self.result.coverage.entries - self.outside
     }
 
-    fn observe(&mut self, entry: &Entry<'_>, line: LineRef) {
+    fn observe(&mut self, entry: &Entry<'_>, keys: &IdKeys, line: LineRef) {
         let glance = Glance::of(entry);
         let times = interval(entry);
         if let Some((start, end, stamp)) = times {
             let span = self.span(start, end, stamp, line.offset);
             if entry.kind == Kind::Request {
-                self.request(&glance, span, start.is_some() && end.is_some(), stamp);
+                self.request(&glance, keys, span, start.is_some() && end.is_some(), stamp);
             } else if glance.names_upstream {
                 // A step of a request may name the upstream that its outcome does not.
-                sketch(&mut self.result.sketch, &glance, None);
+                sketch(&mut self.result.sketch, &glance, keys, None);
             }
         }
         if is_kept(entry, self.wanted) {
@@ -588,7 +606,14 @@ impl Taken<'_> {
 
     /// Counts a request, and samples it.
     #[inline]
-    fn request(&mut self, glance: &Glance<'_>, (first, last): (i64, i64), whole: bool, stamp: Stamp) {
+    fn request(
+        &mut self,
+        glance: &Glance<'_>,
+        keys: &IdKeys,
+        (first, last): (i64, i64),
+        whole: bool,
+        stamp: Stamp,
+    ) {
         if let Some(pid) = glance.pid {
             self.process(pid, last);
         }
@@ -617,7 +642,18 @@ impl Taken<'_> {
             whole,
             upstream: 0,
         };
-        sketch(&mut result.sketch, glance, Some(sample));
+        sketch(&mut result.sketch, glance, keys, Some(sample));
+    }
+
+    /// Notes where the ids of a line stand, as far as that was asked for.
+    #[inline]
+    fn note_ids(&mut self, keys: &IdKeys, line: LineRef) {
+        if let Some(noted) = &mut self.noted {
+            noted.add(keys.as_slice(), line);
+        }
+        if let Some(spotter) = &mut self.spotter {
+            spotter.look(keys.as_slice(), line);
+        }
     }
 
     /// Puts what was counted in the current second with the others.
@@ -660,15 +696,13 @@ fn bits(wanted: &dyn Fn(u16) -> bool) -> [u64; STATUSES / 64] {
 }
 
 #[inline]
-fn sketch(sketch: &mut Sketch, glance: &Glance<'_>, sample: Option<Sample>) {
+fn sketch(sketch: &mut Sketch, glance: &Glance<'_>, keys: &IdKeys, sample: Option<Sample>) {
     let told = Told {
         path: glance.path,
         upstream: glance.upstream,
     };
-    for id in glance.ids.as_slice() {
-        if let Some(key) = ids::key(id) {
-            sketch.offer_id(key, sample, told);
-        }
+    for &key in keys.as_slice() {
+        sketch.offer_id(key, sample, told);
     }
     if !glance.path.is_empty() {
         sketch.offer_request(own::glanced_key(glance), sample, told);
