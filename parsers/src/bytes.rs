@@ -118,6 +118,7 @@ pub mod memmem {
 }
 
 /// `line` without one `\r` at its end.
+#[inline]
 pub fn trim_cr(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
@@ -193,6 +194,7 @@ pub fn decimal_scaled(text: &[u8], unit: u64) -> Option<u64> {
 }
 
 /// `text`, or an empty slice if it is one of the marks for "no value": `-` or `"-"`.
+#[inline]
 pub fn filled(text: &[u8]) -> &[u8] {
     if text == b"-" || text == b"\"-\"" {
         &text[..0]

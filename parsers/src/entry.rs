@@ -157,6 +157,7 @@ impl<'a> Ids<'a> {
     pub const MOST: usize = 4;
 
     /// Adds an id unless it is empty, `-`, already there or one too many.
+    #[inline]
     pub fn push(&mut self, id: &'a [u8]) {
         let n = self.len as usize;
         if id.is_empty() || id == b"-" || n == Self::MOST || self.as_slice().contains(&id) {

@@ -164,6 +164,7 @@ impl Until {
         }
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
