@@ -183,6 +183,11 @@ impl<'s, 'a> Case<'s, 'a> {
                 "the proxy itself says that the upstream closed the idle connection".to_owned(),
             );
         }
+        // HTTP/2: the upstream ends one stream and says so on the connection, which goes on.
+        let ended_the_stream = |r: &Record| r.error.contains("remote_reset") || &*r.termination == "UR";
+        if x.product == Product::Envoy && x.record().is_some_and(ended_the_stream) {
+            return Reuse::Fresh("the upstream reset the stream, on a connection that stood".to_owned());
+        }
         // A proxy's error line may say it where the access line has no word of it.
         let said = x.record().and_then(|r| r.reused);
         match said.or_else(|| record.and_then(|r| r.reused)) {

@@ -617,7 +617,7 @@ subtypes! {
     PolicyBlocked "policy_blocked" "the proxy's own rule rejected the answer",
     PassedThrough "passed_through" "the upstream itself answered so",
     NotEnoughEvidence "not_enough_evidence" "the logs do not say",
-    Ambiguous "ambiguous" "two causes fit, and the logs do not tell them apart",
+    Ambiguous "ambiguous" "a keep-alive race or a dropped connection, and the logs do not tell which",
 }
 
 /// How sure a finding is.

@@ -147,3 +147,25 @@ fn a_timeout_among_others_is_slow_work_where_the_upstream_says_so() {
         (Subtype::ResponseHeaderTimeout, Certainty::Proven)
     );
 }
+
+#[test]
+fn a_stream_that_the_upstream_reset_was_on_a_connection_that_stood() {
+    let reset = |error: &str| {
+        let line = record(EDGE, Product::Envoy)
+            .method("POST")
+            .status(503)
+            .ended(T0, 2 * MS)
+            .says(Phase::Header, Fault::Reset)
+            .with(|r| r.error = error.into());
+        Scene::alone(Product::Envoy)
+            .trace(vec![first(line, vec![])])
+            .finding()
+    };
+    let of_stream = reset("upstream_reset_before_response_started{remote_reset}");
+    assert_eq!(
+        (of_stream.cause, of_stream.subtype),
+        (DroppedConnection, Subtype::ResetBeforeResponse)
+    );
+    let of_connection = reset("upstream_reset_before_response_started{connection_termination}");
+    assert_eq!(of_connection.subtype, Subtype::Ambiguous);
+}
