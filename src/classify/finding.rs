@@ -421,7 +421,6 @@ fn identity(finding: &Finding, record: Option<&Record>) -> u64 {
 }
 
 /// The findings of a run as they come.
-#[derive(Default)]
 pub(super) struct Collected {
     findings: Findings,
     /// What orders and identifies each.
@@ -436,6 +435,15 @@ struct Mark {
 }
 
 impl Collected {
+    /// None yet, of `most` at most.
+    pub(super) fn of(most: usize) -> Self {
+        Self {
+            findings: Findings::with_capacity(most),
+            marks: Vec::with_capacity(most),
+            knobs: Vec::new(),
+        }
+    }
+
     /// Takes in one more.
     pub(super) fn push(&mut self, found: &Found) {
         let at = self.findings.push(&found.finding);

@@ -146,7 +146,7 @@ pub fn explain(world: &World<'_>, asked: &[usize]) -> (Outcome, Vec<Judgement>) 
 
 fn outcome(survey: &survey::Survey<'_>) -> Outcome {
     let world = survey.world;
-    let mut findings = finding::Collected::default();
+    let mut findings = finding::Collected::of(world.traces.len());
     let mut misses = near_miss::Misses::default();
     let mut truncated = Vec::new();
     for trace_no in 0..world.traces.len() {

@@ -62,7 +62,8 @@ impl<'a> Survey<'a> {
     /// Looks through everything that was given.
     pub(crate) fn of(world: &'a World<'a>) -> Self {
         let fields = fields(world);
-        let mut exchanges = Vec::new();
+        // Most links failed once; a list of this size is not to be copied as it grows.
+        let mut exchanges = Vec::with_capacity(world.traces.iter().map(|trace| trace.links.len()).sum());
         for (trace_no, trace) in world.traces.iter().enumerate() {
             for (link_no, link) in trace.links.iter().enumerate() {
                 let known = fields.get(&link.hop).copied().unwrap_or_default();

@@ -39,7 +39,9 @@ pub fn join(records: Vec<Record>, hops: &[Hop]) -> Vec<Trace> {
         by_hop.entry(record.hop).or_default().push(record);
     }
     let visits_of = |(hop, records): (HopId, Vec<Record>)| visits(records, &hops[hop.0 as usize].copies);
-    let mut all: Vec<Visit> = by_hop.into_iter().flat_map(visits_of).collect();
+    // A list of this size is not to be copied as it grows.
+    let mut all: Vec<Visit> = Vec::with_capacity(by_hop.values().map(Vec::len).sum());
+    all.extend(by_hop.into_iter().flat_map(visits_of));
     for visit in &mut all {
         let path = visit.text(|record| &record.path);
         visit.sent_path = further_in(hops, visit.hop(), path)
@@ -646,22 +648,20 @@ fn trace(mut group: Vec<usize>, visits: &mut [Option<Visit>], parents: &[Option<
         .enumerate()
         .map(|(position, &at)| (at, position))
         .collect();
-    let links = group
-        .iter()
-        .filter_map(|&at| {
-            let visit = visits[at].take()?;
-            let parent = parents[at];
-            Some(Link {
-                hop: visit.hop(),
-                outcome: visit.outcome,
-                details: visit.details,
-                unsure: visit.unsure,
-                parent: parent.and_then(|parent| position.get(&parent.at).copied()),
-                joined_by: parent.map_or(JoinedBy::Origin, |parent| parent.by),
-                ambiguous: parent.is_some_and(|parent| parent.ambiguous),
-            })
+    let mut links = Vec::with_capacity(group.len());
+    links.extend(group.iter().filter_map(|&at| {
+        let visit = visits[at].take()?;
+        let parent = parents[at];
+        Some(Link {
+            hop: visit.hop(),
+            outcome: visit.outcome,
+            details: visit.details,
+            unsure: visit.unsure,
+            parent: parent.and_then(|parent| position.get(&parent.at).copied()),
+            joined_by: parent.map_or(JoinedBy::Origin, |parent| parent.by),
+            ambiguous: parent.is_some_and(|parent| parent.ambiguous),
         })
-        .collect();
+    }));
     Trace { links }
 }
 

@@ -104,6 +104,14 @@ fn sources_of(finding: &Finding) -> Vec<SourceId> {
 }
 
 impl Findings {
+    /// An empty list with room for `most` findings.
+    pub fn with_capacity(most: usize) -> Self {
+        Self {
+            entries: Vec::with_capacity(most),
+            ..Self::default()
+        }
+    }
+
     /// Adds a finding; its place. One without an id can be given one by [`Findings::identify`].
     pub fn push(&mut self, finding: &Finding) -> usize {
         if self.blocks.last().is_none_or(|block| block.len() >= BLOCK) {
