@@ -201,42 +201,34 @@ pub const fn mix(value: u64) -> u64 {
 /// The key by which requests without ids are recognised on both sides of a hop: method and path without query, as
 /// [`plain_path`] gives it.
 pub fn request_key(method: &[u8], path: &[u8]) -> u64 {
-    let path = bare(path);
-    let path = if is_plain(path) {
-        hash(path)
-    } else {
-        hash(&plain(path))
-    };
+    let (path, is_plain) = bare(path);
+    let path = if is_plain { hash(path) } else { hash(&plain(path)) };
     mix(hash(method).rotate_left(17) ^ path)
 }
 
 /// A path in the one spelling in which paths are compared: without scheme, host and query, percent-encoding undone,
 /// in small letters. Hops on the way may change any of these.
 pub fn plain_path(path: &str) -> Cow<'_, str> {
-    let bare = bare(path.as_bytes());
-    if is_plain(bare) {
+    let (bare, is_plain) = bare(path.as_bytes());
+    if is_plain {
         return String::from_utf8_lossy(bare);
     }
     Cow::Owned(String::from_utf8_lossy(&plain(bare)).into_owned())
 }
 
-/// The path of a target that has a query, or is a whole URL.
-fn bare(path: &[u8]) -> &[u8] {
-    let path = &path[..lanes::find_either([b'?', b'#'], path).unwrap_or(path.len())];
+/// The path of a target that has a query, or is a whole URL, and whether it is in the one spelling already.
+fn bare(target: &[u8]) -> (&[u8], bool) {
+    let (end, is_odd) = lanes::path_end(target);
+    let path = &target[..end];
     if path.first().is_none_or(|&first| first == b'/') {
-        return path;
+        return (path, !is_odd);
     }
     let Some(at) = memchr::memmem::find(path, b"://").filter(|at| *at <= 5) else {
-        return path;
+        return (path, !is_odd);
     };
     let host = &path[at + 3..];
-    memchr::memchr(b'/', host).map_or(b"/", |slash| &host[slash..])
-}
-
-fn is_plain(path: &[u8]) -> bool {
-    // Without an early end, so that many bytes are looked at at once.
-    let odd = |byte: u8| byte == b'%' || byte.is_ascii_uppercase();
-    !path.iter().fold(false, |any, &byte| any | odd(byte))
+    let path = memchr::memchr(b'/', host).map_or(&b"/"[..], |slash| &host[slash..]);
+    (path, !lanes::path_end(path).1)
 }
 
 fn plain(path: &[u8]) -> Vec<u8> {

@@ -5,11 +5,12 @@
 //!
 //! What a line costs:
 //!
-//! 1. [`scan`] finds its end and takes off what stands around it.
+//! 1. [`scan`] finds its end and takes off what stands around it; a header like that of the line before is known by one
+//!    comparison.
 //! 2. In the first pass its parser is asked for a [`why502_parsers::Glance`]: the stamp, the duration, the status, the
 //!    ids, the path and the upstream, all of a request that went well. With that it is counted (seconds are summed up
-//!    until the second changes), offered to the [`sketch`] (which turns down all but the lowest keys) and noted as the
-//!    latest use of its upstream ([`recent`]). Nothing is allocated.
+//!    until the second changes), offered to the [`sketch`] (which turns down all but the lowest keys of all parts of the
+//!    input) and noted as the latest use of its upstream ([`recent`]). Nothing is allocated.
 //! 3. A line that is not of that plain kind, or whose status is asked for, is parsed in full; so is every line of a
 //!    format that gives no glances. A failure becomes a record of its own.
 //! 4. In the second pass, where all hops write the same ids, a line is looked at where ids stand in its kind of line

@@ -202,27 +202,41 @@ pub fn places(byte: u8, text: &[u8], out: &mut [u32]) -> Option<usize> {
     give(at, same(&padded) & ((1 << rest.len()) - 1))
 }
 
-/// Where the first of `bytes` stands in `text`.
+/// Where a target's path ends, at a `?` or a `#`, and whether anything before that is a `%` or a capital letter.
 #[inline]
-pub fn find_either(bytes: [u8; 2], text: &[u8]) -> Option<usize> {
-    let (a, b) = (u8x16::splat(bytes[0]), u8x16::splat(bytes[1]));
-    let same = |lanes: &[u8; STEP]| {
+pub fn path_end(text: &[u8]) -> (usize, bool) {
+    let look = |lanes: &[u8; STEP]| {
         let lanes = u8x16::new(*lanes);
-        (lanes.simd_eq(a) | lanes.simd_eq(b)).to_bitmask()
+        let same = |byte: u8| lanes.simd_eq(u8x16::splat(byte));
+        let letters = lanes - u8x16::splat(b'A');
+        let is_capital = letters.simd_eq(letters.min(u8x16::splat(25)));
+        let ends = (same(b'?') | same(b'#')).to_bitmask();
+        (ends, (same(b'%') | is_capital).to_bitmask())
     };
+    let until = |(ends, odd): (u32, u32)| odd & ends.wrapping_sub(1) & !ends;
     let (steps, rest) = text.as_chunks::<STEP>();
+    let mut is_odd = false;
     for (n, step) in steps.iter().enumerate() {
-        let bits = same(step);
-        if bits != 0 {
-            return Some(n * STEP + bits.trailing_zeros() as usize);
+        let found = look(step);
+        is_odd |= until(found) != 0;
+        if found.0 != 0 {
+            return (n * STEP + found.0.trailing_zeros() as usize, is_odd);
         }
     }
-    let at = text.len() - rest.len();
-    let Some(last) = text.last_chunk::<STEP>() else {
-        return rest.iter().position(|byte| bytes.contains(byte));
+    let found = match text.last_chunk::<STEP>() {
+        Some(last) => {
+            let (ends, odd) = look(last);
+            let seen = STEP - rest.len();
+            (ends >> seen, odd >> seen)
+        }
+        None => {
+            let mut padded = [0; STEP];
+            padded[..rest.len()].copy_from_slice(rest);
+            look(&padded)
+        }
     };
-    let bits = same(last) >> (STEP - rest.len());
-    (bits != 0).then(|| at + bits.trailing_zeros() as usize)
+    let len = (found.0.trailing_zeros() as usize).min(rest.len());
+    (text.len() - rest.len() + len, is_odd | (until(found) != 0))
 }
 
 /// The number that sixteen hexadecimal digits are, the first eight of them in `first`; `None` if one of them is none.
@@ -345,10 +359,6 @@ mod tests {
             each_of(*b"|{}", &text, |at| found.push(at));
             let want: Vec<usize> = (0..len).filter(|&at| b"|{}".contains(&text[at])).collect();
             assert_eq!(found, want);
-            for from in 0..len {
-                let want = text[from..].iter().position(|byte| b"{}".contains(byte));
-                assert_eq!(find_either(*b"{}", &text[from..]), want);
-            }
         }
     }
 
@@ -367,6 +377,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_path_ends_at_its_query() {
+        for len in 0..70 {
+            for (at, odd) in (0..len + 1).flat_map(|at| (0..len + 1).map(move |odd| (at, odd))) {
+                let mut text = vec![b'a'; len];
+                let signs = [(odd, b"%AZ"[at % 3]), (at, b"?#"[odd % 2])];
+                for (place, sign) in signs {
+                    text.get_mut(place).map(|byte| *byte = sign);
+                }
+                assert_eq!(path_end(&text), (at, odd < at), "{}", text.escape_ascii());
+            }
+        }
+        assert_eq!(path_end(b"/a@[`z{-_.~"), (11, false));
     }
 
     #[test]
