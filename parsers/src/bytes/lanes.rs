@@ -386,7 +386,9 @@ mod tests {
                 let mut text = vec![b'a'; len];
                 let signs = [(odd, b"%AZ"[at % 3]), (at, b"?#"[odd % 2])];
                 for (place, sign) in signs {
-                    text.get_mut(place).map(|byte| *byte = sign);
+                    if let Some(byte) = text.get_mut(place) {
+                        *byte = sign;
+                    }
                 }
                 assert_eq!(path_end(&text), (at, odd < at), "{}", text.escape_ascii());
             }
