@@ -89,8 +89,8 @@ mod tests {
             let mut from = 0;
             for size in sizes {
                 let mut jumps = Jumps::default();
-                for n in from..from + size {
-                    jumps.note(stamps[n], n as u64 * 100);
+                for (n, &stamp) in stamps.iter().enumerate().skip(from).take(*size) {
+                    jumps.note(stamp, n as u64 * 100);
                 }
                 parts.insert(from as u64 * 100, jumps);
                 from += size;
