@@ -42,11 +42,14 @@ pub(crate) fn with_room(us: u64) -> u64 {
     (us + us / 5).div_ceil(1_000_000) * 1_000_000
 }
 
+/// What failures have in common that one value is for.
+type Alike<'a> = (Cause, LimitKind, &'a str, &'a str);
+
 /// Gives the fixes of failures that are alike one value, and says how many of them it would have saved. `knobs` are of
 /// some of `findings`, by their places.
 pub(super) fn fill(findings: &mut Findings, knobs: &[(usize, Knob)]) {
     let knob_of: BTreeMap<usize, &Knob> = knobs.iter().map(|(at, knob)| (*at, knob)).collect();
-    let mut groups: BTreeMap<(Cause, LimitKind, &str, &str), Vec<(usize, Knob)>> = BTreeMap::new();
+    let mut groups: BTreeMap<Alike<'_>, Vec<(usize, Knob)>> = BTreeMap::new();
     for brief in findings.briefs() {
         if let Some(&&knob) = knob_of.get(&brief.at) {
             let key = (brief.cause, knob.kind, brief.issuer, brief.upstream);
