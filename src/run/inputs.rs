@@ -268,7 +268,7 @@ impl Sources {
         glances
             .map(|glance| {
                 let focus = focuses.get(glance.input.id);
-                glance.to_survey(focus, &self.directives)
+                glance.surveying(focus, &self.directives)
             })
             .collect()
     }

@@ -94,7 +94,7 @@ impl<'a> Reading<'a> {
     }
 
     /// The same reading, of what `focus` says only, to be surveyed: its directives are put into `known` then.
-    pub(super) fn to_survey(self, focus: Option<&Focus>, known: &'a Directives) -> Self {
+    pub(super) fn surveying(self, focus: Option<&Focus>, known: &'a Directives) -> Self {
         let mut reading = self.on(focus);
         let is_assumed = reading.directive().is_some() && reading.input.is_plain();
         reading.assumes = is_assumed.then_some(known);

@@ -148,7 +148,7 @@ impl Second<'_> {
         for stretch in stretches.iter().filter(|stretch| stretch.look != Look::Skip) {
             let spots = self.known.spots.filter(|_| stretch.look == Look::Ids);
             if let Some(spots) = spots {
-                found.merge(self.from_spots(spots, span, stretch));
+                found.merge(self.at_spots(spots, span, stretch));
                 continue;
             }
             let mut gatherer = self.gatherer(stretch);
@@ -168,7 +168,7 @@ impl Second<'_> {
     }
 
     /// What the lines of `stretch` hold, which is within the part that is `span`, if only those at `spots` matter.
-    fn from_spots(&self, spots: &Spots, span: &Span, stretch: &Stretch) -> Gathered {
+    fn at_spots(&self, spots: &Spots, span: &Span, stretch: &Stretch) -> Gathered {
         let (from, len) = (stretch.span.offset, stretch.span.len);
         let spots = spots.within(span.offset, (from, from.saturating_add(len)));
         if spots.is_empty() {
@@ -198,7 +198,7 @@ impl Second<'_> {
     fn stream(&self, stretches: &[Stretch], buffer: &mut Vec<u8>, found: &mut Gathered) {
         let Some(first) = stretches.first() else { return };
         if let Some(kept) = self.kept {
-            found.merge(self.from_kept(kept, stretches));
+            found.merge(self.of_kept(kept, stretches));
         }
         let least = if self.kept.is_some() { Look::All } else { Look::Ids };
         let Some(last) = stretches.iter().rfind(|stretch| stretch.look >= least) else {
@@ -227,7 +227,7 @@ impl Second<'_> {
     }
 
     /// What the lines kept hold, but for those that are read again with all around them.
-    fn from_kept(&self, kept: &Packed, stretches: &[Stretch]) -> Gathered {
+    fn of_kept(&self, kept: &Packed, stretches: &[Stretch]) -> Gathered {
         let Some(first) = stretches.first() else {
             return Gathered::default();
         };
