@@ -124,6 +124,9 @@ def fit_of(row, finding, shifts_us, strict):
     early = min(max(0, micros(row["start"]) + shift - at, at - micros(row["end"]) - shift)
                 for shift in shifts_us)
     apart = min(abs(micros(row["end"]) + shift - at) for shift in shifts_us)
+    if at % 1_000_000 == 0:
+        # Cut to the second: the true moment lies in the second that began then.
+        apart = min(abs(micros(row["end"]) + shift - at - 500_000) for shift in shifts_us)
     if early > NEAR_US:
         return None
     same_id = any(one in request["ids"] for one in row["ids"].values())
