@@ -19,7 +19,7 @@ pub const OTHERS_MOST: u64 = 4 << 20;
 /// Longest part of a line that is kept for showing, in bytes.
 const SHOWN_MOST: usize = 2_048;
 
-/// Keys of ids, as [`ids::key`] gives them.
+/// Keys of ids, as [`crate::model::ids::key`] gives them.
 pub type Keys = FxHashSet<u64>;
 
 /// What was kept of one input.
