@@ -22,6 +22,19 @@ const LATE_US: i64 = 60_000_000;
 /// Clock error that is tolerated beside the stamps' resolution.
 const TOLERANCE_US: i64 = 20_000;
 
+/// The same where a log has whole seconds: a clock can be learnt from them to a third of a second only.
+const COARSE_TOLERANCE_US: i64 = 300_000;
+
+/// How far stamps of this resolution may be off.
+const fn tolerance_us(resolution_us: i64) -> i64 {
+    let of_clock = if resolution_us >= 1_000_000 {
+        COARSE_TOLERANCE_US
+    } else {
+        TOLERANCE_US
+    };
+    of_clock + resolution_us
+}
+
 /// A join is ambiguous if the best assignment without it is dearer by no more than this.
 const MARGIN_US: i64 = 5_000;
 
@@ -417,7 +430,7 @@ fn reach(outer: &Visit) -> Option<(i64, i64)> {
         return None;
     }
     let (start, end) = outer.interval()?;
-    let slack = TOLERANCE_US + outer.resolution_us().max(1_000_000);
+    let slack = tolerance_us(outer.resolution_us().max(1_000_000));
     let late = if waited(outer, end - start) { LATE_US } else { 0 };
     Some((start - slack, end + slack + late))
 }
@@ -462,7 +475,7 @@ fn cost(outer: &Visit, inner: &Visit) -> Option<i64> {
         return None;
     }
     let ((a_start, a_end), (b_start, b_end)) = (outer.interval()?, inner.interval()?);
-    let tolerance = TOLERANCE_US + outer.resolution_us().max(inner.resolution_us());
+    let tolerance = tolerance_us(outer.resolution_us().max(inner.resolution_us()));
     let ending = Ending::of(outer);
     let latest_start = if ending == Ending::GaveUp {
         i64::MAX
