@@ -174,7 +174,10 @@ fn pieces(text: &str) -> impl Iterator<Item = Result<Piece<'_>, FormatError>> {
             let len = after.chars().next().map_or(0, char::len_utf8);
             return next(1 + len, Piece::Attribute(&after[..len]));
         }
-        let end = rest[1..].find(['%', '$']).map_or(rest.len(), |found| found + 1);
+        let first = rest.chars().next().map_or(0, char::len_utf8);
+        let end = rest[first..]
+            .find(['%', '$'])
+            .map_or(rest.len(), |found| found + first);
         next(end, Piece::Text(&rest[..end]))
     })
 }
