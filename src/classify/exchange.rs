@@ -392,8 +392,28 @@ pub(crate) fn decisive<'a>(link: &'a Link, facts: &[Fact<'a>]) -> Option<Fact<'a
         .copied();
     match own {
         Some(own) if !vague => Some(own),
-        own => said.map(|last| reason_for(last, facts)).or(own),
+        own => said.map(|last| finest(reason_for(last, facts), facts)).or(own),
     }
+}
+
+/// Of two lines that say the same of one moment, the one with the finer stamp: Varnish tells of a failed fetch in its
+/// access log, by whole seconds, and in its shared log to the microsecond.
+fn finest<'a>(chosen: Fact<'a>, facts: &[Fact<'a>]) -> Fact<'a> {
+    let Some((from, to)) = chosen.record.interval() else {
+        return chosen;
+    };
+    let to = to + i64::from(chosen.record.resolution_us);
+    let same = |other: &&Fact<'_>| {
+        let at = other.record.end_us.or(other.record.start_us);
+        let is_within = at.is_some_and(|at| (from..=to).contains(&at));
+        is_within && (other.signal.phase, other.signal.fault) == (chosen.signal.phase, chosen.signal.fault)
+    };
+    let finer = facts.iter().rev().filter(same);
+    finer
+        .min_by_key(|fact| fact.record.resolution_us)
+        .filter(|fact| fact.record.resolution_us < chosen.record.resolution_us)
+        .copied()
+        .unwrap_or(chosen)
 }
 
 /// Apache says why it could not read the header, then that the header was bad: the former counts.

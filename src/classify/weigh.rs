@@ -360,6 +360,9 @@ fn alike(case: &Case<'_, '_>, sum: &mut Balance) {
     }
 }
 
+/// So many other requests of other ages that end in one instant are no coincidence.
+const MANY_TOGETHER: usize = 4;
+
 fn together(case: &Case<'_, '_>, sum: &mut Balance) {
     let burst = burst::burst(case.survey, case.x);
     if burst.stalled {
@@ -391,7 +394,9 @@ fn together(case: &Case<'_, '_>, sum: &mut Balance) {
             span(low),
             span(high)
         );
-        sum.add(-3, 3, case.notes(Weight::Strong, fact));
+        // Connections that are lost to races one by one do not agree on an instant: the more there are, the surer.
+        let worth = if burst.others.len() >= MANY_TOGETHER { 5 } else { 3 };
+        sum.add(-worth, worth, case.notes(Weight::Strong, fact));
     } else {
         let fact = format!("{others} were cut in the same instant, all sent together");
         sum.add(0, 0, case.notes(Weight::Context, fact));

@@ -227,8 +227,12 @@ fn best((intervals, compared): (Vec<Allowed>, u32), by_id: bool) -> Option<Fit> 
     };
     let zone = zone_and_skew(middle).0;
     let at_zone = contain(zone);
+    let fits_as_often = || {
+        let times = (moments(&intervals, middle), moments(&intervals, zone));
+        !by_id && times.0 < FEWEST && times.1 >= times.0
+    };
     // Clocks are right until the logs say otherwise: a whole zone that nearly all pairs allow is preferred.
-    let fit = if drifting.is_none() && at_zone * 100 >= pairs * 95 {
+    let fit = if drifting.is_none() && (at_zone * 100 >= pairs * 95 || fits_as_often()) {
         Fit {
             shift: Shift::of(zone),
             pairs: at_zone,
@@ -270,6 +274,19 @@ fn weighed(intervals: &[Allowed], line: Shift, (low, high): (i64, i64)) -> (i64,
     let found = (center + mean.round() as i64).clamp(low, high);
     let off_by = (3.0 * variance.sqrt() + one_sided).round() as i64;
     (found, off_by.min((high - low) / 2).max(1))
+}
+
+/// At how many moments there are pairs that allow the offset: requests that come together, as probes do, fit those that
+/// came together at another time all at once, and are one coincidence.
+fn moments(intervals: &[Allowed], offset_us: i64) -> u32 {
+    let agree = intervals.iter().filter(|pair| pair.contains(offset_us));
+    let mut stamps: Vec<i64> = agree.map(|pair| pair.at_us).collect();
+    stamps.sort_unstable();
+    let gaps = stamps
+        .windows(2)
+        .filter(|two| two[1] - two[0] > BESIDE_US)
+        .count();
+    gaps as u32 + u32::from(!stamps.is_empty())
 }
 
 /// How many pairs agree where the clocks surely do not: those of servers that merely get the same kind of traffic.
@@ -427,6 +444,29 @@ mod tests {
         }
         assert_eq!(fit(&one, &other), None);
         assert_eq!(fit(&other, &one), None);
+    }
+
+    #[test]
+    fn probes_that_came_together_once_do_not_move_a_clock() {
+        let from = |at_ms: i64, length_ms: i64| Sample {
+            start_us: 1_000_000_000_000 + at_ms * 1_000,
+            end_us: 1_000_000_000_000 + (at_ms + length_ms) * 1_000,
+            resolution_us: 1_000,
+            whole: length_ms > 0,
+            upstream: 0,
+        };
+        let (mut outer, mut inner) = (Sketch::default(), Sketch::default());
+        // Three probes that were answered, and three slow ones later that never reached the server.
+        for n in 0..3 {
+            outer.offer_request(1, Some(from(30 * n, 20)), TOLD);
+            inner.offer_request(1, Some(from(30 * n + 10, 0)), TOLD);
+            outer.offer_request(1, Some(from(4_100 + n, 900)), TOLD);
+        }
+        for ms in [1_700, 2_900] {
+            outer.offer_request(2, Some(from(ms, 20)), TOLD);
+            inner.offer_request(2, Some(from(ms + 10, 0)), TOLD);
+        }
+        assert_eq!(fit(&outer, &inner).map(|fit| fit.shift.us), Some(0));
     }
 
     #[test]

@@ -46,6 +46,24 @@ fn two_failures_of_one_path_in_one_second_keep_their_error_lines_by_bytes() {
 }
 
 #[test]
+fn two_failures_of_one_path_in_one_second_keep_their_error_lines_by_status() {
+    let answered = |mut record: Record, status: u16| {
+        record.status = Some(status);
+        record
+    };
+    let found = faults(vec![
+        answered(outcome(1, Vec::new()), 502),
+        answered(outcome(2, Vec::new()), 503),
+        answered(line(1, Fault::Reset, ""), 503),
+        answered(line(2, Fault::Closed, ""), 502),
+    ]);
+    assert_eq!(
+        found,
+        BTreeMap::from([(1, vec![Fault::Closed]), (2, vec![Fault::Reset])])
+    );
+}
+
+#[test]
 fn two_failures_of_one_path_in_one_second_keep_their_error_lines_by_order() {
     let addr = "10.0.0.7:3000";
     let found = faults(vec![

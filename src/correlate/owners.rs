@@ -265,10 +265,12 @@ impl Places {
     }
 }
 
-/// What speaks against `line` telling of `outcome`, as a cost in microseconds: another upstream, a connection that
-/// was made although the line says that it was not, bytes of an answer that did not come.
+/// What speaks against `line` telling of `outcome`, as a cost in microseconds: another upstream, another status, a
+/// connection that was made although the line says that it was not, bytes of an answer that did not come.
 fn odd(outcome: &Record, line: &Record) -> i64 {
     const SAYS_OTHERWISE: i64 = 2_000_000;
+    /// A configuration may change the status on its way to the client.
+    const OTHER_STATUS: i64 = 200_000;
     let asked = line.attempts.iter().find(|attempt| !attempt.addr.is_empty());
     let same = |attempt: &&Attempt| asked.is_none_or(|asked| asked.addr == attempt.addr);
     let mut attempts = outcome.attempts.iter().filter(same).peekable();
@@ -310,6 +312,8 @@ fn odd(outcome: &Record, line: &Record) -> i64 {
             .unwrap_or(i64::MAX)
             .min(SAYS_OTHERWISE)
     });
+    let statuses = outcome.status.zip(line.status);
+    let differ = differ + i64::from(statuses.is_some_and(|(a, b)| a != b)) * OTHER_STATUS;
     let mut any = attempts.peekable();
     differ + i64::from(any.peek().is_some() && any.all(contradicts)) * SAYS_OTHERWISE
 }

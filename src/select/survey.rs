@@ -74,7 +74,7 @@ pub struct InputSurvey {
     pub requests: u64,
     /// Some request did not end just when its stamp of whole seconds says, was not answered, or counts the requests of
     /// its connection: then `seconds` do not say all about when requests were served.
-    ends_are_finer: bool,
+    pub(crate) ends_are_finer: bool,
 }
 
 /// One part (span) of an input.
@@ -181,6 +181,12 @@ impl InputSurvey {
         let mut ends: Vec<i64> = seconds.map(|us| us + shift.without_fold(us)).collect();
         ends.sort_unstable();
         Some(ends)
+    }
+
+    /// Whether its requests may have ended up to a second after the end that is known of them: its stamps are whole
+    /// seconds, and mark starts.
+    pub fn has_early_ends(&self) -> bool {
+        self.resolution_us >= 1_000_000 && self.ends_are_finer
     }
 
     /// Lines of the input before the part that starts at `offset`.

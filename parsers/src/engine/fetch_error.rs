@@ -63,6 +63,10 @@ pub fn finish(entry: &mut Entry<'_>) {
     {
         entry.signal = Some(signal);
     }
+    // A fetch that failed has no end of its own: `%D` is 0, and the time to the first byte that to the failure.
+    if entry.signal.is_some() && entry.duration_us == Some(0) {
+        entry.duration_us = entry.header_us.or(entry.duration_us);
+    }
     // Varnish itself only ever says 503.
     let passed_on = entry.status.is_some_and(|status| status >= 500 && status != 503);
     if entry.signal.is_none() && passed_on && matches!(entry.termination, b"miss" | b"pass") {

@@ -224,6 +224,7 @@ mod tests {
             (b"127.0.0.1".as_slice(), b"".as_slice())
         );
         assert_eq!(failed.error, b"HTC eof (-1)");
+        assert_eq!(failed.duration_us, Some(51_020), "how long it took to fail");
         let went_well = read(
             r#"127.0.0.1 - - [20/Nov/2026:19:38:08 +0000] "GET http://127.0.0.1:19200/pass HTTP/1.1" 200 3 "-" "curl/7.88.1" 671 0.000602 - b 32785 -"#,
         );

@@ -57,6 +57,45 @@ fn a_burst_without_an_aftermath_is_a_likely_crash() {
 }
 
 #[test]
+fn a_fresh_request_on_a_used_connection_died_with_many_others() {
+    let reused = |age: i64| {
+        let mut links = cut(T0, age);
+        links[0].outcome.as_mut().unwrap().reused = Some(true);
+        links
+    };
+    let scene = |others: i64| {
+        let old = (1..=others).map(|n| cut(T0 + n * MS, n * 600 * MS));
+        old.fold(Scene::new().trace(reused(80 * MS)), Scene::trace)
+    };
+    assert_eq!(scene(4).finding().subtype, Subtype::WorkerCrash);
+    assert_ne!(
+        scene(1).finding().cause,
+        DroppedConnection,
+        "one other is no crowd"
+    );
+}
+
+#[test]
+fn of_two_lines_of_one_failure_the_finer_one_dates_it() {
+    let told_twice = |at: i64, age: i64| {
+        let mut links = cut(T0, age);
+        let mut coarse = links[0].details[0].clone();
+        links[0].outcome.as_mut().unwrap().resolution_us = 1_000_000;
+        links[0].details[0].start_us = None;
+        links[0].details[0].end_us = Some(at);
+        coarse.resolution_us = 1_000_000;
+        (coarse.start_us, coarse.end_us) = (Some(at - age), Some(at + 500 * MS));
+        links[0].details.push(coarse);
+        links
+    };
+    let scene = Scene::new()
+        .trace(told_twice(T0, 300 * MS))
+        .trace(told_twice(T0 + 2 * MS, 900 * MS))
+        .trace(told_twice(T0 + 4 * MS, 2_400 * MS));
+    assert_eq!(scene.finding().subtype, Subtype::WorkerCrash);
+}
+
+#[test]
 fn in_stamps_of_a_second_a_burst_alone_is_no_crash() {
     let coarse = |age: i64| {
         let mut links = cut(T0, age);
