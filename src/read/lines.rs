@@ -65,7 +65,7 @@ struct Filled<'b> {
     len: usize,
     /// Offset in the stream of the first of them.
     offset: u64,
-    /// Offset at which the first line begins: before `offset` if NULs at its start were dropped.
+    /// Offset at which the first line begins: before `offset` if NULs or a mark at its start were dropped.
     line_from: u64,
     /// The line in progress is not wanted; drop everything up to the next line end.
     skipping: bool,
@@ -134,9 +134,12 @@ impl Filled<'_> {
         Ok(false)
     }
 
+    /// Drops a byte order mark, with which the first line begins all the same.
     fn drop_mark(&mut self) {
         if self.buffer[..self.len].starts_with(BOM) {
+            let from = self.line_from;
             self.consume(BOM.len());
+            self.line_from = from;
         }
     }
 
