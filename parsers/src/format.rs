@@ -289,11 +289,31 @@ impl Sniff {
         }
     }
 
-    /// Parses the head with `parser` and scores `full` when at least half of the lines are read, `No` otherwise.
+    /// Parses the head with `parser` and scores `full` when at least half of the lines are read, `No` otherwise. Once
+    /// that is settled no further line is looked at.
     pub fn by_parsing(head: &Head<'_>, parser: &mut dyn LineParser, full: Score, reason: &str) -> Self {
+        Self::by_lines(head, parser, full, reason, Head::LINES / 2)
+    }
+
+    /// The same with every line of the head counted, whatever comes of it.
+    pub fn by_parsing_all(head: &Head<'_>, parser: &mut dyn LineParser, full: Score, reason: &str) -> Self {
+        Self::by_lines(head, parser, full, reason, Head::LINES)
+    }
+
+    /// Gives up once more than `most_unread` lines were not read.
+    fn by_lines(
+        head: &Head<'_>,
+        parser: &mut dyn LineParser,
+        full: Score,
+        reason: &str,
+        most_unread: usize,
+    ) -> Self {
         let (mut parsed, mut looked_at, mut entries) = (0, 0, 0u32);
         let mut entry = Entry::default();
         for line in head.lines().take(Head::LINES) {
+            if (looked_at - parsed) as usize > most_unread {
+                break;
+            }
             looked_at += 1;
             entry.clear();
             match parser.parse(line, &mut entry) {

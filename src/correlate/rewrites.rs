@@ -54,13 +54,13 @@ fn between(known: &[Rewrite], outside: &Sketch, inside: &Sketch) -> Vec<Rewrite>
     let is_new = |rules: &[Rewrite], rule: &Rewrite| {
         rules.len() < MOST && !known.iter().chain(rules).any(|known| known.from == rule.from)
     };
-    let by_id = same_ids(outside, inside);
+    let (by_id, kept) = same_ids(outside, inside);
     for (rule, count) in &by_id {
         if *count >= FEWEST && is_new(&rules, rule) {
             rules.push(rule.clone());
         }
     }
-    if !by_id.is_empty() {
+    if !by_id.is_empty() || kept >= FEWEST_PAIRS {
         return rules;
     }
     let mut at: Option<i64> = clocks::by_request(&outside.rewritten(known), inside).map(|fit| fit.shift.us);
@@ -81,18 +81,21 @@ fn between(known: &[Rewrite], outside: &Sketch, inside: &Sketch) -> Vec<Rewrite>
     rules
 }
 
-/// The rules that requests with the same id in both logs speak for, and how many do; none if most kept their path.
-fn same_ids(outside: &Sketch, inside: &Sketch) -> Vec<(Rewrite, u32)> {
+/// The rules that requests with the same id in both logs speak for, and how many do; with how many surely kept their path.
+fn same_ids(outside: &Sketch, inside: &Sketch) -> (Vec<(Rewrite, u32)>, u32) {
     let mut votes: BTreeMap<Rewrite, u32> = BTreeMap::new();
+    let mut kept = 0;
     for (key, outer) in outside.ids() {
         let Some(inner) = inside.ids().get(key) else {
             continue;
         };
-        if let Some(rule) = rule_between(&outer.path, &inner.path) {
+        if outer.path == inner.path {
+            kept += u32::from(!outer.path.is_empty());
+        } else if let Some(rule) = rule_between(&outer.path, &inner.path) {
             *votes.entry(rule).or_default() += 1;
         }
     }
-    ranked(votes)
+    (ranked(votes), kept)
 }
 
 /// The beginnings behind which both logs have the same ends of paths, those with most such ends first.
@@ -133,6 +136,9 @@ fn ranked(votes: BTreeMap<Rewrite, u32>) -> Vec<(Rewrite, u32)> {
 
 /// The rule that makes `inner` of `outer`: what is left of both before the parts that they have in common at their ends.
 fn rule_between(outer: &str, inner: &str) -> Option<Rewrite> {
+    if outer == inner {
+        return None; // Nearly always, and settled at once.
+    }
     let (outer, inner) = (ids::plain_path(outer), ids::plain_path(inner));
     let common: usize = outer
         .rsplit('/')

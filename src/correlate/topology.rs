@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
+
 use why502_parsers::Product;
 
 use super::clocks::{self, Fit};
@@ -127,18 +129,16 @@ pub fn work_out(nodes: &[Node<'_>], route_of: &RouteOf<'_>) -> Topology {
 
 /// How each pair of hops fits, with the first as the outer one.
 fn all_fits(nodes: &[Node<'_>]) -> BTreeMap<(HopId, HopId), Fit> {
-    let mut fits = BTreeMap::new();
-    for outer in nodes {
-        for inner in nodes.iter().filter(|inner| inner.hop != outer.hop) {
-            let (Some(a), Some(b)) = (outer.sketch, inner.sketch) else {
-                continue;
-            };
-            if let Some(fit) = clocks::fit(a, b) {
-                fits.insert((outer.hop, inner.hop), fit);
-            }
-        }
-    }
-    fits
+    let pairs: Vec<(&Node<'_>, &Node<'_>)> = nodes
+        .iter()
+        .flat_map(|outer| nodes.iter().map(move |inner| (outer, inner)))
+        .filter(|(outer, inner)| outer.hop != inner.hop)
+        .collect();
+    let fits = pairs.into_par_iter().filter_map(|(outer, inner)| {
+        let fit = clocks::fit(outer.sketch?, inner.sketch?)?;
+        Some(((outer.hop, inner.hop), fit))
+    });
+    fits.collect()
 }
 
 /// An edge for every pair that shares requests, from the outer to the inner hop.

@@ -86,7 +86,9 @@ pub(super) struct Threads(Option<ThreadPool>);
 impl Threads {
     /// As many as `plan` says. Where the system gives no more, the answer is the same on fewer.
     pub(super) fn of(plan: &Plan) -> Self {
-        Self(ThreadPoolBuilder::new().num_threads(plan.threads).build().ok())
+        let threads = ThreadPoolBuilder::new().num_threads(plan.threads);
+        // This thread is one of them: what is done one after the other needs no second one, nor memory of its own.
+        Self(threads.use_current_thread().build().ok())
     }
 
     /// Does `work` on them.

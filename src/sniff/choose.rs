@@ -251,7 +251,7 @@ fn sniff_compiled(format: &AnyFormat, head: &Head<'_>) -> Sniff {
         return alone;
     }
     let mut parser = prepare(format, head).open(b"");
-    let both = Sniff::by_parsing(head, parser.as_mut(), Score::Mark, &alone.reason);
+    let both = Sniff::by_parsing_all(head, parser.as_mut(), Score::Mark, &alone.reason);
     if both.score == Score::No { alone } else { both }
 }
 

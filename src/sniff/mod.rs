@@ -16,6 +16,7 @@ mod interleaved;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use why502_parsers::format::{Format, Head, Prepared, Product, RecordKind, Score};
 use why502_parsers::wrap::Layers;
 
@@ -103,7 +104,7 @@ pub enum Part {
 }
 
 /// Gives the bytes of a part of an input, cut at line ends.
-pub type Look<'a> = dyn Fn(&Input, Part) -> Result<Vec<u8>, Error> + 'a;
+pub type Look<'a> = dyn Fn(&Input, Part) -> Result<Vec<u8>, Error> + Sync + 'a;
 
 /// The outcome of detection.
 #[derive(Debug, Default)]
@@ -118,24 +119,25 @@ pub struct Sniffed {
 
 /// Recognises every input. The parts of one stream are taken to be of one format unless they do not parse so.
 pub fn detect(inputs: &[Input], surroundings: Surroundings<'_>, forced: &Forced, look: &Look<'_>) -> Sniffed {
-    let mut detector = Detector {
+    let detector = Detector {
+        inputs,
         surroundings,
         forced,
         look,
-        sniffed: Sniffed {
-            formats: vec![None; inputs.len()],
-            ..Sniffed::default()
-        },
     };
     let mut streams: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     // The newest part decides what the log is: the others may be from before the format was changed.
     for (at, input) in inputs.iter().enumerate().rev() {
         streams.entry(&input.stream).or_default().push(at);
     }
-    let mut first: Vec<Stream<'_>> = Vec::new();
-    for members in streams.into_values() {
-        first.extend(detector.first_look(inputs, members));
-    }
+    let members: Vec<Vec<usize>> = streams.into_values().collect();
+    let first = members.into_par_iter().map(|members| {
+        let mut found = Found::default();
+        let stream = detector.first_look(members, &mut found);
+        (stream, found)
+    });
+    let (first, mut found): (Vec<Option<Stream<'_>>>, Vec<Found>) = first.unzip();
+    let first: Vec<Stream<'_>> = first.into_iter().flatten().collect();
     let certain: Vec<hints::Known<'_>> = first
         .iter()
         .filter_map(|stream| {
@@ -148,12 +150,34 @@ pub fn detect(inputs: &[Input], surroundings: Surroundings<'_>, forced: &Forced,
             })
         })
         .collect();
-    for stream in first {
-        detector.settle(inputs, stream, &certain);
+    let settled = first.into_par_iter().map(|stream| {
+        let mut found = Found::default();
+        detector.settle(stream, &certain, &mut found);
+        found
+    });
+    found.extend(settled.collect::<Vec<_>>());
+    let mut sniffed = Sniffed {
+        formats: vec![None; inputs.len()],
+        ..Sniffed::default()
+    };
+    for found in found {
+        for (at, detected) in found.formats {
+            sniffed.formats[at] = Some(detected);
+        }
+        sniffed.problems.extend(found.problems);
+        sniffed.passed_over.extend(found.passed_over);
     }
-    detector.sniffed.problems.sort();
-    detector.sniffed.passed_over.sort();
-    detector.sniffed
+    sniffed.problems.sort();
+    sniffed.passed_over.sort();
+    sniffed
+}
+
+/// What was found of one stream, as in [`Sniffed`].
+#[derive(Default)]
+struct Found {
+    formats: Vec<(usize, Detected)>,
+    problems: Vec<Problem>,
+    passed_over: Vec<SourceId>,
 }
 
 /// The parts of one log, and what was made of the first of them that is not empty.
@@ -165,20 +189,20 @@ struct Stream<'a> {
 }
 
 struct Detector<'a> {
+    inputs: &'a [Input],
     surroundings: Surroundings<'a>,
     forced: &'a Forced,
     look: &'a Look<'a>,
-    sniffed: Sniffed,
 }
 
 impl<'a> Detector<'a> {
     /// Chooses by content alone. `None` if no part can be read or all are empty.
-    fn first_look(&mut self, inputs: &[Input], mut members: Vec<usize>) -> Option<Stream<'a>> {
+    fn first_look(&self, mut members: Vec<usize>, found: &mut Found) -> Option<Stream<'a>> {
         while let Some(&lead) = members.first() {
-            let input = &inputs[lead];
+            let input = &self.inputs[lead];
             match (self.look)(input, Part::Head) {
                 Ok(head) if head.iter().all(u8::is_ascii_whitespace) => {
-                    self.sniffed.passed_over.push(input.id);
+                    found.passed_over.push(input.id);
                 }
                 Ok(head) => {
                     let (sample, choice) = self.choose(input, head, &[]);
@@ -189,7 +213,7 @@ impl<'a> Detector<'a> {
                         choice,
                     });
                 }
-                Err(error) => self.sniffed.problems.push(error.problem(&input.shown)),
+                Err(error) => found.problems.push(error.problem(&input.shown)),
             }
             members.remove(0);
         }
@@ -219,16 +243,17 @@ impl<'a> Detector<'a> {
     }
 
     /// Breaks ties by what surrounds the stream, then gives every part its format.
-    fn settle(&mut self, inputs: &[Input], stream: Stream<'a>, certain: &[hints::Known<'_>]) {
+    fn settle(&self, stream: Stream<'a>, certain: &[hints::Known<'_>], found: &mut Found) {
         let Stream {
             members,
             lead,
             sample,
             choice,
         } = stream;
+        let inputs = self.inputs;
         let input = &inputs[lead];
         let Some(choice) = choice else {
-            return self.unknown(inputs, &members, &sample);
+            return found.unknown(inputs, &members, &sample);
         };
         let choice = match choice.score {
             Score::Shape => self
@@ -240,7 +265,7 @@ impl<'a> Detector<'a> {
             _ => choice,
         };
         if choice.is_forced() && choice.score == Score::No {
-            self.sniffed.problems.push(Problem {
+            found.problems.push(Problem {
                 path: input.shown.clone(),
                 message: format!("no line of {} is of the format {}", input.shown, choice.name()),
                 hint: "leave --input-format and --log-format out to have the format recognised".to_owned(),
@@ -249,12 +274,12 @@ impl<'a> Detector<'a> {
         for member in members {
             let detected = if member == lead {
                 let detected = choice.detected(&sample, day::of(&inputs[member]));
-                self.sniffed.problems.extend(doubts(input, &choice, &detected));
+                found.problems.extend(doubts(input, &choice, &detected));
                 Some(detected)
             } else {
-                self.member(&inputs[member], &choice)
+                self.member(member, &choice, found)
             };
-            self.sniffed.formats[member] = detected;
+            found.formats.extend(detected.map(|detected| (member, detected)));
         }
     }
 
@@ -306,11 +331,12 @@ impl<'a> Detector<'a> {
     }
 
     /// Another part of a stream: the stream's format, unless its head does not parse so.
-    fn member(&mut self, input: &Input, stream: &Choice<'a>) -> Option<Detected> {
+    fn member(&self, at: usize, stream: &Choice<'a>, found: &mut Found) -> Option<Detected> {
+        let input = &self.inputs[at];
         let head = match (self.look)(input, Part::Head) {
             Ok(head) => head,
             Err(error) => {
-                self.sniffed.problems.push(error.problem(&input.shown));
+                found.problems.push(error.problem(&input.shown));
                 return None;
             }
         };
@@ -320,11 +346,13 @@ impl<'a> Detector<'a> {
         }
         let (sample, choice) = self.choose(input, sample.raw, &[stream.product()]);
         if choice.is_none() {
-            self.unknown(std::slice::from_ref(input), &[0], &sample);
+            found.unknown(self.inputs, &[at], &sample);
         }
         choice.map(|choice| choice.detected(&sample, day::of(input)))
     }
+}
 
+impl Found {
     /// No format fits: a problem if it looks like a log, else passed over.
     fn unknown(&mut self, inputs: &[Input], members: &[usize], sample: &Sample) {
         let Some(first) = members.first().map(|at| &inputs[*at]) else {
@@ -332,13 +360,13 @@ impl<'a> Detector<'a> {
         };
         if first.is_document() || !document::looks_like_log(&first.shown, &sample.raw) {
             let ids = members.iter().map(|at| inputs[*at].id);
-            return self.sniffed.passed_over.extend(ids);
+            return self.passed_over.extend(ids);
         }
         let more = match members.len() {
             1 => String::new(),
             n => format!(" and {} more of the same log", n - 1),
         };
-        self.sniffed.problems.push(Problem {
+        self.problems.push(Problem {
             path: first.shown.clone(),
             message: format!(
                 "no known log format in {}{more}{}",

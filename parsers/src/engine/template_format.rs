@@ -43,7 +43,7 @@ impl Format for TemplateFormat {
 
     fn sniff(&self, head: &Head<'_>) -> Sniff {
         let mut parser = TemplateParser::new(Arc::clone(&self.template));
-        Sniff::by_parsing(head, &mut parser, Score::Mark, "lines match the format string")
+        Sniff::by_parsing_all(head, &mut parser, Score::Mark, "lines match the format string")
     }
 
     fn prepare(&self, _head: &Head<'_>) -> Arc<dyn Prepared> {

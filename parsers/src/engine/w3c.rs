@@ -191,9 +191,10 @@ impl Columns {
             let mut rows = Rows::new(Self::from_names(layout.as_bytes())?, b"");
             let mut row = Row::default();
             let wanted = rows.columns.list.len();
-            // Where the date stands first, a row begins with a digit.
+            // Where the date stands first, a row begins with it.
             let is_dated = layout.starts_with("date ");
-            let may_fit = |line: &&[u8]| line[0] != b'#' && (!is_dated || line[0].is_ascii_digit());
+            let has_date = |line: &[u8]| matches!(line, [b'0'..=b'9', _, _, _, b'-', _, _, b'-', ..]);
+            let may_fit = |line: &&[u8]| line[0] != b'#' && (!is_dated || has_date(line));
             let lines = head.lines().take(Head::LINES).filter(may_fit);
             let fitting = lines.filter(|line| rows.read(line, &mut row).is_ok());
             // A row that fits without stretching a column counts twice.
