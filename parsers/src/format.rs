@@ -356,7 +356,7 @@ pub struct Head<'a> {
 
 impl<'a> Head<'a> {
     /// How many lines a sniff looks at.
-    pub const LINES: usize = 200;
+    pub const LINES: usize = 128;
 
     /// The non-empty lines, without their line ends.
     pub fn lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {

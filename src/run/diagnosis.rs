@@ -86,9 +86,11 @@ pub(super) struct Threads(Option<ThreadPool>);
 impl Threads {
     /// As many as `plan` says. Where the system gives no more, the answer is the same on fewer.
     pub(super) fn of(plan: &Plan) -> Self {
-        let threads = ThreadPoolBuilder::new().num_threads(plan.threads);
-        // This thread is one of them: what is done one after the other needs no second one, nor memory of its own.
-        Self(threads.use_current_thread().build().ok())
+        let threads = || ThreadPoolBuilder::new().num_threads(plan.threads);
+        // This thread is one of them: what is done one after the other needs no second one, nor memory of its own. A
+        // thread can be so once only, which is all that the program needs; others that call it twice have threads beside.
+        let pool = threads().use_current_thread().build();
+        Self(pool.or_else(|_| threads().build()).ok())
     }
 
     /// Does `work` on them.

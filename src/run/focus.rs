@@ -15,9 +15,15 @@ use crate::model::SourceId;
 use crate::plan::{Plan, Seek, Window};
 use crate::read::Span;
 
-/// How much earlier than an entry before it an entry may have ended: writers that flush late, stamps of whole seconds,
-/// several processes writing into one file.
+/// How much earlier than an entry before it an entry may have ended, at most: writers that flush late, stamps of whole
+/// seconds, several processes writing into one file.
 const LATE_US: i64 = 600_000_000;
+
+/// The same of a file in which nothing later was seen: IIS writes up to two minutes late.
+const USUALLY_LATE_US: i64 = 180_000_000;
+
+/// Between the entries looked at there may be some so many times later than any of those.
+const LATER: i64 = 4;
 
 /// Places at which a file is looked at to see whether its entries are in order, before it is searched.
 const LOOKS: u64 = 16;
@@ -156,7 +162,7 @@ fn part(reading: &Reading<'_>, keep: (i64, i64), seek: &Seek) -> Result<(Extent,
     let mut probe = Probe::new(reading, seek.grid_bytes);
     if !reading.input.is_plain() {
         let edges = probe.head()?;
-        let is_after = edges.first_end.is_some_and(|first| first > late(keep.1));
+        let is_after = edges.first_end.is_some_and(|first| first > late(keep.1, LATE_US));
         let part = if is_after {
             Extent::Nothing
         } else {
@@ -183,6 +189,10 @@ fn part(reading: &Reading<'_>, keep: (i64, i64), seek: &Seek) -> Result<(Extent,
     if let Some(why) = probe.disorder(LATE_US) {
         return Ok(whole(why));
     }
+    // Writing late is a habit: it shows wherever the file is looked at.
+    let late_us = probe.late_us().saturating_mul(LATER);
+    let late_us = late_us.clamp(USUALLY_LATE_US, LATE_US);
+    let late = |us: i64| late(us, late_us);
     let from = probe.search(|seen| late(seen.first_end) >= keep.0)?;
     let to = probe.search(|seen| seen.last_end > late(keep.1))?;
     let (Some(from), Some(to)) = (from, to) else {
@@ -209,8 +219,8 @@ fn part(reading: &Reading<'_>, keep: (i64, i64), seek: &Seek) -> Result<(Extent,
 const NO_STAMPS: &str = "it has stretches without stamps";
 
 /// The latest end that may stand behind an entry that ended at `us`, or the earliest before it.
-const fn late(us: i64) -> i64 {
-    us.saturating_add(LATE_US)
+const fn late(us: i64, late_us: i64) -> i64 {
+    us.saturating_add(late_us)
 }
 
 /// The lines that begin between two offsets, both moved on to where no line in pieces is unfinished.
@@ -243,7 +253,7 @@ fn skip_rotated(found: &mut [(&Reading<'_>, Focus)]) {
             continue;
         };
         let next = all.get(all.partition_point(|&other| other <= first));
-        if next.is_some_and(|&next| late(next) < focus.keep.0) {
+        if next.is_some_and(|&next| late(next, LATE_US) < focus.keep.0) {
             focus.part = Extent::Nothing;
         }
     }

@@ -42,6 +42,8 @@ pub(super) struct Seen {
     pub first_stamp: i64,
     /// Latest stamp.
     pub last_stamp: i64,
+    /// The most that an entry ended before one that stands before it.
+    pub late_us: i64,
     /// Some stamp does not say its zone.
     pub no_zone: bool,
 }
@@ -160,6 +162,12 @@ impl<'r> Probe<'r> {
         None
     }
 
+    /// The most that an entry ended before one that stands before it, among those looked at together.
+    pub(super) fn late_us(&self) -> i64 {
+        let late = self.seen.values().flatten().map(|seen| seen.late_us);
+        late.max().unwrap_or(0)
+    }
+
     /// First and last of what was looked at.
     pub(super) fn edges(&self) -> Edges {
         let all = || self.seen.values().flatten();
@@ -193,8 +201,10 @@ fn look_at(scanner: &mut Scanner, lines: &[u8], seen: &mut Option<Seen>) {
             last_end: end,
             first_stamp: stamp.us,
             last_stamp: stamp.us,
+            late_us: 0,
             no_zone: false,
         });
+        seen.late_us = seen.late_us.max(seen.last_end.saturating_sub(end));
         seen.no_zone |= stamp.zone != Zone::Known;
         seen.first_end = seen.first_end.min(end);
         seen.last_end = seen.last_end.max(end);
