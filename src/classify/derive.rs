@@ -64,7 +64,7 @@ fn is_group(x: &Exchange<'_>) -> bool {
     let Some(attempt) = x.attempt else { return false };
     let named = attempt.addr.contains("<NOSRV>");
     let bare = x.product == Product::Nginx && !attempt.addr.is_empty() && !attempt.addr.contains(':');
-    (named || bare) && attempt.connect_us.is_none()
+    (named || bare) && attempt.connect_us.get().is_none()
 }
 
 /// IIS Application Request Routing reports WinHTTP's error numbers.

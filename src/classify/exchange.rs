@@ -160,13 +160,17 @@ impl<'a> Exchange<'a> {
         if !attempt.addr.is_empty() {
             self.upstream = &attempt.addr;
         }
-        self.bytes = attempt.bytes_received;
-        if attempts.len() > 1 || attempt.response_us.is_some() {
+        self.bytes = attempt.bytes_received.get();
+        if attempts.len() > 1 || attempt.response_us.get().is_some() {
             self.lasted_us = attempt
                 .response_us
+                .get()
                 .or(self.lasted_us.filter(|_| attempts.len() == 1));
         }
-        let after: u64 = attempts[number + 1..].iter().filter_map(|a| a.response_us).sum();
+        let after: u64 = attempts[number + 1..]
+            .iter()
+            .filter_map(|a| a.response_us.get())
+            .sum();
         self.end_us = self.end_us.map(|end| end - after as i64);
         if let (Some(end), Some(lasted)) = (self.end_us, self.lasted_us) {
             self.start_us = Some(end - lasted as i64);
@@ -205,10 +209,11 @@ impl<'a> Exchange<'a> {
     }
 
     fn fill_connected(&mut self, fields: Fields) {
-        let connect = self
-            .attempt
-            .and_then(|a| a.connect_us)
-            .or_else(|| self.outcome.filter(|_| self.last).and_then(|r| r.connect_us));
+        let connect = self.attempt.and_then(|a| a.connect_us.get()).or_else(|| {
+            self.outcome
+                .filter(|_| self.last)
+                .and_then(|r| r.connect_us.get())
+        });
         self.connected = match self.fact.map(|f| f.signal.phase) {
             _ if connect.is_some() => Some(true),
             Some(Phase::Send | Phase::Header | Phase::Body) => Some(true),
@@ -236,18 +241,18 @@ impl<'a> Exchange<'a> {
     /// Connect time of this attempt.
     pub(crate) fn connect_us(&self) -> Option<u64> {
         self.attempt
-            .and_then(|a| a.connect_us)
-            .or_else(|| self.outcome.and_then(|r| r.connect_us))
+            .and_then(|a| a.connect_us.get())
+            .or_else(|| self.outcome.and_then(|r| r.connect_us.get()))
     }
 
     /// Time to the response header of this attempt; `None` if none came.
     pub(crate) fn header_us(&self) -> Option<u64> {
         match self.attempt {
-            Some(attempt) => attempt.header_us.or_else(|| {
+            Some(attempt) => attempt.header_us.get().or_else(|| {
                 let only = self.outcome.filter(|r| r.attempts.len() == 1)?;
-                only.header_us
+                only.header_us.get()
             }),
-            None => self.outcome.and_then(|r| r.header_us),
+            None => self.outcome.and_then(|r| r.header_us.get()),
         }
     }
 
@@ -281,10 +286,10 @@ impl<'a> Exchange<'a> {
 
 /// Duration of the upstream side as the outcome gives it: without the wait in the hop's own queue.
 fn own_time(record: &Record) -> Option<u64> {
-    if let Some(response) = record.response_us {
+    if let Some(response) = record.response_us.get() {
         return Some(response);
     }
-    let waited = record.queue_us.filter(|_| record.retries == 0).unwrap_or(0);
+    let waited = record.queue_us.get().filter(|_| record.retries == 0).unwrap_or(0);
     record.duration_us.map(|d| d.saturating_sub(waited))
 }
 
@@ -303,7 +308,7 @@ fn elapsed(link: &Link) -> Option<u64> {
         .iter()
         .rev()
         .filter(|r| r.signal.is_some())
-        .find_map(|r| r.response_us.or(r.duration_us))
+        .find_map(|r| r.response_us.get().or(r.duration_us))
 }
 
 /// Everything at `link` that names a fault of an exchange, by time.

@@ -97,7 +97,8 @@ fn received(survey: &Survey<'_>, link: &Link) -> Option<bool> {
     if let Some(attempt) = record.last_attempt() {
         let header = attempt
             .header_us
-            .or(record.header_us.filter(|_| record.attempts.len() == 1));
+            .get()
+            .or(record.header_us.get().filter(|_| record.attempts.len() == 1));
         if header.is_some() && attempt.status.is_none_or(|s| s == status) {
             return Some(true);
         }
@@ -107,10 +108,10 @@ fn received(survey: &Survey<'_>, link: &Link) -> Option<bool> {
         return None;
     }
     if record.product == Product::Haproxy {
-        return record.header_us.map(|_| true);
+        return record.header_us.get().map(|_| true);
     }
     let fields = survey.fields(link.hop);
-    let header_would_show = fields.header && record.attempts.iter().any(|a| a.header_us.is_some());
+    let header_would_show = fields.header && record.attempts.iter().any(|a| a.header_us.get().is_some());
     // These products write a line for every failure of their own; none means the status came from upstream.
     // An error line nearby that was not recognised as any request's may well be this one's.
     let orphan = survey.has_orphan(record);
@@ -123,8 +124,9 @@ fn unanswered(record: &Record, fields: Fields) -> bool {
     let Some(last) = record.last_attempt() else {
         return false;
     };
-    let no_header = fields.header && last.header_us.is_none() && record.header_us.is_none();
-    let no_connection = fields.connect && last.connect_us.is_none() && record.connect_us.is_none();
+    let no_header = fields.header && last.header_us.get().is_none() && record.header_us.get().is_none();
+    let no_connection =
+        fields.connect && last.connect_us.get().is_none() && record.connect_us.get().is_none();
     no_header || no_connection
 }
 
@@ -157,7 +159,7 @@ fn child_with_the_failure(trace: &Trace, at: usize, received: bool) -> Option<us
     let same = Some(code) == status && code >= 500;
     let mute = theirs.product == Product::Apache
         && code >= 500
-        && theirs.bytes_sent.unwrap_or(0) == 0
+        && theirs.bytes_sent.get().unwrap_or(0) == 0
         && exchange::decisive(parent, &facts).is_some_and(|f| is_close(f.signal.fault));
     // By time alone, only the same status shows that it was the same request.
     let other_code = received && link.joined_by != JoinedBy::Time;

@@ -503,6 +503,8 @@ fn note_fields(known: &mut Fields, record: &Record) {
     known.outcomes |= request;
     known.failures |=
         record.kind == Kind::Failure || record.signal.is_some_and(|s| exchange::is_specific(&s));
-    known.connect |= record.connect_us.is_some() || record.attempts.iter().any(|a| a.connect_us.is_some());
-    known.header |= record.header_us.is_some() || record.attempts.iter().any(|a| a.header_us.is_some());
+    known.connect |=
+        record.connect_us.get().is_some() || record.attempts.iter().any(|a| a.connect_us.get().is_some());
+    known.header |=
+        record.header_us.get().is_some() || record.attempts.iter().any(|a| a.header_us.get().is_some());
 }

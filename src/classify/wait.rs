@@ -57,7 +57,7 @@ pub(crate) fn wait<'a>(case: &Case<'_, 'a>) -> Wait<'a> {
         .filter(|(n, l)| *n > case.x.link && l.parent.is_some())
         .filter_map(|(_, l)| l.outcome.as_ref());
     for record in below {
-        let queued = record.queue_us.filter(|_| record.retries == 0).unwrap_or(0);
+        let queued = record.queue_us.get().filter(|_| record.retries == 0).unwrap_or(0);
         if queued > 0 && queued * 2 >= lasted {
             return Wait::Held { at: record, queued };
         }

@@ -303,11 +303,15 @@ fn common(record: &Record) -> impl Iterator<Item = Common> + '_ {
         .map(Common::Id);
     let connection = record
         .connection
+        .get()
         .map(|serial| Common::Connection(record.pid, serial));
     let client = record
         .client_port
         .map(|port| Common::Client(record.pid, record.client.clone(), port));
-    let thread = record.thread.map(|thread| Common::Thread(record.pid, thread));
+    let thread = record
+        .thread
+        .get()
+        .map(|thread| Common::Thread(record.pid, thread));
     by_id.chain(connection).chain(client).chain(thread)
 }
 

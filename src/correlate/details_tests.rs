@@ -230,7 +230,7 @@ fn the_serial_of_the_connection_makes_it_sure_whose_line_it_is() {
     let addr = "10.0.0.7:3000";
     let on = |serial: u64, record: Record| {
         Record::from(Particulars {
-            connection: Some(serial),
+            connection: Some(serial).into(),
             ..record.particulars()
         })
     };
@@ -248,7 +248,7 @@ fn the_thread_that_served_a_request_wrote_its_lines() {
     let by = |thread: u64, record: Record| {
         Record::from(Particulars {
             pid: Some(17),
-            thread: Some(thread),
+            thread: Some(thread).into(),
             product: Product::Apache,
             ..record.particulars()
         })

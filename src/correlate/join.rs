@@ -538,7 +538,7 @@ impl Ending {
         }
         let header_came = outcome
             .last_attempt()
-            .is_some_and(|attempt| attempt.header_us.is_some());
+            .is_some_and(|attempt| attempt.header_us.get().is_some());
         if header_came || faults().any(|fault| fault == Fault::UpstreamStatus) {
             return Self::Answered;
         }
@@ -567,10 +567,16 @@ fn length_cost(outer: &Visit, inner: &Visit, ending: Ending) -> i64 {
         // A request that is logged is a better partner than an error line of one that is not.
         return LENGTH_CAP_US / 2;
     };
-    let waited = a.queue_us.unwrap_or(0) + a.connect_us.filter(|_| a.queue_us.is_some()).unwrap_or(0);
+    let waited = a.queue_us.get().unwrap_or(0)
+        + a.connect_us
+            .get()
+            .filter(|_| a.queue_us.get().is_some())
+            .unwrap_or(0);
     let whole = a.duration_us.map(|us| us.saturating_sub(waited));
     let (Some(a), Some(b)) = (
-        a.last_attempt().and_then(|attempt| attempt.response_us).or(whole),
+        a.last_attempt()
+            .and_then(|attempt| attempt.response_us.get())
+            .or(whole),
         b.duration_us,
     ) else {
         return LENGTH_CAP_US / 4;

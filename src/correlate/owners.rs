@@ -285,16 +285,16 @@ fn odd(outcome: &Record, line: &Record) -> i64 {
         return SAYS_OTHERWISE;
     }
     let contradicts = |attempt: &Attempt| {
-        let connected = attempt.connect_us.is_some();
-        let answered = attempt.header_us.is_some();
-        let received = attempt.bytes_received.map(|bytes| bytes > 0);
+        let connected = attempt.connect_us.get().is_some();
+        let answered = attempt.header_us.get().is_some();
+        let received = attempt.bytes_received.get().map(|bytes| bytes > 0);
         match (signal.phase, signal.fault) {
             (Phase::Connect | Phase::Resolve | Phase::Tls | Phase::ConnectOrTls, _) => answered,
             (_, Fault::MalformedHeader | Fault::HeaderTooBig | Fault::InvalidResponse) => {
                 received == Some(false)
             }
             (Phase::Header, _) => {
-                answered || received == Some(true) || (!connected && outcome.connect_us.is_some())
+                answered || received == Some(true) || (!connected && outcome.connect_us.get().is_some())
             }
             (Phase::Body, _) => received == Some(false),
             _ => false,
@@ -302,11 +302,11 @@ fn odd(outcome: &Record, line: &Record) -> i64 {
     };
     // A line that says how long the exchange took says it of the one attempt there was.
     let lasted = match outcome.attempts.as_slice() {
-        [only] => only.response_us.or(outcome.duration_us),
+        [only] => only.response_us.get().or(outcome.duration_us),
         [] => outcome.duration_us,
         _ => None,
     };
-    let differ = lasted.zip(line.duration_us.or(line.response_us));
+    let differ = lasted.zip(line.duration_us.or(line.response_us.get()));
     let differ = differ.map_or(0, |(a, b)| {
         i64::try_from(a.abs_diff(b))
             .unwrap_or(i64::MAX)
@@ -334,7 +334,7 @@ fn shared(record: &Record) -> impl Iterator<Item = (Shared, u64)> + '_ {
         .iter()
         .filter_map(|id| ids::key(id.as_bytes()))
         .map(|key| (Shared::Id, key));
-    let connection = record.connection.map(|serial| (Shared::Connection, serial));
+    let connection = record.connection.get().map(|serial| (Shared::Connection, serial));
     let port = record.client_port.map(|port| {
         (
             Shared::Port,
@@ -371,7 +371,7 @@ fn belongs(outcome: &Record, detail: &Record) -> Option<(u8, i64)> {
     if differs(&outcome.method, &detail.method) || differs(outcome.bare_path(), detail.bare_path()) {
         return None;
     }
-    if let (Some(a), Some(b)) = (outcome.connection, detail.connection) {
+    if let (Some(a), Some(b)) = (outcome.connection.get(), detail.connection.get()) {
         return (a == b).then_some((1, distance));
     }
     if differs(&outcome.client, &detail.client) {
@@ -383,7 +383,10 @@ fn belongs(outcome: &Record, detail: &Record) -> Option<(u8, i64)> {
         _ => {}
     }
     // A thread serves one request at a time.
-    let threads = (outcome.pid.zip(outcome.thread), detail.pid.zip(detail.thread));
+    let threads = (
+        outcome.pid.zip(outcome.thread.get()),
+        detail.pid.zip(detail.thread.get()),
+    );
     if let (Some(a), Some(b)) = threads
         && outcome.product == detail.product
     {

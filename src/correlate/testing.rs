@@ -23,10 +23,10 @@ pub(super) fn record(kind: Kind, n: u64) -> Record {
         resolution_us: 1_000_000,
         marks: Marks::End,
         duration_us: None,
-        queue_us: None,
-        connect_us: None,
-        header_us: None,
-        response_us: None,
+        queue_us: None.into(),
+        connect_us: None.into(),
+        header_us: None.into(),
+        response_us: None.into(),
         ids: Vec::new(),
         method: "GET".into(),
         host: "".into(),
@@ -43,15 +43,15 @@ pub(super) fn record(kind: Kind, n: u64) -> Record {
         retries: 0,
         reused: None,
         local: "".into(),
-        bytes_sent: None,
+        bytes_sent: None.into(),
         termination: "".into(),
         signal: None,
         error: "".into(),
         level: Level::default(),
-        connection: None,
+        connection: None.into(),
         connection_requests: None,
         pid: None,
-        thread: None,
+        thread: None.into(),
     })
 }
 
@@ -59,8 +59,8 @@ pub(super) fn record(kind: Kind, n: u64) -> Record {
 pub(super) fn attempt(addr: &str, bytes: Option<u64>) -> Attempt {
     Attempt {
         addr: addr.into(),
-        connect_us: Some(100),
-        bytes_received: bytes,
+        connect_us: Some(100).into(),
+        bytes_received: bytes.into(),
         ..Attempt::default()
     }
 }

@@ -118,7 +118,7 @@ fn zone_between(request: &Record, failure: &Record) -> Option<i64> {
 }
 
 fn serial_agrees(request: &Record, failure: &Record) -> bool {
-    match (request.connection, failure.connection) {
+    match (request.connection.get(), failure.connection.get()) {
         (Some(a), Some(b)) => a == b,
         _ => true,
     }

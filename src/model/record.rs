@@ -6,7 +6,7 @@ use std::sync::Arc;
 use why502_parsers::Product;
 use why502_parsers::entry::{Kind, Level, Marks, Signal};
 
-use super::HopId;
+use super::{HopId, OptionU64};
 
 /// Longest record of several lines that is read whole, in bytes beyond its first line; what goes on beyond is read line
 /// by line.
@@ -86,13 +86,13 @@ pub struct Particulars {
     /// See the fields of the same names of [`why502_parsers::Entry`].
     pub duration_us: Option<u64>,
     /// Wait for a connection slot.
-    pub queue_us: Option<u64>,
+    pub queue_us: OptionU64,
     /// Connect time of the last attempt.
-    pub connect_us: Option<u64>,
+    pub connect_us: OptionU64,
     /// Time to the response header.
-    pub header_us: Option<u64>,
+    pub header_us: OptionU64,
     /// Time to the end of the upstream exchange.
-    pub response_us: Option<u64>,
+    pub response_us: OptionU64,
     /// Ids as written, escapes undone.
     pub ids: Vec<Box<str>>,
     /// Method, empty if not logged.
@@ -126,7 +126,7 @@ pub struct Particulars {
     /// Local address of the connection to the upstream, empty if not logged.
     pub local: Arc<str>,
     /// Bytes sent to the peer.
-    pub bytes_sent: Option<u64>,
+    pub bytes_sent: OptionU64,
     /// Termination state as written.
     pub termination: Arc<str>,
     /// What went wrong.
@@ -136,13 +136,13 @@ pub struct Particulars {
     /// Severity.
     pub level: Level,
     /// Serial of the client connection.
-    pub connection: Option<u64>,
+    pub connection: OptionU64,
     /// Requests carried by it.
     pub connection_requests: Option<u32>,
     /// Process id.
     pub pid: Option<u32>,
     /// Thread within the process.
-    pub thread: Option<u64>,
+    pub thread: OptionU64,
 }
 
 /// One upstream attempt, owned. See [`why502_parsers::entry::Attempt`].
@@ -153,13 +153,13 @@ pub struct Attempt {
     /// Status the attempt ended with.
     pub status: Option<u16>,
     /// Connect time; `None` where never connected.
-    pub connect_us: Option<u64>,
+    pub connect_us: OptionU64,
     /// Time to the header; `None` where none came.
-    pub header_us: Option<u64>,
+    pub header_us: OptionU64,
     /// Length of the attempt.
-    pub response_us: Option<u64>,
+    pub response_us: OptionU64,
     /// Bytes received.
-    pub bytes_received: Option<u64>,
+    pub bytes_received: OptionU64,
 }
 
 impl Record {
@@ -174,7 +174,7 @@ impl Record {
     /// The end, also where it only follows from the start and how long the exchange took.
     pub fn ended_us(&self) -> Option<i64> {
         let later = || {
-            let lasted = i64::try_from(self.response_us.or(self.duration_us)?).ok()?;
+            let lasted = i64::try_from(self.response_us.get().or(self.duration_us)?).ok()?;
             self.start_us?.checked_add(lasted)
         };
         self.end_us.or_else(later)

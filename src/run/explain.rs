@@ -301,7 +301,7 @@ fn rung(joint: &Joint, link: &Link) -> Option<Rung> {
         duration_ms: outcome.and_then(|r| ms(r.duration_us)),
         status: outcome.and_then(|r| r.status),
         issuer: false,
-        queue_ms: outcome.and_then(|r| ms(r.queue_us)),
+        queue_ms: outcome.and_then(|r| ms(r.queue_us.get())),
         attempts: outcome.map(|r| tries(r, start, end)).unwrap_or_default(),
         lines: link.records().map(line).collect(),
     })
@@ -322,12 +322,12 @@ fn tries(record: &Record, start: Option<i64>, end: Option<i64>) -> Vec<Try> {
         let own = |of_attempt: Option<u64>, of_record: Option<u64>| {
             of_attempt.or(of_record.filter(|_| n + 1 == count))
         };
-        let connect = own(attempt.connect_us, record.connect_us);
-        let header = own(attempt.header_us, record.header_us);
-        let response = own(attempt.response_us, record.response_us);
+        let connect = own(attempt.connect_us.get(), record.connect_us.get());
+        let header = own(attempt.header_us.get(), record.header_us.get());
+        let response = own(attempt.response_us.get(), record.response_us.get());
         let begin = match (until, response) {
             (Some(until), Some(us)) => Some(until - i64::try_from(us).unwrap_or(0)),
-            _ if only => start.map(|s| s + i64::try_from(record.queue_us.unwrap_or(0)).unwrap_or(0)),
+            _ if only => start.map(|s| s + i64::try_from(record.queue_us.get().unwrap_or(0)).unwrap_or(0)),
             _ => None,
         };
         all.push(one_try(attempt, begin, until, (connect, header, response)));

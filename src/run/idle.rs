@@ -96,7 +96,7 @@ fn sent_at(trace: &Trace, link: &Link) -> Option<i64> {
             .filter(|record| record.resolution_us < FINE_US)
         {
             let (start, _) = link.interval()?;
-            let waited = record.queue_us.unwrap_or(0);
+            let waited = record.queue_us.get().unwrap_or(0);
             return Some(start + i64::try_from(waited).unwrap_or(0));
         }
         if let Some(start) = by_failure(link) {

@@ -105,7 +105,7 @@ fn finds_gap(visit: &Visit, prior: &BTreeMap<Place, Vec<i64>>) -> bool {
     let Some(outcome) = visit.outcome.as_ref().filter(is_fine) else {
         return false;
     };
-    let waited = i64::try_from(outcome.queue_us.unwrap_or(0)).unwrap_or(0);
+    let waited = i64::try_from(outcome.queue_us.get().unwrap_or(0)).unwrap_or(0);
     let (Some((start, _)), Some(ends)) = (outcome.interval(), prior.get(&outcome.place)) else {
         return false;
     };

@@ -51,10 +51,10 @@ pub fn record(entry: &Entry<'_>, line: LineRef, whence: &Whence) -> Record {
         resolution_us: stamp.map_or(0, |stamp| stamp.resolution_us),
         marks: stamp.map(|stamp| stamp.marks).unwrap_or_default(),
         duration_us: entry.duration_us,
-        queue_us: entry.queue_us,
-        connect_us: entry.connect_us,
-        header_us: entry.header_us,
-        response_us: entry.response_us,
+        queue_us: entry.queue_us.into(),
+        connect_us: entry.connect_us.into(),
+        header_us: entry.header_us.into(),
+        response_us: entry.response_us.into(),
         ids: exactly(entry.ids.as_slice().iter().map(|id| text(id))),
         method: shared(&entry.text(entry.method)),
         host: shared(&entry.text(entry.host)),
@@ -71,15 +71,15 @@ pub fn record(entry: &Entry<'_>, line: LineRef, whence: &Whence) -> Record {
         retries: entry.upstream.retries,
         reused: entry.upstream.reused,
         local: shared(&entry.text(entry.upstream.local)),
-        bytes_sent: entry.bytes_sent,
+        bytes_sent: entry.bytes_sent.into(),
         termination: shared(&entry.text(entry.termination)),
         signal: entry.signal,
         error: text(entry.error),
         level: entry.level,
-        connection: entry.connection,
+        connection: entry.connection.into(),
         connection_requests: entry.connection_requests,
         pid: entry.pid,
-        thread: entry.thread,
+        thread: entry.thread.into(),
     })
 }
 
@@ -109,10 +109,10 @@ fn attempts<'a>(entry: &Entry<'a>, upstream: &Upstream<'a>) -> Vec<Attempt> {
     exactly(upstream.attempts().map(|attempt| Attempt {
         addr: shared(&entry.text(attempt.addr)),
         status: attempt.status,
-        connect_us: attempt.connect_us,
-        header_us: attempt.header_us,
-        response_us: attempt.response_us,
-        bytes_received: attempt.bytes_received,
+        connect_us: attempt.connect_us.into(),
+        header_us: attempt.header_us.into(),
+        response_us: attempt.response_us.into(),
+        bytes_received: attempt.bytes_received.into(),
     }))
 }
 

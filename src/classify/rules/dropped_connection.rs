@@ -206,7 +206,7 @@ impl Rule for Refused {
         let late = case.x.lasted_us.filter(|&us| us > REFUSAL_AT_MOST_US);
         if let Some(us) = late.filter(|_| {
             matches!(case.x.product, Product::Caddy | Product::Squid)
-                && case.x.attempt.is_none_or(|a| a.response_us.is_none())
+                && case.x.attempt.is_none_or(|a| a.response_us.get().is_none())
                 && others_failed(case)
         }) {
             let text = format!(

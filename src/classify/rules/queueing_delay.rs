@@ -60,7 +60,7 @@ impl Rule for Explicit {
         };
         let mut found = Candidate::new(Cause::QueueingDelay, subtype, if exhausted { 0.8 } else { 0.95 })
             .with(case.says(Weight::Proof, case.x.record(), fact));
-        if let Some(queued) = case.x.outcome.and_then(|r| r.queue_us) {
+        if let Some(queued) = case.x.outcome.and_then(|r| r.queue_us.get()) {
             let text = format!("it waited {} for a slot", span(queued));
             found = found.with(case.says(Weight::Proof, case.x.outcome, text));
         }
@@ -75,7 +75,7 @@ impl Rule for Explicit {
 /// HAProxy's time in the queue, if it is really that: with a retry it is the failed attempt's time.
 pub(crate) fn waited_in_own_queue(case: &Case<'_, '_>) -> Option<u64> {
     let record = case.x.outcome?;
-    let queued = record.queue_us?;
+    let queued = record.queue_us.get()?;
     let whole = record.duration_us?.max(1);
     (record.retries == 0 && queued * 5 >= whole && queued > 0).then_some(queued)
 }

@@ -12,7 +12,7 @@ fn closed_line() -> Vec<Record> {
 /// A POST that was cut at `end_us` after `age_us`.
 fn cut(end_us: i64, age_us: i64) -> Vec<crate::model::Link> {
     let line = post_cut(end_us).ended(end_us, age_us).with(|r| {
-        r.attempts[0].response_us = Some(age_us as u64);
+        r.attempts[0].response_us = Some(age_us as u64).into();
     });
     vec![first(line, closed_line())]
 }
@@ -291,7 +291,7 @@ fn a_handshake_that_was_refused_is_no_timeout() {
 
 #[test]
 fn bytes_of_a_header_make_it_a_premature_close_and_no_race() {
-    let line = post_cut(T0).with(|r| r.attempts[0].bytes_received = Some(57));
+    let line = post_cut(T0).with(|r| r.attempts[0].bytes_received = 57.into());
     let scene = Scene::new()
         .covered()
         .trace_after(5 * S, vec![first(line, closed_line())]);

@@ -17,7 +17,7 @@ fn of(scene: &Scene) -> Vec<Incident> {
 
 fn cut(end_us: i64, age_us: i64) -> Vec<crate::model::Link> {
     let line = post_cut(end_us).ended(end_us, age_us).with(|r| {
-        r.attempts[0].response_us = Some(age_us as u64);
+        r.attempts[0].response_us = Some(age_us as u64).into();
     });
     vec![first(line, vec![error_line(EDGE, Phase::Header, Fault::Closed)])]
 }

@@ -68,7 +68,7 @@ fn without_the_idle_time_and_the_keep_alives_a_close_stays_open() {
 
 #[test]
 fn a_connection_that_took_time_to_make_is_new_and_cannot_lose_a_race() {
-    let line = post_cut(T0).with(|r| r.attempts[0].connect_us = Some(1_000));
+    let line = post_cut(T0).with(|r| r.attempts[0].connect_us = 1_000.into());
     let scene = misconfigured()
         .covered()
         .trace_after(4_997 * MS, vec![first(line, reset_line())]);
@@ -130,7 +130,7 @@ fn three_posts_cut_together_at_the_same_age_are_races_of_one_stall() {
     let mut scene = misconfigured().covered();
     for n in 0..3 {
         let line = post_cut(T0 + n * MS).with(|r| {
-            r.attempts[0].response_us = Some(139_000);
+            r.attempts[0].response_us = 139_000.into();
             r.start_us = Some(T0 - 139 * MS);
         });
         scene = scene.trace_after(5_900 * MS, vec![first(line, reset_line())]);

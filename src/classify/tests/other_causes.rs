@@ -54,7 +54,7 @@ fn without_the_error_line_an_invalid_answer_is_a_close_at_most() {
         .finding();
     assert_eq!(finding.cause, DroppedConnection);
     assert_ne!(finding.certainty, Certainty::Proven);
-    let bytes = quick(Product::Nginx).with(|r| r.attempts[0].bytes_received = Some(4096));
+    let bytes = quick(Product::Nginx).with(|r| r.attempts[0].bytes_received = 4096.into());
     let finding = Scene::new().trace(vec![first(bytes, vec![])]).finding();
     assert!(rivals(&finding, Subtype::MalformedHeader));
 }
@@ -63,7 +63,7 @@ fn without_the_error_line_an_invalid_answer_is_a_close_at_most() {
 fn a_502_that_haproxy_passed_on_through_nginx_is_the_apps() {
     let edge = record(EDGE, Product::Haproxy)
         .status(502)
-        .with(|r| r.header_us = Some(8_000));
+        .with(|r| r.header_us = 8_000.into());
     let scene = Scene::of(Product::Haproxy, Product::Node)
         .trace(vec![first(edge, vec![]), behind(0, served(502, T0, 7 * MS))]);
     assert_eq!(
@@ -96,7 +96,7 @@ fn a_proxy_that_logs_its_failures_and_logged_none_passed_the_502_on() {
 fn an_inner_proxys_failure_is_found_behind_one_that_passed_it_on() {
     let edge = record(EDGE, Product::Haproxy)
         .status(502)
-        .with(|r| r.header_us = Some(2_000));
+        .with(|r| r.header_us = 2_000.into());
     let mut inner = behind(
         0,
         quick(Product::Nginx).with(|r| r.hop = crate::model::HopId(APP)),
@@ -119,7 +119,7 @@ fn an_app_that_answered_200_is_not_the_issuer_of_a_502() {
 
 #[test]
 fn a_502_received_from_a_hop_whose_record_was_not_found_is_not_proven_to_be_its_own() {
-    let edge = quick(Product::Nginx).with(|r| r.attempts[0].header_us = Some(25_000));
+    let edge = quick(Product::Nginx).with(|r| r.attempts[0].header_us = 25_000.into());
     let finding = Scene::of(Product::Nginx, Product::EdgeMicro)
         .trace(vec![first(edge, vec![])])
         .finding();

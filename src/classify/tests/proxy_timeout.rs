@@ -252,7 +252,7 @@ fn haproxys_queue_before_a_header_timeout_contributes_but_a_retry_does_not() {
             .ended(T0, 5_000 * MS)
             .tried("s1", 504, Some(0), None, 3_000_000)
             .says(Phase::Header, Fault::TimedOut)
-            .with(|r| (r.queue_us, r.retries) = (Some(2_000_000), retries))
+            .with(|r| (r.queue_us, r.retries) = (2_000_000.into(), retries))
     };
     let scene = |retries| {
         Scene::of(Product::Haproxy, Product::Node)

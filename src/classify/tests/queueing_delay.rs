@@ -104,7 +104,7 @@ fn haproxys_queue_timer_is_proven_and_its_retry_is_no_queue() {
         .status(503)
         .ended(T0, 2_002 * MS)
         .says(Phase::Queue, Fault::QueueTimedOut)
-        .with(|r| r.queue_us = Some(2_002_000));
+        .with(|r| r.queue_us = 2_002_000.into());
     let scene = Scene::of(Product::Haproxy, Product::Node).trace(vec![first(line, vec![])]);
     assert_eq!(
         scene.verdict(),
@@ -135,7 +135,7 @@ fn a_queue_in_a_proxy_further_in_is_found() {
         record(APP, Product::Haproxy)
             .status(503)
             .ended(T0, 3_000 * MS)
-            .with(|r| r.queue_us = Some(2_900_000)),
+            .with(|r| r.queue_us = 2_900_000.into()),
     ));
     let scene = Scene::of(Product::Nginx, Product::Haproxy).trace(links);
     assert_eq!(

@@ -53,10 +53,10 @@ pub(crate) fn record(hop: u16, product: Product) -> Record {
         resolution_us: 1_000,
         marks: Marks::End,
         duration_us: Some(1_000),
-        queue_us: None,
-        connect_us: None,
-        header_us: None,
-        response_us: None,
+        queue_us: None.into(),
+        connect_us: None.into(),
+        header_us: None.into(),
+        response_us: None.into(),
         ids: Vec::new(),
         method: "GET".into(),
         host: "shop.example.com".into(),
@@ -73,15 +73,15 @@ pub(crate) fn record(hop: u16, product: Product) -> Record {
         retries: 0,
         reused: None,
         local: "".into(),
-        bytes_sent: None,
+        bytes_sent: None.into(),
         termination: "".into(),
         signal: None,
         error: "".into(),
         level: Level::None,
-        connection: None,
+        connection: None.into(),
         connection_requests: None,
         pid: None,
-        thread: None,
+        thread: None.into(),
     })
 }
 
@@ -128,10 +128,10 @@ impl Make for Record {
         self.attempts.push(Attempt {
             addr: addr.into(),
             status: Some(status),
-            connect_us: connect,
-            header_us: header,
-            response_us: Some(lasted),
-            bytes_received: None,
+            connect_us: connect.into(),
+            header_us: header.into(),
+            response_us: Some(lasted).into(),
+            bytes_received: None.into(),
         });
         self
     }
