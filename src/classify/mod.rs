@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use crate::limits::{Count, Limits, Route, Scope};
 use crate::model::finding::{Inference, NearMiss};
 use crate::model::{Findings, Hop, HopId, Limit, LimitKind, Micros, Place, Record, Stats, Trace};
@@ -56,11 +58,11 @@ pub struct World<'a> {
     /// When each hop wrote error lines that were found to belong to no request and are in no trace (common clock).
     pub stray: &'a BTreeMap<HopId, Vec<i64>>,
     /// Whether a status was asked for.
-    pub wanted: &'a dyn Fn(u16) -> bool,
+    pub wanted: &'a (dyn Fn(u16) -> bool + Sync),
     /// Whether answers that broke off were asked for: their status does not show it.
     pub truncated: bool,
     /// Whether an instant (microseconds since the epoch, common clock) was asked for.
-    pub in_window: &'a dyn Fn(i64) -> bool,
+    pub in_window: &'a (dyn Fn(i64) -> bool + Sync),
 }
 
 impl World<'_> {
@@ -70,7 +72,7 @@ impl World<'_> {
 }
 
 /// What is asked of the limits. [`Limits`] is the one implementation outside tests.
-pub trait Timers {
+pub trait Timers: Sync {
     /// See [`Limits::get`].
     fn get(&self, hop: HopId, kind: LimitKind, scope: &Scope<'_>) -> Option<Limit>;
     /// See [`Limits::pooled`].
@@ -144,17 +146,27 @@ pub fn explain(world: &World<'_>, asked: &[usize]) -> (Outcome, Vec<Judgement>) 
     (outcome(&survey), judged)
 }
 
+/// Traces that are judged side by side before what was found is packed.
+const TOGETHER: usize = 256;
+
 fn outcome(survey: &survey::Survey<'_>) -> Outcome {
     let world = survey.world;
     let mut findings = finding::Collected::of(world.traces.len());
     let mut misses = near_miss::Misses::default();
     let mut truncated = Vec::new();
-    for trace_no in 0..world.traces.len() {
-        match finding::of_trace(survey, trace_no) {
-            Some(found) => findings.push(&found),
-            None => {
-                truncated.extend(finding::truncated(survey, trace_no));
-                misses.add(survey, trace_no);
+    let all: Vec<usize> = (0..world.traces.len()).collect();
+    for some in all.chunks(TOGETHER) {
+        let found: Vec<Option<finding::Found>> = some
+            .par_iter()
+            .map(|&trace_no| finding::of_trace(survey, trace_no))
+            .collect();
+        for (&trace_no, found) in some.iter().zip(found) {
+            match found {
+                Some(found) => findings.push(&found),
+                None => {
+                    truncated.extend(finding::truncated(survey, trace_no));
+                    misses.add(survey, trace_no);
+                }
             }
         }
     }

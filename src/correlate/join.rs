@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use why502_parsers::entry::{Fault, Phase};
 
@@ -51,17 +52,19 @@ pub fn join(records: Vec<Record>, hops: &[Hop]) -> Vec<Trace> {
     for record in records {
         by_hop.entry(record.hop).or_default().push(record);
     }
-    let visits_of = |(hop, records): (HopId, Vec<Record>)| visits(records, &hops[hop.0 as usize].copies);
+    let visits_of = |(hop, records): (HopId, Vec<Record>)| {
+        let mut visits = visits(records, &hops[hop.0 as usize].copies);
+        for visit in &mut visits {
+            let path = visit.text(|record| &record.path);
+            let sent = further_in(hops, hop, path).pop();
+            visit.sent_path = sent.unwrap_or_default().into();
+        }
+        visits
+    };
+    let of_hops: Vec<Vec<Visit>> = by_hop.into_par_iter().map(visits_of).collect();
     // A list of this size is not to be copied as it grows.
-    let mut all: Vec<Visit> = Vec::with_capacity(by_hop.values().map(Vec::len).sum());
-    all.extend(by_hop.into_iter().flat_map(visits_of));
-    for visit in &mut all {
-        let path = visit.text(|record| &record.path);
-        visit.sent_path = further_in(hops, visit.hop(), path)
-            .pop()
-            .unwrap_or_default()
-            .into();
-    }
+    let mut all: Vec<Visit> = Vec::with_capacity(of_hops.iter().map(Vec::len).sum());
+    all.extend(of_hops.into_iter().flatten());
     let mut parents: Vec<Option<Parent>> = vec![None; all.len()];
     join_by_id(&all, &mut parents);
     join_by_address(&all, &mut parents);

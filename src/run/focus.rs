@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use super::MARGIN_US;
 use super::clocks::Correction;
 use super::inputs::Sources;
 use super::passes::Reading;
 use super::pieces;
 use super::probe::{Edges, Probe};
+use super::{AFTER_US, BEFORE_US};
 use crate::error::Error;
 use crate::model::SourceId;
 use crate::plan::{Plan, Seek, Window};
@@ -90,10 +90,10 @@ pub(super) fn find(
     let near = (
         window
             .since
-            .map_or(i64::MIN, |since| since.saturating_sub(MARGIN_US)),
+            .map_or(i64::MIN, |since| since.saturating_sub(BEFORE_US)),
         window
             .until
-            .map_or(i64::MAX, |until| until.saturating_add(MARGIN_US)),
+            .map_or(i64::MAX, |until| until.saturating_add(AFTER_US)),
     );
     let readings = sources.glances(plan, hints);
     let mut found = Vec::new();

@@ -64,8 +64,12 @@ pub use lint::lint;
 pub use parse::{Filter, Parsed, parse};
 pub use settle::settle;
 
-/// A request that began this long before the window may have failed in it, and what explains a failure lies around it.
-const MARGIN_US: i64 = 600_000_000;
+/// A request that began this long before the window may have failed in it, and its connection may have been idle as
+/// long.
+const BEFORE_US: i64 = 600_000_000;
+
+/// What a failure leads to shows within this time of it: refused connections, a start, an application that answers late.
+const AFTER_US: i64 = 300_000_000;
 
 /// How often ids found along the way lead to further reading.
 const WIDENINGS: usize = 2;
@@ -110,8 +114,8 @@ impl Joint {
     fn world<'a>(
         &'a self,
         stats: &'a Stats,
-        wanted: &'a dyn Fn(u16) -> bool,
-        in_window: &'a dyn Fn(i64) -> bool,
+        wanted: &'a (dyn Fn(u16) -> bool + Sync),
+        in_window: &'a (dyn Fn(i64) -> bool + Sync),
     ) -> World<'a> {
         World {
             hops: &self.map.hops,
@@ -862,8 +866,8 @@ fn is_around(record: &Record, window: &Window) -> bool {
     let Some((start, end)) = record.interval() else {
         return window.is_open();
     };
-    window.since.is_none_or(|since| end >= since - MARGIN_US)
-        && window.until.is_none_or(|until| start < until + MARGIN_US)
+    window.since.is_none_or(|since| end >= since - BEFORE_US)
+        && window.until.is_none_or(|until| start < until + AFTER_US)
 }
 
 /// What a run that had to be complete lacks: files that could not be used, then lines that were not understood.
