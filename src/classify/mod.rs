@@ -146,8 +146,8 @@ pub fn explain(world: &World<'_>, asked: &[usize]) -> (Outcome, Vec<Judgement>) 
     (outcome(&survey), judged)
 }
 
-/// Traces that are judged side by side before what was found is packed.
-const TOGETHER: usize = 256;
+/// Traces that are judged side by side before what was found is packed: what is not packed yet takes much room.
+const TOGETHER: usize = 32;
 
 fn outcome(survey: &survey::Survey<'_>) -> Outcome {
     let world = survey.world;

@@ -328,12 +328,15 @@ fn join(
     survey: &Survey,
     seeds: Seeds,
     map: &Map,
-    wanted_status: &dyn Fn(u16) -> bool,
+    wanted_status: &(dyn Fn(u16) -> bool + Sync),
     progress: &Progress,
 ) -> Result<Joined, Error> {
     let Seeds { failures, prior, .. } = seeds;
     let own: FxHashSet<Spot> = failures.iter().map(spot).collect();
-    let known = |hop| map.known(survey, hop);
+    let of_hops: Vec<search::Known> = (0..map.hops.len() as u16)
+        .map(|hop| map.known(survey, HopId(hop)))
+        .collect();
+    let known = |hop: HopId| of_hops.get(hop.0 as usize).copied().unwrap_or_default();
     let (searches, mut records) = search::searches(failures, &prior, &known, &map.hops, wanted_status);
     let by_id = search::by_id(&map.by_id, &map.hops);
     let mut wanted = Wanted::new(&searches, &records, by_id.clone());

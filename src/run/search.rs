@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 use why502_parsers::entry::{Fault, Signal};
 
@@ -27,21 +28,28 @@ pub(super) struct Known {
 pub(super) fn searches(
     seeds: Vec<Record>,
     prior: &BTreeMap<Place, Vec<i64>>,
-    known: &dyn Fn(HopId) -> Known,
+    known: &(dyn Fn(HopId) -> Known + Sync),
     hops: &[Hop],
-    is_wanted: &dyn Fn(u16) -> bool,
+    is_wanted: &(dyn Fn(u16) -> bool + Sync),
 ) -> (Vec<Search>, Vec<Record>) {
     let mut by_hop: BTreeMap<HopId, Vec<Record>> = BTreeMap::new();
     for record in seeds {
         by_hop.entry(record.hop).or_default().push(record);
     }
-    let (mut searches, mut records) = (Vec::new(), Vec::new());
-    let visits_of = |(hop, records): (HopId, Vec<Record>)| visits(records, &hops[hop.0 as usize].copies);
-    for visit in by_hop.into_iter().flat_map(visits_of) {
-        searches.extend(search(&visit, prior, known, hops, is_wanted));
-        records.extend(visit.into_records());
-    }
-    (searches, records)
+    let of_hop = |(hop, records): (HopId, Vec<Record>)| {
+        let visits = visits(records, &hops[hop.0 as usize].copies);
+        let searches: Vec<Search> = visits
+            .iter()
+            .filter_map(|visit| search(visit, prior, known, hops, is_wanted))
+            .collect();
+        let records: Vec<Record> = visits.into_iter().flat_map(Visit::into_records).collect();
+        (searches, records)
+    };
+    let (searches, records): (Vec<_>, Vec<_>) = by_hop.into_par_iter().map(of_hop).unzip();
+    (
+        searches.into_iter().flatten().collect(),
+        records.into_iter().flatten().collect(),
+    )
 }
 
 fn search(
