@@ -249,6 +249,30 @@ fn logs_without_order_are_read_whole_and_say_why() {
 }
 
 #[test]
+fn lines_that_are_written_nine_minutes_late_are_found() {
+    let corpus = Corpus::new(13, 1, false);
+    // Two writers, of which one writes late.
+    corpus.rewrite(GATEWAY, |lines| {
+        let ended = |line: &[u8]| -> f64 {
+            let line = std::str::from_utf8(line).unwrap();
+            line.trim_end().rsplit_once("t=").unwrap().1.parse().unwrap()
+        };
+        let mut written: Vec<(f64, Vec<u8>)> = lines
+            .drain(..)
+            .enumerate()
+            .map(|(n, line)| (ended(&line) + if n % 2 == 0 { 0.0 } else { 540.0 }, line))
+            .collect();
+        written.sort_by(|a, b| a.0.total_cmp(&b.0));
+        lines.extend(written.into_iter().map(|(_, line)| line));
+    });
+    let window = (BEGIN_US + 9_000 * 1_000_000, BEGIN_US + 9_600 * 1_000_000);
+    let searched = corpus.report(spec(window), SEARCHED);
+    assert!(skipped(&searched, GATEWAY) > 0);
+    assert_right(&corpus, &searched, window);
+    assert_same(&searched, &corpus.report(spec(window), READ));
+}
+
+#[test]
 fn a_zone_that_the_window_does_not_show_is_learnt_from_the_whole() {
     let corpus = Corpus::new(34, 1, false);
     corpus.rewrite(EDGE, |lines| {
