@@ -136,9 +136,6 @@ fn ranked(votes: BTreeMap<Rewrite, u32>) -> Vec<(Rewrite, u32)> {
 
 /// The rule that makes `inner` of `outer`: what is left of both before the parts that they have in common at their ends.
 fn rule_between(outer: &str, inner: &str) -> Option<Rewrite> {
-    if outer == inner {
-        return None; // Nearly always, and settled at once.
-    }
     let (outer, inner) = (ids::plain_path(outer), ids::plain_path(inner));
     let common: usize = outer
         .rsplit('/')
