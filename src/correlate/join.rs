@@ -257,7 +257,8 @@ fn put_between(all: &[Visit], hops: &[Hop], parents: &mut [Option<Parent>]) {
             continue;
         };
         let between = children[&parent.at].iter().copied().filter(|&sibling| {
-            sibling != at
+            // Hops may call each other; a request is followed inwards only.
+            all[sibling].hop() < visit.hop()
                 && leads_to(all[sibling].hop(), visit.hop())
                 && apart(&all[sibling], visit) <= TOLERANCE_US + visit.resolution_us()
                 && same_request(&all[sibling], visit)
@@ -355,7 +356,7 @@ fn sent_elsewhere(outer: &Visit, inner: HopId, hops: &[Hop]) -> bool {
 fn outer_hops(hops: &[Hop], inner: HopId) -> Vec<HopId> {
     let known: Vec<HopId> = (0..hops.len() as u16)
         .map(HopId)
-        .filter(|hop| hops[hop.0 as usize].upstreams.contains(&inner))
+        .filter(|&hop| hop < inner && hops[hop.0 as usize].upstreams.contains(&inner))
         .collect();
     let nothing_known = hops.iter().all(|hop| hop.upstreams.is_empty());
     if !nothing_known || hops[inner.0 as usize].product.is_proxy() {
@@ -629,8 +630,9 @@ fn traces(all: Vec<Visit>, parents: &[Option<Parent>]) -> Vec<Trace> {
     let mut roots: Vec<usize> = Vec::with_capacity(all.len());
     for at in 0..all.len() {
         let mut root = at;
-        // Parents are always at an outer hop, so this ends.
-        while let Some(parent) = parents[root] {
+        // Only outwards, so this ends whatever joined them.
+        let outer = |at: usize| parents[at].filter(|parent| all[parent.at].hop() < all[at].hop());
+        while let Some(parent) = outer(root) {
             root = parent.at;
         }
         roots.push(root);

@@ -239,3 +239,34 @@ fn the_spellings_of_a_path_are_those_of_all_hops() {
     assert!(all(2, "/shop/a").contains(&"/api/a".to_owned()));
     assert_eq!(all(2, ""), [""; 0]);
 }
+
+#[test]
+fn hops_that_call_each_other_are_followed_inwards() {
+    let mut hops = hops(3);
+    hops[0].upstreams = Vec::new();
+    hops[1].upstreams = vec![HopId(1), HopId(2)];
+    hops[2].upstreams = vec![HopId(0), HopId(1)];
+    let (first, second) = (
+        "4c5e9f6684f3297806650969d075d15f",
+        "95b5b2f0e9e7f40c2f42d7d5d5a1b6aa",
+    );
+    for ids in [[first, second], [first, first], ["-", "-"]] {
+        let records = vec![
+            request(0, 1, (0, 90), &ids),
+            request(1, 1, (1, 88), &ids[..1]),
+            request(2, 1, (2, 86), &ids[1..]),
+        ];
+        let traces = join(records, &hops);
+        let along: Vec<Vec<HopId>> = traces
+            .iter()
+            .map(|trace| trace.links.iter().map(|link| link.hop).collect())
+            .collect();
+        let whole = vec![HopId(0), HopId(1), HopId(2)];
+        let expected = if ids[0] == "-" {
+            vec![whole[..1].to_vec(), whole[1..].to_vec()]
+        } else {
+            vec![whole]
+        };
+        assert_eq!(along, expected, "{ids:?}");
+    }
+}
