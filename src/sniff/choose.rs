@@ -12,7 +12,7 @@ use why502_parsers::{Entry, registry, wrap};
 
 use super::fallback::WithFallback;
 use super::hints::{self, file_name, words};
-use super::{DeclaredFormat, Detected, head, interleaved};
+use super::{DeclaredFormat, Detected, Surroundings, head, interleaved};
 use crate::model::Input;
 
 /// A head, as it stands in the file and as formats see it.
@@ -283,13 +283,13 @@ pub(super) fn of_product<'a>(sample: &Sample, chosen: &Choice<'a>, product: Prod
 pub(super) fn best<'a>(
     input: &Input,
     raw: Vec<u8>,
-    declared: &'a [DeclaredFormat],
+    surroundings: Surroundings<'a>,
     hints: &[Product],
 ) -> (Sample, Option<Choice<'a>>) {
     let mut best: Option<(Sample, Choice<'a>)> = None;
     for layers in wrappings(&raw).into_iter().rev() {
         let sample = Sample::unwrapped(raw.clone(), layers);
-        let Some(choice) = among(input, &sample, layers, declared, hints) else {
+        let Some(choice) = among(input, &sample, layers, surroundings, hints) else {
             continue;
         };
         let better = best.as_ref().is_none_or(|(inner, known)| {
@@ -439,7 +439,7 @@ fn among<'a>(
     input: &Input,
     sample: &Sample,
     layers: Layers,
-    declared: &'a [DeclaredFormat],
+    surroundings: Surroundings<'a>,
     hints: &[Product],
 ) -> Option<Choice<'a>> {
     let head = head(sample.bytes(), hints);
@@ -464,10 +464,11 @@ fn among<'a>(
         .filter_map(|format| fitting(AnyFormat::Builtin(*format), Origin::Builtin))
         .collect();
     builtin.sort_by_key(rank);
-    let mut all: Vec<Choice<'a>> = declared
+    let mut all: Vec<Choice<'a>> = surroundings
+        .declared
         .iter()
         .filter_map(|d| fitting(AnyFormat::Compiled(Arc::clone(&d.format)), Origin::Declared(d)))
-        .map(|choice| weighed(choice, input, builtin.first()))
+        .map(|choice| weighed(choice, input, surroundings.configs, builtin.first()))
         .collect();
     all.sort_by_key(|choice| Reverse(affinity(choice, input)));
     all.append(&mut builtin);
@@ -520,7 +521,12 @@ fn share(sniff: &Sniff) -> u32 {
 /// Puts a declared format where it belongs: its own log goes before all; on another file it is as good
 /// as a built-in format of the same product that reads no more, good where no built-in reads the file,
 /// and behind the built-in ones elsewhere.
-fn weighed<'a>(mut choice: Choice<'a>, input: &Input, builtin: Option<&Choice<'a>>) -> Choice<'a> {
+fn weighed<'a>(
+    mut choice: Choice<'a>,
+    input: &Input,
+    configs: &[(String, Product)],
+    builtin: Option<&Choice<'a>>,
+) -> Choice<'a> {
     let Origin::Declared(declared) = choice.origin else {
         return choice;
     };
@@ -528,7 +534,7 @@ fn weighed<'a>(mut choice: Choice<'a>, input: &Input, builtin: Option<&Choice<'a
         choice.reason = format!("lines match the definition in {}", declared.config);
         return choice;
     }
-    if names_file(declared, input) {
+    if names_file(declared, input) && !is_of_another(declared, input, configs) {
         choice.score = Score::Mark;
         choice.reason = format!("declared in {} for this log", declared.config);
         return choice;
@@ -563,6 +569,21 @@ fn names_file(declared: &DeclaredFormat, input: &Input) -> bool {
     words(before)
         .iter()
         .all(|word| known.contains(word) || product.contains(&word.as_str()))
+}
+
+/// Whether the configuration of another product lies nearer to `input` than the one that declares a format for a log of
+/// its name: many servers call their logs `access.log`.
+fn is_of_another(declared: &DeclaredFormat, input: &Input, configs: &[(String, Product)]) -> bool {
+    let around = words(hints::directory(&input.stream));
+    let shared = |path: &str| {
+        let known = words(hints::directory(path));
+        around.iter().filter(|word| known.contains(word)).count()
+    };
+    let own = shared(&declared.config).max(shared(&declared.log_path));
+    let others = configs
+        .iter()
+        .filter(|(_, product)| *product != declared.format.product());
+    others.map(|(path, _)| shared(path)).any(|other| other > own)
 }
 
 /// How many words the paths of a declared format share with the file's.

@@ -82,6 +82,11 @@ pub(super) fn file_name(path: &str) -> &str {
     split(path).1
 }
 
+/// What stands before it.
+pub(super) fn directory(path: &str) -> &str {
+    split(path).0
+}
+
 fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }

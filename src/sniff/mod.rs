@@ -228,14 +228,14 @@ impl<'a> Detector<'a> {
         if let Some((format, reason)) = self.forced.format_for(&input.shown) {
             return Choice::forced(format, reason, head);
         }
-        let (sample, choice) = choose::best(input, head, self.surroundings.declared, hints);
+        let (sample, choice) = choose::best(input, head, self.surroundings, hints);
         // The middle of a document may look like a log; the document is none.
         if choice.is_some() || document::is_json_document(&sample.raw) {
             return (sample, choice);
         }
         let middle = (self.look)(input, Part::Middle).unwrap_or_default();
         if !middle.is_empty()
-            && let (other, Some(choice)) = choose::best(input, middle, self.surroundings.declared, hints)
+            && let (other, Some(choice)) = choose::best(input, middle, self.surroundings, hints)
         {
             return (other, Some(choice));
         }
@@ -295,12 +295,7 @@ impl<'a> Detector<'a> {
         hints::tiers(input, tags, certain, self.surroundings.configs)
             .into_iter()
             .find_map(|tier| {
-                let (_, choice) = choose::best(
-                    input,
-                    sample.raw.clone(),
-                    self.surroundings.declared,
-                    &tier.products,
-                );
+                let (_, choice) = choose::best(input, sample.raw.clone(), self.surroundings, &tier.products);
                 let mut choice = choice.filter(|choice| tier.products.contains(&choice.product()))?;
                 choice.reason = format!(
                     "{shape}, taken for {} by {}",

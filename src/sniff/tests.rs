@@ -134,6 +134,40 @@ fn a_declared_format_takes_its_own_log_and_not_that_of_another_product() {
 }
 
 #[test]
+fn a_declared_format_leaves_a_log_of_the_same_name_beside_another_servers_configuration() {
+    let absolute = CLF.replace("GET /a", "GET http://shop.example.com/a");
+    let tree = Tree::new(&[
+        ("logs/edge-nginx/access.log", CLF),
+        ("logs/cache-varnish/access.log", &absolute),
+        ("logs/node-1/access.log", CLF),
+    ]);
+    let combined = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \"$http_user_agent\"";
+    let config = "configs/edge-nginx/nginx.conf";
+    let shown = format!("{}/{config}", crate::discover::shown(tree.0.path()));
+    let declared = [nginx("main", combined, "logs/access.log", &shown)];
+    let all = |varnish: &str| {
+        [
+            format!("logs/cache-varnish/access.log: {varnish}"),
+            "logs/edge-nginx/access.log: nginx/main".to_owned(),
+            "logs/node-1/access.log: nginx/main".to_owned(),
+        ]
+    };
+    let configs = [
+        (config, Product::Nginx),
+        ("configs/cache-varnish/default.vcl", Product::Varnish),
+    ];
+    assert_eq!(
+        tree.sniff(&declared, &configs, &Plan::default()),
+        all("varnish/varnish")
+    );
+    // Nothing else may have written it.
+    assert_eq!(
+        tree.sniff(&declared, &configs[..1], &Plan::default()),
+        all("nginx/main")
+    );
+}
+
+#[test]
 fn of_two_formats_declared_for_one_file_name_the_one_that_parses_wins_then_the_nearer() {
     let custom = "$msec $status $request_time $upstream_addr $request";
     let other = "$time_iso8601 $status $request_time $request";
