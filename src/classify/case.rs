@@ -53,7 +53,7 @@ pub(crate) enum Reuse {
 impl<'s, 'a> Case<'s, 'a> {
     /// The case of `x`.
     pub(crate) fn new(survey: &'s Survey<'a>, x: &'s Exchange<'a>, how: How) -> Option<Self> {
-        let trace = survey.world.traces.get(x.trace)?;
+        let trace = survey.trace(x.trace)?;
         let link = trace.links.get(x.link)?;
         let child = child_of(trace, x.link, x);
         let beyond = child.and_then(|n| trace.links.get(deepest(trace, n)));
@@ -255,8 +255,7 @@ impl<'s, 'a> Case<'s, 'a> {
     /// How many requests the upstream's connection had carried that was used last before the exchange, if that is the
     /// most that any of its connections carried.
     pub(crate) fn upstream_use(&self) -> Option<u32> {
-        let outcome = self.x.outcome?;
-        self.survey.world.used_up.get(&outcome.place).copied()
+        self.survey.used_up(self.x)
     }
 
     /// Whether the upstream's log can be trusted to show a request of that time: the hop is known and

@@ -28,7 +28,7 @@ pub struct Judgement {
 /// Asks every rule about the exchange of trace `trace_no` that failed: the one that decided the request's status, or,
 /// where a retry saved the request, the first one that failed.
 pub(super) fn judge(survey: &Survey<'_>, trace_no: usize) -> Judgement {
-    let Some(trace) = survey.world.traces.get(trace_no) else {
+    let Some(trace) = survey.trace(trace_no) else {
         return Judgement::default();
     };
     let outer = finding::outermost(trace);

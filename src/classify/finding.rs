@@ -24,7 +24,7 @@ pub(super) struct Found {
 
 /// The finding of trace `trace_no`, if its outermost outcome has a status that was asked for.
 pub(super) fn of_trace(survey: &Survey<'_>, trace_no: usize) -> Option<Found> {
-    let trace = survey.world.traces.get(trace_no)?;
+    let trace = survey.trace(trace_no)?;
     let (outer, status) = outermost(trace)?;
     let asked = (survey.world.wanted)(if left(trace, outer) { 499 } else { status });
     // What is no HTTP is passed on under a status that none can have (nginx: 009).
@@ -58,7 +58,7 @@ pub(super) fn broken_off<'a>(
     if !(200..400).contains(&status) {
         return None;
     }
-    let trace = survey.world.traces.get(trace_no)?;
+    let trace = survey.trace(trace_no)?;
     let links = trace.links.len();
     // Some products write such lines without a word about the request.
     let mut records = trace.links.iter().flat_map(Link::records);
@@ -84,7 +84,7 @@ pub(super) fn broken_off<'a>(
 
 /// When the answer of trace `trace_no` broke off, if it did and that was not asked for.
 pub(super) fn truncated(survey: &Survey<'_>, trace_no: usize) -> Option<Micros> {
-    let (_, status) = outermost(survey.world.traces.get(trace_no)?)?;
+    let (_, status) = outermost(survey.trace(trace_no)?)?;
     let (_, exchange) = broken_off(survey, trace_no, status)?;
     exchange
         .end_us
@@ -98,7 +98,7 @@ pub(super) fn failed_exchange<'a>(
     trace_no: usize,
     outer: usize,
 ) -> Option<(Issued, Exchange<'a>)> {
-    let trace = survey.world.traces.get(trace_no)?;
+    let trace = survey.trace(trace_no)?;
     let issued = issuer::find(survey, trace, outer);
     Some((issued, exchange_of(survey, trace_no, trace, issued)?))
 }

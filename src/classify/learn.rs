@@ -1,10 +1,11 @@
 //! Limits learnt from the logs as a whole: failures that pile up at one duration, or after one idle time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Phase};
 
+use super::World;
 use super::exchange::Exchange;
 use super::survey::{Survey, Target};
 use super::words::span;
@@ -46,7 +47,7 @@ pub(crate) struct Learnt {
     /// Durations at which the hop gave up.
     pub(crate) timeouts: BTreeMap<Target, Value>,
     /// Of those, the ones that ran out before the connection was made.
-    connects: std::collections::BTreeSet<Target>,
+    connects: BTreeSet<Target>,
     /// Durations at which the upstream cut requests off.
     pub(crate) cuts: BTreeMap<Target, Value>,
     /// Idle times after which the upstream closes.
@@ -55,32 +56,37 @@ pub(crate) struct Learnt {
     late_closers: BTreeMap<Target, u64>,
 }
 
-/// Learns from every failed exchange of the run.
-pub(crate) fn learn(survey: &Survey<'_>) -> Learnt {
-    let mut timeouts: BTreeMap<Target, Vec<u64>> = BTreeMap::new();
-    let mut cuts: BTreeMap<Target, Vec<u64>> = BTreeMap::new();
-    let mut idle: BTreeMap<Target, Vec<(u64, bool)>> = BTreeMap::new();
-    let mut connects = std::collections::BTreeSet::new();
-    let mut late_closers = BTreeMap::new();
-    for x in &survey.exchanges {
+/// What is learnt from, failure by failure.
+#[derive(Debug, Default)]
+pub(crate) struct Learning {
+    timeouts: BTreeMap<Target, Vec<u64>>,
+    cuts: BTreeMap<Target, Vec<u64>>,
+    idle: BTreeMap<Target, Vec<(u64, bool)>>,
+    connects: BTreeSet<Target>,
+    late_closers: BTreeMap<Target, u64>,
+}
+
+impl Learning {
+    /// Takes in one failed exchange of the run.
+    pub(crate) fn add(&mut self, survey: &Survey<'_>, x: &Exchange<'_>) {
         let target = target(x);
         if x.signal().is_some_and(|s| {
             s.fault == Fault::TimedOut && matches!(s.phase, Phase::Connect | Phase::ConnectOrTls | Phase::Tls)
         }) {
-            connects.insert(target.clone());
+            self.connects.insert(target.clone());
         }
         let timed_out = x
             .signal()
             .is_none_or(|s| matches!(s.fault, Fault::TimedOut | Fault::QueueTimedOut) || names_no_timer(x));
         if let Some(lasted) = x.lasted_us {
             if timed_out {
-                timeouts.entry(target.clone()).or_default().push(lasted);
+                self.timeouts.entry(target.clone()).or_default().push(lasted);
             } else if x.is_cut() {
-                cuts.entry(target.clone()).or_default().push(lasted);
+                self.cuts.entry(target.clone()).or_default().push(lasted);
             }
         }
         let Some(gap) = survey.idle_us(x).filter(|_| x.is_cut_without_a_byte()) else {
-            continue;
+            return;
         };
         if sharp(x) && x.number.unwrap_or(0) == 0 {
             let proven =
@@ -90,20 +96,27 @@ pub(crate) fn learn(survey: &Survey<'_>) -> Learnt {
                 .and_then(|hop| survey.world.hops.get(hop.0 as usize))
                 .map(|hop| hop.product);
             if let Some(slack) = product.map(idle_slack_us).filter(|us| *us > 0) {
-                late_closers.insert(target.clone(), slack);
+                self.late_closers.insert(target.clone(), slack);
             }
-            idle.entry(target).or_default().push((gap.unsigned_abs(), proven));
+            self.idle
+                .entry(target)
+                .or_default()
+                .push((gap.unsigned_abs(), proven));
         }
     }
-    Learnt {
-        timeouts: pile_ups(timeouts),
-        connects,
-        cuts: pile_ups(cuts),
-        late_closers,
-        idle: idle
-            .into_iter()
-            .filter_map(|(target, gaps)| Some((target, idle_limit(gaps)?)))
-            .collect(),
+
+    /// What all of them teach.
+    pub(crate) fn learnt(self) -> Learnt {
+        let idle = self.idle.into_iter();
+        Learnt {
+            timeouts: pile_ups(self.timeouts),
+            connects: self.connects,
+            cuts: pile_ups(self.cuts),
+            late_closers: self.late_closers,
+            idle: idle
+                .filter_map(|(target, gaps)| Some((target, idle_limit(gaps)?)))
+                .collect(),
+        }
     }
 }
 
@@ -209,9 +222,8 @@ pub(crate) fn late(limit_us: u64) -> u64 {
 }
 
 /// The inferences as the report lists them.
-pub(crate) fn inferences(survey: &Survey<'_>) -> Vec<Inference> {
-    let name = |hop: HopId| survey.world.hop_name(hop).to_owned();
-    let learnt = &survey.learnt;
+pub(crate) fn inferences(world: &World<'_>, learnt: &Learnt) -> Vec<Inference> {
+    let name = |hop: HopId| world.hop_name(hop).to_owned();
     let mut all = Vec::new();
     let mut add = |target: &Target, value: &Value, what: &str, note: String| {
         all.push(Inference {

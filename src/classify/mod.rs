@@ -5,12 +5,13 @@
 //! finding (`finding`). Facts about the run as a whole come from `survey`, `burst` and `learn`.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use crate::limits::{Count, Limits, Route, Scope};
 use crate::model::finding::{Inference, NearMiss};
-use crate::model::{Findings, Hop, HopId, Limit, LimitKind, Micros, Place, Record, Stats, Trace};
+use crate::model::{Findings, Hop, HopId, Limit, LimitKind, Micros, Record, Stats, Traces};
 
 mod burst;
 mod case;
@@ -36,6 +37,7 @@ mod tests;
 
 pub use explain::Judgement;
 pub use incident::incidents;
+use survey::{Failures, Part, Survey, Whole};
 
 /// Everything the classification rests on.
 pub struct World<'a> {
@@ -47,14 +49,8 @@ pub struct World<'a> {
     pub limits: &'a dyn Timers,
     /// Server events (worker died, reload, server down or up), by time, with their hop.
     pub events: &'a [Record],
-    /// By place of a link's outcome: how long its upstream had been idle when the request was sent to it, in
-    /// microseconds; a lower bound for the connection that was used.
-    pub idle_us: &'a BTreeMap<Place, i64>,
-    /// By place of a link's outcome: how many requests the connection that its upstream had used last before it had
-    /// carried, where that is the most that any connection to that upstream carried.
-    pub used_up: &'a BTreeMap<Place, u32>,
-    /// All traces of the run.
-    pub traces: &'a [Trace],
+    /// All traces of the run, by time.
+    pub traces: &'a Traces,
     /// When each hop wrote error lines that were found to belong to no request and are in no trace (common clock).
     pub stray: &'a BTreeMap<HopId, Vec<i64>>,
     /// Whether a status was asked for.
@@ -136,47 +132,144 @@ pub struct Outcome {
 
 /// Classifies every trace of `world`.
 pub fn classify(world: &World<'_>) -> Outcome {
-    outcome(&survey::Survey::of(world))
+    explain(world, &[]).0
 }
 
 /// Classifies every trace of `world`, and says of those numbered in `asked` what each rule said of them.
 pub fn explain(world: &World<'_>, asked: &[usize]) -> (Outcome, Vec<Judgement>) {
-    let survey = survey::Survey::of(world);
-    let judged = asked.iter().map(|&n| explain::judge(&survey, n)).collect();
-    (outcome(&survey), judged)
+    Judging::of(world).outcome(asked)
 }
+
+/// Blocks of traces that are unpacked at a time.
+const BLOCKS: usize = 64;
+
+/// What happened further away in time than this does not bear on a failure.
+const AROUND_US: i64 = 600_000_000;
 
 /// Traces that are judged side by side before what was found is packed: what is not packed yet takes much room.
 const TOGETHER: usize = 32;
 
-fn outcome(survey: &survey::Survey<'_>) -> Outcome {
-    let world = survey.world;
-    let mut findings = finding::Collected::of(world.traces.len());
-    let mut misses = near_miss::Misses::default();
-    let mut truncated = Vec::new();
-    let all: Vec<usize> = (0..world.traces.len()).collect();
-    for some in all.chunks(TOGETHER) {
-        let found: Vec<Option<finding::Found>> = some
-            .par_iter()
-            .map(|&trace_no| finding::of_trace(survey, trace_no))
+/// The run, judged part by part, so that few traces have to be unpacked at a time.
+struct Judging<'a> {
+    world: &'a World<'a>,
+    /// The blocks of each part.
+    parts: Vec<Range<usize>>,
+    whole: Whole,
+    /// The only part, if there is no other.
+    only: Option<Part>,
+}
+
+impl<'a> Judging<'a> {
+    fn of(world: &'a World<'a>) -> Self {
+        let blocks = world.traces.blocks();
+        let parts: Vec<Range<usize>> = (0..blocks)
+            .step_by(BLOCKS)
+            .map(|from| from..(from + BLOCKS).min(blocks))
             .collect();
-        for (&trace_no, found) in some.iter().zip(found) {
-            match found {
-                Some(found) => findings.push(&found),
-                None => {
-                    truncated.extend(finding::truncated(survey, trace_no));
-                    misses.add(survey, trace_no);
+        let only = match parts.as_slice() {
+            [only] => Some(Part::of(world.traces, only.clone(), 0)),
+            _ => None,
+        };
+        Self {
+            world,
+            parts,
+            whole: Whole::of(world),
+            only,
+        }
+    }
+
+    fn outcome(mut self, asked: &[usize]) -> (Outcome, Vec<Judgement>) {
+        let world = self.world;
+        self.round(0, |whole, part| whole.note_traces(world, part));
+        self.whole.settle_traces(world);
+        self.round(0, |whole, part| {
+            whole.note_failures(part, &Failures::of(part, whole))
+        });
+        self.round(AROUND_US, |whole, part| {
+            let mut learning = whole.learning();
+            let failures = Failures::of(part, whole);
+            Survey::of(world, whole, part, &failures).teach(&mut learning);
+            whole.learn(learning);
+        });
+        self.whole.settle_learning();
+        let mut judged = Judged::of(world, asked);
+        self.round(AROUND_US, |whole, part| {
+            let failures = Failures::of(part, whole);
+            judged.add(&Survey::of(world, whole, part, &failures), part.numbers.clone());
+        });
+        judged.outcome(&self.whole)
+    }
+
+    /// Shows `look` every part, with the traces within `around_us` of it.
+    fn round(&mut self, around_us: i64, mut look: impl FnMut(&mut Whole, &Part)) {
+        if let Some(only) = &self.only {
+            return look(&mut self.whole, only);
+        }
+        for blocks in &self.parts {
+            let part = Part::of(self.world.traces, blocks.clone(), around_us);
+            look(&mut self.whole, &part);
+        }
+    }
+}
+
+/// What was found so far.
+struct Judged<'a> {
+    world: &'a World<'a>,
+    findings: finding::Collected,
+    misses: near_miss::Misses,
+    truncated: Vec<Micros>,
+    /// The numbers of the traces that are asked about, and what was said of each.
+    asked: &'a [usize],
+    said: Vec<Judgement>,
+}
+
+impl<'a> Judged<'a> {
+    fn of(world: &'a World<'a>, asked: &'a [usize]) -> Self {
+        Self {
+            world,
+            findings: finding::Collected::of(world.traces.len()),
+            misses: near_miss::Misses::default(),
+            truncated: Vec::new(),
+            asked,
+            said: vec![Judgement::default(); asked.len()],
+        }
+    }
+
+    /// Judges the traces with these numbers, which are in `survey`.
+    fn add(&mut self, survey: &Survey<'_>, numbers: Range<usize>) {
+        for (said, &number) in self.said.iter_mut().zip(self.asked) {
+            if numbers.contains(&number) {
+                *said = explain::judge(survey, number);
+            }
+        }
+        let all: Vec<usize> = numbers.collect();
+        for some in all.chunks(TOGETHER) {
+            let found: Vec<Option<finding::Found>> = some
+                .par_iter()
+                .map(|&trace_no| finding::of_trace(survey, trace_no))
+                .collect();
+            for (&trace_no, found) in some.iter().zip(found) {
+                match found {
+                    Some(found) => self.findings.push(&found),
+                    None => {
+                        self.truncated.extend(finding::truncated(survey, trace_no));
+                        self.misses.add(survey, trace_no);
+                    }
                 }
             }
         }
     }
-    truncated.sort_unstable();
-    let (findings, traces) = findings.identified(world.in_window);
-    Outcome {
-        findings,
-        traces,
-        near_misses: misses.into_list(survey),
-        truncated,
-        inferences: learn::inferences(survey),
+
+    fn outcome(mut self, whole: &Whole) -> (Outcome, Vec<Judgement>) {
+        self.truncated.sort_unstable();
+        let (findings, traces) = self.findings.identified(self.world.in_window);
+        let outcome = Outcome {
+            findings,
+            traces,
+            near_misses: self.misses.into_list(self.world),
+            truncated: self.truncated,
+            inferences: learn::inferences(self.world, &whole.learnt),
+        };
+        (outcome, self.said)
     }
 }

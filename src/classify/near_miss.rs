@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::World;
 use super::case::Case;
 use super::issuer::How;
 use super::rules;
@@ -25,7 +26,7 @@ struct Group {
 impl Misses {
     /// Adds the failed attempts of a trace that ended well.
     pub(super) fn add(&mut self, survey: &Survey<'_>, trace_no: usize) {
-        let Some(trace) = survey.world.traces.get(trace_no) else {
+        let Some(trace) = survey.trace(trace_no) else {
             return;
         };
         if !ended_well(trace) {
@@ -80,11 +81,11 @@ impl Misses {
     }
 
     /// The list, in order of hop, upstream and cause.
-    pub(super) fn into_list(self, survey: &Survey<'_>) -> Vec<NearMiss> {
+    pub(super) fn into_list(self, world: &World<'_>) -> Vec<NearMiss> {
         self.all
             .into_iter()
             .map(|((hop, upstream, cause, subtype), group)| NearMiss {
-                hop: survey.world.hop_name(hop).to_owned(),
+                hop: world.hop_name(hop).to_owned(),
                 upstream,
                 cause,
                 subtype,

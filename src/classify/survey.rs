@@ -2,15 +2,16 @@
 //! carry, every failed exchange, and what was learnt from them together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use why502_parsers::entry::Kind;
 
 use super::case::Join;
 use super::exchange::{self, Exchange};
-use super::learn::{self, Learnt};
+use super::learn::{self, Learning, Learnt};
 use super::load::{self, Peak};
 use super::{World, burst};
-use crate::model::{HopId, Link, Record};
+use crate::model::{Gap, HopId, Link, Record, Trace, Traces};
 
 /// Which fields a hop's records are seen to carry. Without this an absent value could mean either
 /// "it did not happen" or "it is not logged".
@@ -29,56 +30,168 @@ pub(crate) struct Fields {
 /// The upstream of an exchange as its hop names it: the hop, its backend, the address.
 pub(crate) type Target = (HopId, String);
 
-/// The run, surveyed once.
-pub(crate) struct Survey<'a> {
-    /// What was given.
-    pub(crate) world: &'a World<'a>,
-    /// Failed exchanges, by trace, link and attempt.
-    pub(crate) exchanges: Vec<Exchange<'a>>,
-    /// Indices into [`Survey::exchanges`] per upstream, by time.
-    pub(crate) by_upstream: BTreeMap<String, Vec<usize>>,
+/// What is known of the run as a whole, learnt part by part in several rounds, each of which needs what those before it
+/// learnt: [`Whole::note_traces`], [`Whole::note_failures`], [`Whole::learn`].
+#[derive(Default)]
+pub(crate) struct Whole {
     /// Limits learnt from pile-ups.
     pub(crate) learnt: Learnt,
-    /// Indices into [`Survey::exchanges`] per hop, by time.
-    by_hop: BTreeMap<HopId, Vec<usize>>,
-    /// Hops whose logs show requests that were cut off before they were answered, and how surely.
-    records_cuts: BTreeMap<HopId, Join>,
-    /// Ends of error lines per hop that belong to no outcome, in order.
-    orphans: BTreeMap<HopId, Vec<i64>>,
-    /// Requests in service per hop as `(end, start, trace)`, by end.
-    service: BTreeMap<HopId, Vec<(i64, i64, usize)>>,
+    fields: BTreeMap<HopId, Fields>,
     /// Which hop is reached under which address, as far as addresses and joins tell.
     names: BTreeMap<String, HopId>,
-    /// The addresses to which each hop's failed exchanges went.
-    sent_to: BTreeMap<HopId, BTreeSet<String>>,
-    fields: BTreeMap<HopId, Fields>,
+    /// How often each address led to each hop.
+    votes: BTreeMap<String, BTreeMap<HopId, usize>>,
+    /// Ends of error lines per hop that belong to no outcome, in order.
+    orphans: BTreeMap<HopId, Vec<i64>>,
+    /// How many exchanges of each hop failed.
+    failed: BTreeMap<HopId, usize>,
+    /// The upstreams that failed exchanges of each hop name, and whether some connection to them was cut.
+    sent_to: BTreeMap<HopId, BTreeMap<String, bool>>,
+    /// Hops whose logs show requests that were cut off before they were answered, and how surely.
+    records_cuts: BTreeMap<HopId, Join>,
     /// What each hop was seen to do at its best.
     peaks: BTreeMap<HopId, Peak>,
-    /// See [`Survey::habit`].
-    habits: BTreeMap<Target, Habit>,
+    learning: Learning,
+    habits: Habits,
 }
 
-impl<'a> Survey<'a> {
-    /// Looks through everything that was given.
-    pub(crate) fn of(world: &'a World<'a>) -> Self {
-        let fields = fields(world);
+impl Whole {
+    /// What is known before anything is looked at.
+    pub(crate) fn of(world: &World<'_>) -> Self {
+        let mut fields: BTreeMap<HopId, Fields> = BTreeMap::new();
+        for event in world.events {
+            fields.entry(event.hop).or_default().failures = true;
+        }
+        for (&hop, load) in &world.stats.load {
+            fields.entry(hop).or_default().outcomes |= !load.is_empty();
+        }
+        Self {
+            fields,
+            orphans: world.stray.clone(),
+            peaks: load::peaks(world.stats),
+            ..Self::default()
+        }
+    }
+
+    /// First round: what the records have, where requests went, and error lines without an outcome.
+    pub(crate) fn note_traces(&mut self, world: &World<'_>, part: &Part) {
+        for trace in part.own() {
+            for link in &trace.links {
+                let known = self.fields.entry(link.hop).or_default();
+                link.records().for_each(|record| note_fields(known, record));
+                if link.outcome.is_none() && !exchange::facts(link).is_empty() {
+                    let orphans = self.orphans.entry(link.hop).or_default();
+                    orphans.extend(link.interval().map(|i| i.1));
+                }
+            }
+            vote(world, trace, &mut self.votes);
+        }
+    }
+
+    /// Ends the first round.
+    pub(crate) fn settle_traces(&mut self, world: &World<'_>) {
+        self.orphans.values_mut().for_each(|list| list.sort_unstable());
+        self.names = names(world, std::mem::take(&mut self.votes));
+    }
+
+    /// Second round: which upstreams failed, and whose logs show it.
+    pub(crate) fn note_failures(&mut self, part: &Part, failures: &Failures<'_>) {
+        for x in failures.own(part) {
+            *self.failed.entry(x.hop).or_default() += 1;
+            let known = self.sent_to.entry(x.hop).or_default();
+            match known.get_mut(x.upstream) {
+                Some(cut) => *cut |= x.is_cut(),
+                None => _ = known.insert(x.upstream.to_owned(), x.is_cut()),
+            }
+            note_cuts(part, x, &mut self.records_cuts);
+        }
+    }
+
+    /// Third round: limits and habits.
+    pub(crate) fn learn(&mut self, learning: (Learning, Habits)) {
+        (self.learning, self.habits) = learning;
+    }
+
+    /// What the third round learnt so far.
+    pub(crate) fn learning(&mut self) -> (Learning, Habits) {
+        (
+            std::mem::take(&mut self.learning),
+            std::mem::take(&mut self.habits),
+        )
+    }
+
+    /// Ends the third round.
+    pub(crate) fn settle_learning(&mut self) {
+        self.learnt = std::mem::take(&mut self.learning).learnt();
+    }
+}
+
+/// Traces that are judged together, with those around them in time that bear on them.
+pub(crate) struct Part {
+    traces: Vec<(Trace, Vec<Gap>)>,
+    /// The number of the first of them.
+    first: usize,
+    /// The numbers of those to be judged.
+    pub(crate) numbers: Range<usize>,
+}
+
+impl Part {
+    /// The traces of `blocks`, and all that have to do with what happened within `around_us` of theirs.
+    pub(crate) fn of(traces: &Traces, blocks: Range<usize>, around_us: i64) -> Self {
+        let wider = traces.around(blocks.clone(), around_us);
+        Self {
+            first: traces.numbers(wider.clone()).start,
+            traces: traces.unpacked(wider),
+            numbers: traces.numbers(blocks),
+        }
+    }
+
+    /// The trace with this number.
+    pub(crate) fn trace(&self, number: usize) -> Option<&Trace> {
+        Some(&self.traces.get(number.checked_sub(self.first)?)?.0)
+    }
+
+    fn gap(&self, x: &Exchange<'_>) -> Option<Gap> {
+        let gaps = &self.traces.get(x.trace.checked_sub(self.first)?)?.1;
+        gaps.get(x.link).copied()
+    }
+
+    fn all(&self) -> impl Iterator<Item = (usize, &Trace)> {
+        (self.first..).zip(self.traces.iter().map(|(trace, _)| trace))
+    }
+
+    fn own(&self) -> impl Iterator<Item = &Trace> {
+        self.numbers.clone().filter_map(|number| self.trace(number))
+    }
+}
+
+/// What failed in a part.
+pub(crate) struct Failures<'a> {
+    /// Failed exchanges, by trace, link and attempt.
+    exchanges: Vec<Exchange<'a>>,
+    /// Indices into [`Failures::exchanges`] per upstream, by time.
+    by_upstream: BTreeMap<String, Vec<usize>>,
+    /// The same per hop.
+    by_hop: BTreeMap<HopId, Vec<usize>>,
+    /// Requests in service per hop as `(end, start, trace)`, by end.
+    service: BTreeMap<HopId, Vec<(i64, i64, usize)>>,
+}
+
+impl<'a> Failures<'a> {
+    /// Looks for them; `whole` has been through its first round.
+    pub(crate) fn of(part: &'a Part, whole: &Whole) -> Self {
         // Most links failed once; a list of this size is not to be copied as it grows.
-        let mut exchanges = Vec::with_capacity(world.traces.iter().map(|trace| trace.links.len()).sum());
-        for (trace_no, trace) in world.traces.iter().enumerate() {
+        let mut exchanges = Vec::with_capacity(part.traces.iter().map(|(trace, _)| trace.links.len()).sum());
+        for (trace_no, trace) in part.all() {
             for (link_no, link) in trace.links.iter().enumerate() {
-                let known = fields.get(&link.hop).copied().unwrap_or_default();
+                let known = whole.fields.get(&link.hop).copied().unwrap_or_default();
                 exchanges.extend(Exchange::of_link(trace_no, trace, link_no, known));
             }
         }
-        exchanges.shrink_to_fit();
         let mut by_upstream: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let mut by_hop: BTreeMap<HopId, Vec<usize>> = BTreeMap::new();
-        let mut sent_to: BTreeMap<HopId, BTreeSet<String>> = BTreeMap::new();
         for (n, x) in exchanges.iter().enumerate() {
             by_hop.entry(x.hop).or_default().push(n);
-            if is_address(x.upstream) && !sent_to.get(&x.hop).is_some_and(|all| all.contains(x.upstream)) {
-                sent_to.entry(x.hop).or_default().insert(x.upstream.to_owned());
-            }
             if !x.upstream.is_empty() {
                 by_upstream.entry(upstream_key(x)).or_default().push(n);
             }
@@ -86,48 +199,85 @@ impl<'a> Survey<'a> {
         for list in by_upstream.values_mut().chain(by_hop.values_mut()) {
             list.sort_by_key(|&n| (exchanges[n].end_us, place(&exchanges[n])));
         }
-        let records_cuts = records_cuts(world, &exchanges);
-        let mut survey = Self {
-            world,
-            records_cuts,
+        Self {
             exchanges,
             by_upstream,
-            learnt: Learnt::default(),
             by_hop,
-            orphans: orphans(world),
-            service: service(world),
-            names: names(world),
-            sent_to,
-            fields,
-            habits: BTreeMap::new(),
-            peaks: load::peaks(world.stats),
-        };
-        survey.learnt = learn::learn(&survey);
-        survey.habits = habits(&survey);
-        survey
+            service: service(part),
+        }
+    }
+
+    /// Those of the traces to be judged.
+    pub(crate) fn own(&self, part: &Part) -> impl Iterator<Item = &Exchange<'a>> {
+        let own = part.numbers.clone();
+        let from = self.exchanges.partition_point(|x| x.trace < own.start);
+        self.exchanges[from..]
+            .iter()
+            .take_while(move |x| x.trace < own.end)
+    }
+}
+
+/// A part of the run, with what is known of the whole.
+pub(crate) struct Survey<'a> {
+    /// What was given.
+    pub(crate) world: &'a World<'a>,
+    /// Limits learnt from pile-ups.
+    pub(crate) learnt: &'a Learnt,
+    whole: &'a Whole,
+    part: &'a Part,
+    failures: &'a Failures<'a>,
+}
+
+impl<'a> Survey<'a> {
+    /// A view of `part`.
+    pub(crate) fn of(
+        world: &'a World<'a>,
+        whole: &'a Whole,
+        part: &'a Part,
+        failures: &'a Failures<'a>,
+    ) -> Self {
+        Self {
+            world,
+            learnt: &whole.learnt,
+            whole,
+            part,
+            failures,
+        }
+    }
+
+    /// The trace with this number, if it is of this part or near it.
+    pub(crate) fn trace(&self, number: usize) -> Option<&'a Trace> {
+        self.part.trace(number)
+    }
+
+    /// Learns from the failures of this part.
+    pub(crate) fn teach(&self, (learning, habits): &mut (Learning, Habits)) {
+        for x in self.failures.own(self.part) {
+            learning.add(self, x);
+            habits.add(self, x);
+        }
     }
 
     /// What the quick cuts of `x`'s upstream have in common.
     pub(crate) fn habit(&self, x: &Exchange<'_>) -> Habit {
-        self.habits.get(&learn::target(x)).copied().unwrap_or_default()
+        self.whole.habits.of(x)
     }
 
     /// What `hop` was seen to do at its best.
     pub(crate) fn peak(&self, hop: HopId) -> Option<Peak> {
-        self.peaks.get(&hop).copied()
+        self.whole.peaks.get(&hop).copied()
     }
 
     /// Which fields `hop` logs.
     pub(crate) fn fields(&self, hop: HopId) -> Fields {
-        self.fields.get(&hop).copied().unwrap_or_default()
+        self.whole.fields.get(&hop).copied().unwrap_or_default()
     }
 
     /// The failed attempts of one link, in order.
     pub(crate) fn failed(&self, trace: usize, link: usize) -> impl Iterator<Item = &Exchange<'a>> {
-        let from = self
-            .exchanges
-            .partition_point(|x| (x.trace, x.link) < (trace, link));
-        self.exchanges[from..]
+        let all = &self.failures.exchanges;
+        let from = all.partition_point(|x| (x.trace, x.link) < (trace, link));
+        all[from..]
             .iter()
             .take_while(move |x| (x.trace, x.link) == (trace, link))
     }
@@ -141,8 +291,8 @@ impl<'a> Survey<'a> {
     ) -> impl Iterator<Item = &'s Exchange<'a>> {
         let list = match x.upstream {
             // The product does not name the server (Go: "EOF"): any of the hop's may be the same one.
-            "" => self.by_hop.get(&x.hop),
-            _ => self.by_upstream.get(&upstream_key(x)),
+            "" => self.failures.by_hop.get(&x.hop),
+            _ => self.failures.by_upstream.get(&upstream_key(x)),
         };
         self.between(list, from_us, to_us)
             .filter(move |other| !burst::same(other, x))
@@ -155,7 +305,7 @@ impl<'a> Survey<'a> {
         from_us: i64,
         to_us: i64,
     ) -> impl Iterator<Item = &Exchange<'a>> {
-        self.between(self.by_hop.get(&hop), from_us, to_us)
+        self.between(self.failures.by_hop.get(&hop), from_us, to_us)
     }
 
     fn between<'s>(
@@ -165,19 +315,19 @@ impl<'a> Survey<'a> {
         to_us: i64,
     ) -> impl Iterator<Item = &'s Exchange<'a>> {
         let list = list.map(Vec::as_slice).unwrap_or_default();
-        let end = |n: &usize| self.exchanges[*n].end_us;
+        let end = |n: &usize| self.failures.exchanges[*n].end_us;
         let from = list.partition_point(|n| end(n).is_none_or(|e| e < from_us));
         list[from..]
             .iter()
             .take_while(move |n| end(n).is_some_and(|e| e <= to_us))
             .take(MOST_LOOKED_AT)
-            .map(|&n| &self.exchanges[n])
+            .map(|&n| &self.failures.exchanges[n])
     }
 
     /// Whether `hop` logs requests that were cut off as well, so that the lack of a record means that a
     /// request was never taken up; with how surely those were recognised.
     pub(crate) fn records_cuts(&self, hop: HopId) -> Option<Join> {
-        self.records_cuts.get(&hop).copied()
+        self.whole.records_cuts.get(&hop).copied()
     }
 
     /// Whether the hop of `record` wrote an error line as it ended that was not recognised as any request's, or many at
@@ -189,9 +339,14 @@ impl<'a> Survey<'a> {
         let hop = record.hop;
         let slack = i64::from(record.resolution_us).max(1_000_000);
         let late = if record.end_us.is_none() { LONGEST_US } else { 0 };
-        let list = self.orphans.get(&hop).map(Vec::as_slice).unwrap_or_default();
+        let list = self
+            .whole
+            .orphans
+            .get(&hop)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         // Where many lines found no request, the clocks or zones are wrong, and the rest says nothing either.
-        let all = self.by_hop.get(&hop).map_or(0, Vec::len);
+        let all = self.whole.failed.get(&hop).copied().unwrap_or(0);
         if list.len() >= 3 && list.len() * 4 > all {
             return true;
         }
@@ -202,14 +357,15 @@ impl<'a> Survey<'a> {
     /// The hop behind `x`'s upstream address: by its known addresses, by joined requests, as the only
     /// one that `x`'s hop sends to, or as the only one left for the only address left.
     pub(crate) fn hop_behind(&self, x: &Exchange<'_>) -> Option<HopId> {
-        if let Some(&hop) = self.names.get(x.upstream) {
+        if let Some(&hop) = self.whole.names.get(x.upstream) {
             return (hop != x.hop).then_some(hop);
         }
         let own = self.world.hops.get(x.hop.0 as usize)?;
         if let [only] = own.upstreams.as_slice() {
             // Unless it is known under another address, or may be: the hop sends to several.
-            let several = self.sent_to.get(&x.hop).is_some_and(|all| all.len() > 1);
-            let elsewhere = several || self.names.values().any(|h| h == only);
+            let addresses = self.sent_to(x.hop).filter(|(upstream, _)| is_address(upstream));
+            let several = addresses.take(2).count() > 1;
+            let elsewhere = several || self.whole.names.values().any(|h| h == only);
             if !(is_address(x.upstream) && elsewhere) {
                 return Some(*only);
             }
@@ -218,24 +374,15 @@ impl<'a> Survey<'a> {
         let (&[hop], false) = (left.as_slice(), x.upstream.is_empty()) else {
             return None;
         };
-        let mut connected = self
-            .by_hop
-            .get(&x.hop)
-            .into_iter()
-            .flatten()
-            .map(|&n| &self.exchanges[n]);
-        let other = |o: &Exchange<'_>| {
-            o.is_cut()
-                && !o.upstream.is_empty()
-                && o.upstream != x.upstream
-                && !self.names.contains_key(o.upstream)
+        let other = |(upstream, cut): (&str, bool)| {
+            cut && !upstream.is_empty() && upstream != x.upstream && !self.whole.names.contains_key(upstream)
         };
-        (x.is_cut() && !connected.any(other)).then_some(hop)
+        (x.is_cut() && !self.sent_to(x.hop).any(other)).then_some(hop)
     }
 
     /// Hops behind `x`'s that are not known to be reached under some other address.
     pub(crate) fn unclaimed_behind(&self, x: &Exchange<'_>) -> Vec<HopId> {
-        let claimed = |hop: &HopId| !x.upstream.is_empty() && self.names.values().any(|h| h == hop);
+        let claimed = |hop: &HopId| !x.upstream.is_empty() && self.whole.names.values().any(|h| h == hop);
         // A proxy's log would show what was sent to it.
         let aside = |hop: &HopId| {
             let own = self.world.hops.get(x.hop.0 as usize);
@@ -250,22 +397,22 @@ impl<'a> Survey<'a> {
 
     /// Whether failures of `x`'s hop name another address besides `x`'s of which it is not known whose it is.
     pub(crate) fn has_other_unknown(&self, x: &Exchange<'_>) -> bool {
-        let of_hop = self
-            .by_hop
-            .get(&x.hop)
-            .into_iter()
-            .flatten()
-            .map(|&n| &self.exchanges[n]);
-        let is_unknown = |addr: &str| !addr.is_empty() && !self.names.contains_key(addr);
+        let is_unknown = |addr: &str| !addr.is_empty() && !self.whole.names.contains_key(addr);
         is_unknown(x.upstream)
-            && of_hop
-                .into_iter()
-                .any(|o| o.upstream != x.upstream && is_unknown(o.upstream))
+            && self
+                .sent_to(x.hop)
+                .any(|(other, _)| other != x.upstream && is_unknown(other))
+    }
+
+    /// The upstreams that failed exchanges of `hop` name, and whether some connection to them was cut.
+    fn sent_to(&self, hop: HopId) -> impl Iterator<Item = (&str, bool)> {
+        let known = self.whole.sent_to.get(&hop).into_iter().flatten();
+        known.map(|(upstream, cut)| (&**upstream, *cut))
     }
 
     /// Whether `hop` can be the one behind `x`'s upstream address: the address is not known to be another's.
     pub(crate) fn leads_to(&self, x: &Exchange<'_>, hop: HopId) -> bool {
-        self.names.get(x.upstream).is_none_or(|&known| known == hop)
+        self.whole.names.get(x.upstream).is_none_or(|&known| known == hop)
     }
 
     /// Server events from `from_us` to `to_us`, by time.
@@ -286,7 +433,12 @@ impl<'a> Survey<'a> {
         (from_us, to_us): (i64, i64),
         least_us: i64,
     ) -> usize {
-        let list = self.service.get(&hop).map(Vec::as_slice).unwrap_or_default();
+        let list = self
+            .failures
+            .service
+            .get(&hop)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let first = list.partition_point(|&(end, ..)| end < from_us.saturating_add(least_us));
         let shared = |&(end, start, _): &(i64, i64, usize)| end.min(to_us) - start.max(from_us);
         list[first..]
@@ -298,8 +450,17 @@ impl<'a> Survey<'a> {
 
     /// Idle time of the upstream before `x`: since the end of the exchange before it on the same address.
     pub(crate) fn idle_us(&self, x: &Exchange<'a>) -> Option<i64> {
-        let outcome = x.outcome?;
-        self.world.idle_us.get(&outcome.place).copied()
+        self.gap(x)?.idle_us
+    }
+
+    /// How many requests the connection that `x`'s upstream had used last before it had carried, where that is the most
+    /// that any connection to that upstream carried.
+    pub(crate) fn used_up(&self, x: &Exchange<'a>) -> Option<u32> {
+        self.gap(x)?.used_up
+    }
+
+    fn gap(&self, x: &Exchange<'a>) -> Option<Gap> {
+        x.outcome.and(self.part.gap(x))
     }
 }
 
@@ -323,33 +484,42 @@ const LONGEST_US: i64 = 130_000_000;
 /// A race is lost within a round trip; what took longer was cut while it was worked on.
 const QUICK_US: u64 = 200_000;
 
-fn habits(survey: &Survey<'_>) -> BTreeMap<Target, Habit> {
-    let mut all: BTreeMap<Target, Habit> = BTreeMap::new();
-    let mut paths: BTreeMap<Target, BTreeSet<String>> = BTreeMap::new();
-    for x in &survey.exchanges {
+/// Habits as they are learnt, failure by failure.
+#[derive(Default)]
+pub(crate) struct Habits {
+    all: BTreeMap<Target, Habit>,
+    paths: BTreeMap<Target, BTreeSet<String>>,
+}
+
+impl Habits {
+    fn of(&self, x: &Exchange<'_>) -> Habit {
+        self.all.get(&learn::target(x)).copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, survey: &Survey<'_>, x: &Exchange<'_>) {
         let quick = x.lasted_us.is_none_or(|us| us <= QUICK_US);
         if !x.is_cut_without_a_byte() || !quick || burst::refused_after(survey, x).is_some() {
-            continue;
+            return;
         }
-        let Some(link) = survey.world.traces.get(x.trace).and_then(|t| t.links.get(x.link)) else {
-            continue;
+        let Some(link) = survey.trace(x.trace).and_then(|t| t.links.get(x.link)) else {
+            return;
         };
         let text =
             |field: fn(&Record) -> &str| link.records().map(field).find(|t| !t.is_empty()).unwrap_or("");
         let target = learn::target(x);
-        let habit = all.entry(target.clone()).or_default();
+        let habit = self.all.entry(target.clone()).or_default();
         let saved = link
             .outcome
             .as_ref()
             .and_then(|r| r.status)
             .is_some_and(|s| s < 500);
         match (super::case::repeatable(text(|r| &r.method)), saved) {
-            (None, _) => continue,
+            (None, _) => return,
             (Some(true), true) => habit.hidden_safe += 1,
             (Some(true), false) => habit.surfaced_safe += 1,
             (Some(false), _) => habit.surfaced_unsafe += 1,
         }
-        let kinds = paths.entry(target).or_default();
+        let kinds = self.paths.entry(target).or_default();
         if kinds.len() < 64 {
             kinds.insert(
                 text(Record::bare_path)
@@ -360,7 +530,6 @@ fn habits(survey: &Survey<'_>) -> BTreeMap<Target, Habit> {
         }
         habit.paths = kinds.len();
     }
-    all
 }
 
 /// Under which name the upstream of `x` is shared with other exchanges. Bare server names
@@ -383,25 +552,14 @@ const MOST_LOOKED_AT: usize = 512;
 
 /// Addresses of hops: as given, then as joined requests show them. An address that was seen to lead to
 /// several hops names the one it led to most often.
-fn names(world: &World<'_>) -> BTreeMap<String, HopId> {
-    let mut votes: BTreeMap<&str, BTreeMap<HopId, usize>> = BTreeMap::new();
-    for trace in world.traces {
-        for link in trace.links.iter().filter(|l| !l.ambiguous) {
-            let parent = link.parent.and_then(|n| trace.links.get(n));
-            // An id may join two hops that a proxy stands between.
-            let between = |p: &&Link| (p.hop.0 + 1..link.hop.0).any(|n| is_proxy(world, HopId(n)));
-            if let Some(addr) = parent.filter(|p| !between(p)).and_then(only_address) {
-                *votes.entry(addr).or_default().entry(link.hop).or_default() += 1;
-            }
-        }
-    }
+fn names(world: &World<'_>, votes: BTreeMap<String, BTreeMap<HopId, usize>>) -> BTreeMap<String, HopId> {
     let most = |hops: &BTreeMap<HopId, usize>| {
         let best = hops.iter().max_by_key(|(hop, n)| (**n, std::cmp::Reverse(**hop)));
         best.map(|(hop, _)| *hop)
     };
     let mut names: BTreeMap<String, HopId> = votes
-        .iter()
-        .filter_map(|(addr, hops)| Some(((*addr).to_owned(), most(hops)?)))
+        .into_iter()
+        .filter_map(|(addr, hops)| Some((addr, most(&hops)?)))
         .collect();
     for (n, hop) in world.hops.iter().enumerate() {
         for address in &hop.addresses {
@@ -411,37 +569,41 @@ fn names(world: &World<'_>) -> BTreeMap<String, HopId> {
     names
 }
 
-fn records_cuts(world: &World<'_>, exchanges: &[Exchange<'_>]) -> BTreeMap<HopId, Join> {
-    let mut all: BTreeMap<HopId, Join> = BTreeMap::new();
-    for x in exchanges.iter().filter(|x| x.last && x.is_cut_without_a_byte()) {
-        let links = world
-            .traces
-            .get(x.trace)
-            .map(|t| t.links.as_slice())
-            .unwrap_or_default();
-        for link in links
-            .iter()
-            .filter(|l| l.parent == Some(x.link) && l.outcome.is_some() && !l.ambiguous)
-        {
-            let join = Join::of(link);
-            let best = all.entry(link.hop).or_insert(join);
-            *best = join.min(*best);
+/// Which addresses of `trace` led to which hops.
+fn vote(world: &World<'_>, trace: &Trace, votes: &mut BTreeMap<String, BTreeMap<HopId, usize>>) {
+    for link in trace.links.iter().filter(|l| !l.ambiguous) {
+        let parent = link.parent.and_then(|n| trace.links.get(n));
+        // An id may join two hops that a proxy stands between.
+        let between = |p: &&Link| (p.hop.0 + 1..link.hop.0).any(|n| is_proxy(world, HopId(n)));
+        let Some(addr) = parent.filter(|p| !between(p)).and_then(only_address) else {
+            continue;
+        };
+        if !votes.contains_key(addr) {
+            votes.insert(addr.to_owned(), BTreeMap::new());
+        }
+        if let Some(hops) = votes.get_mut(addr) {
+            *hops.entry(link.hop).or_default() += 1;
         }
     }
-    all
 }
 
-fn orphans(world: &World<'_>) -> BTreeMap<HopId, Vec<i64>> {
-    let mut all = world.stray.clone();
-    for link in world.traces.iter().flat_map(|t| &t.links) {
-        if link.outcome.is_none() && !exchange::facts(link).is_empty() {
-            all.entry(link.hop)
-                .or_default()
-                .extend(link.interval().map(|i| i.1));
-        }
+/// Notes which hops logged a request that `x` saw cut off.
+fn note_cuts(part: &Part, x: &Exchange<'_>, all: &mut BTreeMap<HopId, Join>) {
+    if !x.last || !x.is_cut_without_a_byte() {
+        return;
     }
-    all.values_mut().for_each(|list| list.sort_unstable());
-    all
+    let links = part
+        .trace(x.trace)
+        .map(|t| t.links.as_slice())
+        .unwrap_or_default();
+    for link in links
+        .iter()
+        .filter(|l| l.parent == Some(x.link) && l.outcome.is_some() && !l.ambiguous)
+    {
+        let join = Join::of(link);
+        let best = all.entry(link.hop).or_insert(join);
+        *best = join.min(*best);
+    }
 }
 
 fn is_proxy(world: &World<'_>, hop: HopId) -> bool {
@@ -468,9 +630,9 @@ fn only_address(link: &Link) -> Option<&str> {
     addresses.all(|a| a == first).then_some(first)
 }
 
-fn service(world: &World<'_>) -> BTreeMap<HopId, Vec<(i64, i64, usize)>> {
+fn service(part: &Part) -> BTreeMap<HopId, Vec<(i64, i64, usize)>> {
     let mut all: BTreeMap<HopId, Vec<(i64, i64, usize)>> = BTreeMap::new();
-    for (n, trace) in world.traces.iter().enumerate() {
+    for (n, trace) in part.all() {
         for record in trace.links.iter().filter_map(|l| l.outcome.as_ref()) {
             if let (Some(_), Some((start, end))) = (record.duration_us, record.interval()) {
                 all.entry(record.hop).or_default().push((end, start, n));
@@ -478,23 +640,6 @@ fn service(world: &World<'_>) -> BTreeMap<HopId, Vec<(i64, i64, usize)>> {
         }
     }
     all.values_mut().for_each(|list| list.sort_unstable());
-    all
-}
-
-fn fields(world: &World<'_>) -> BTreeMap<HopId, Fields> {
-    let mut all: BTreeMap<HopId, Fields> = BTreeMap::new();
-    for link in world.traces.iter().flat_map(|t| &t.links) {
-        let known = all.entry(link.hop).or_default();
-        for record in link.records() {
-            note_fields(known, record);
-        }
-    }
-    for event in world.events {
-        all.entry(event.hop).or_default().failures = true;
-    }
-    for (&hop, load) in &world.stats.load {
-        all.entry(hop).or_default().outcomes |= !load.is_empty();
-    }
     all
 }
 

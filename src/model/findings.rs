@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::finding::{Cause, Certainty, Finding, Subtype, WhatIf};
-use super::pack::{Packed, Reader, Words, Writer};
+use super::pack::{Common, Packed, Reader, Words, Writer};
 use super::{Fix, Micros, SourceId};
 
 /// A list of findings, each of about half a kilobyte.
@@ -12,7 +12,7 @@ pub struct Findings {
     entries: Vec<Entry>,
     /// Packed findings, in blocks that never grow beyond [`BLOCK`] by more than one finding.
     blocks: Vec<Vec<u8>>,
-    words: Words,
+    common: Common,
     names: Words,
     advice: Vec<Advice>,
     /// Inputs with lines that are named.
@@ -120,7 +120,7 @@ impl Findings {
         }
         let block = self.blocks.len() - 1;
         let start = self.blocks[block].len();
-        finding.pack(&mut Writer::new(&mut self.blocks[block], &mut self.words));
+        finding.pack(&mut Writer::new(&mut self.blocks[block], &mut self.common));
         self.sources.extend(sources_of(finding));
         let issuer = &finding.issuer;
         let upstream = issuer.upstream_hop.as_ref().unwrap_or(&issuer.upstream);
@@ -164,7 +164,7 @@ impl Findings {
         let mut order: Vec<usize> = (0..self.entries.len()).collect();
         order.sort_by_key(|&at| (self.entries[at].time, self.entries[at].id));
         self.entries = order.iter().map(|&at| self.entries[at]).collect();
-        self.words.settle();
+        self.common.settle();
         self.names.settle();
         self.blocks.last_mut().map(Vec::shrink_to_fit);
         order
@@ -185,7 +185,7 @@ impl Findings {
         let entry = self.entries.get(at)?;
         let block = self.blocks.get(entry.block as usize)?;
         let bytes = block.get(entry.span.0 as usize..entry.span.1 as usize)?;
-        let mut finding = Finding::unpack(&mut Reader::new(bytes, &self.words));
+        let mut finding = Finding::unpack(&mut Reader::new(bytes, &self.common));
         if finding.id.is_empty() {
             finding.id = id_text(entry.id);
         }

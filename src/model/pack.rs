@@ -2,6 +2,7 @@
 //! as the number of the first.
 
 use std::hash::BuildHasher as _;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -9,7 +10,8 @@ use super::finding::{
     Cause, Certainty, Change, Evidence, Finding, Fix, HopRecord, Issuer, Label, RequestInfo, Rival, Subtype,
     Weight, WhatIf,
 };
-use super::record::{Place, SourceId};
+use super::pack_record::Shapes;
+use super::record::{Attempt, Place, SourceId};
 use super::{JoinedBy, Micros, ids};
 
 /// So many texts at most are kept as words; others are written where they stand.
@@ -24,8 +26,8 @@ const SEEN: usize = 1 << 14;
 /// Texts that come again, by number.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Words {
-    list: Vec<Box<str>>,
-    numbers: FxHashMap<Box<str>, u32>,
+    list: Vec<Arc<str>>,
+    numbers: FxHashMap<Arc<str>, u32>,
     /// Hashes of texts that came once, by their low bits.
     seen: Vec<u32>,
 }
@@ -42,8 +44,9 @@ impl Words {
             return number;
         }
         let number = self.list.len() as u32;
-        self.list.push(Box::from(text));
-        self.numbers.insert(Box::from(text), number);
+        let text: Arc<str> = Arc::from(text);
+        self.list.push(Arc::clone(&text));
+        self.numbers.insert(text, number);
         number
     }
 
@@ -78,46 +81,90 @@ impl Words {
     }
 }
 
+/// What packed values have in common, beside their bytes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Common {
+    pub(super) words: Words,
+    pub(super) shapes: Shapes,
+}
+
+impl Common {
+    /// Forgets what is only needed to take in more.
+    pub(super) fn settle(&mut self) {
+        self.words.settle();
+        self.shapes.settle();
+    }
+}
+
 /// Where values are packed.
 pub(super) struct Writer<'w> {
     bytes: &'w mut Vec<u8>,
     words: &'w mut Words,
+    pub(super) shapes: &'w mut Shapes,
     /// The instant written last.
     last_us: i64,
 }
 
 impl<'w> Writer<'w> {
-    pub(super) fn new(bytes: &'w mut Vec<u8>, words: &'w mut Words) -> Self {
+    pub(super) fn new(bytes: &'w mut Vec<u8>, common: &'w mut Common) -> Self {
         Self {
             bytes,
-            words,
+            words: &mut common.words,
+            shapes: &mut common.shapes,
             last_us: 0,
         }
     }
 
-    fn number(&mut self, mut number: u64) {
+    pub(super) fn number(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.bytes.push(number as u8 | 0x80);
             number >>= 7;
         }
         self.bytes.push(number as u8);
     }
+
+    /// A text, as a word if it came before.
+    fn text(&mut self, text: &str) {
+        match self.words.known(text) {
+            Some(word) => self.number(u64::from(word) << 1 | 1),
+            None => self.rare_text(text),
+        }
+    }
+
+    /// A text that will hardly come again elsewhere, so that it is no word.
+    pub(super) fn rare_text(&mut self, text: &str) {
+        self.number((text.len() as u64) << 1);
+        self.bytes.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// A text as it was written.
+enum Text<'r> {
+    Word(&'r Arc<str>),
+    Bytes(&'r [u8]),
 }
 
 /// Where values are unpacked from.
 pub(super) struct Reader<'r> {
     bytes: &'r [u8],
     words: &'r Words,
+    pub(super) shapes: &'r Shapes,
     last_us: i64,
 }
 
 impl<'r> Reader<'r> {
-    pub(super) fn new(bytes: &'r [u8], words: &'r Words) -> Self {
+    pub(super) fn new(bytes: &'r [u8], common: &'r Common) -> Self {
         Self {
             bytes,
-            words,
+            words: &common.words,
+            shapes: &common.shapes,
             last_us: 0,
         }
+    }
+
+    /// What was not unpacked yet.
+    pub(super) fn rest(&self) -> &'r [u8] {
+        self.bytes
     }
 
     /// The next `count` bytes; none if there are fewer.
@@ -129,7 +176,7 @@ impl<'r> Reader<'r> {
         taken
     }
 
-    fn number(&mut self) -> u64 {
+    pub(super) fn number(&mut self) -> u64 {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let Some((&byte, rest)) = self.bytes.split_first() else {
@@ -142,6 +189,15 @@ impl<'r> Reader<'r> {
             }
         }
         number
+    }
+
+    fn text(&mut self) -> Text<'r> {
+        let number = self.number();
+        let known = || self.words.list.get((number >> 1) as usize);
+        match (number & 1 == 1).then(known) {
+            Some(word) => word.map_or(Text::Bytes(&[]), Text::Word),
+            None => Text::Bytes(self.take((number >> 1) as usize)),
+        }
     }
 }
 
@@ -175,7 +231,7 @@ macro_rules! small_numbers {
     };
 }
 
-small_numbers! { u16 u32 }
+small_numbers! { u8 u16 u32 }
 
 impl Packed for bool {
     fn pack(&self, to: &mut Writer<'_>) {
@@ -214,21 +270,42 @@ impl Packed for Micros {
 
 impl Packed for String {
     fn pack(&self, to: &mut Writer<'_>) {
-        if let Some(word) = to.words.known(self) {
-            to.number(u64::from(word) << 1 | 1);
-            return;
-        }
-        to.number((self.len() as u64) << 1);
-        to.bytes.extend_from_slice(self.as_bytes());
+        to.text(self);
     }
 
     fn unpack(from: &mut Reader<'_>) -> Self {
-        let number = from.number();
-        if number & 1 == 1 {
-            return from.words.text((number >> 1) as u32).to_owned();
+        match from.text() {
+            Text::Word(word) => Self::from(&**word),
+            Text::Bytes(bytes) => Self::from_utf8_lossy(bytes).into_owned(),
         }
-        let bytes = from.take((number >> 1) as usize);
-        Self::from_utf8_lossy(bytes).into_owned()
+    }
+}
+
+impl Packed for Box<str> {
+    fn pack(&self, to: &mut Writer<'_>) {
+        to.text(self);
+    }
+
+    fn unpack(from: &mut Reader<'_>) -> Self {
+        match from.text() {
+            Text::Word(word) => Self::from(&**word),
+            Text::Bytes(bytes) => Self::from(String::from_utf8_lossy(bytes)),
+        }
+    }
+}
+
+/// Of what is shared by many, one that is a word is shared again.
+impl Packed for Arc<str> {
+    fn pack(&self, to: &mut Writer<'_>) {
+        to.text(self);
+    }
+
+    fn unpack(from: &mut Reader<'_>) -> Self {
+        match from.text() {
+            Text::Word(word) => Self::clone(word),
+            Text::Bytes([]) => Self::default(),
+            Text::Bytes(bytes) => Self::from(String::from_utf8_lossy(bytes)),
+        }
     }
 }
 
@@ -321,5 +398,6 @@ field_by_field! {
     Fix { summary changes what_if }
     Change { hop product setting current proposed }
     WhatIf { value value_ms saved total known assumption }
+    Attempt { addr status connect_us header_us response_us bytes_received }
     Place { source offset len line }
 }

@@ -11,7 +11,7 @@ use super::{Joint, joint, near, on_threads};
 use crate::classify::{self, Judgement};
 use crate::error::Error;
 use crate::model::explain::{Explained, Explanation, LoggedLine, Rung, Try};
-use crate::model::{Attempt, Finding, Input, Link, Micros, Place, Record, SourceId, Trace, ids};
+use crate::model::{Attempt, Finding, Input, Link, Micros, Place, Record, SourceId, Trace, Traces, ids};
 use crate::plan::Plan;
 use crate::report::progress::Progress;
 
@@ -91,6 +91,7 @@ fn explained_from(
                 .extend(found.iter().map(|record| record.place));
             Ok(found)
         },
+        false,
     )?;
     progress.phase("explaining");
     let places = places.into_inner();
@@ -156,12 +157,16 @@ fn sources_shown(requests: &[Explained]) -> BTreeSet<SourceId> {
 }
 
 /// The traces that have a record at one of `places`.
-fn traces_with(traces: &[Trace], places: &BTreeSet<Place>) -> Vec<usize> {
+fn traces_with(traces: &Traces, places: &BTreeSet<Place>) -> Vec<usize> {
+    if places.is_empty() {
+        return Vec::new();
+    }
     let has = |trace: &Trace| {
         let mut records = trace.links.iter().flat_map(Link::records);
         records.any(|record| places.contains(&record.place))
     };
-    (0..traces.len()).filter(|&n| has(&traces[n])).collect()
+    let all = traces.iter().enumerate();
+    all.filter(|(_, (trace, _))| has(trace)).map(|(n, _)| n).collect()
 }
 
 /// Reads what the user typed. A file with a line number goes before an id, since ids may have colons too.
@@ -249,8 +254,8 @@ fn no_finding(asked: &str) -> Error {
 }
 
 fn explained(joint: &Joint, n: usize, judgement: Judgement, finding: Option<&Finding>) -> Explained {
-    let trace = &joint.joined.traces[n];
-    let links = trace.links.iter().enumerate();
+    let trace = joint.joined.traces.get(n);
+    let links = trace.iter().flat_map(|trace| &trace.links).enumerate();
     let mut kept: Vec<usize> = Vec::new();
     let mut hops = Vec::new();
     for (at, link) in links {

@@ -2,64 +2,47 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Hop, HopId, Link, Place, Record, Trace};
+use crate::model::{Gap, Hop, HopId, Link, Place, Record, Trace};
 use crate::select::gather::Served;
 
 /// Stamps coarser than this say nothing about idle gaps of seconds.
 pub(super) const FINE_US: u32 = 100_000;
 
-/// What is known of the connections of upstreams before failures, by the place of the outcome.
-#[derive(Debug, Default)]
-pub(super) struct Gaps {
-    /// How long the upstream had been idle, in microseconds.
-    pub(super) idle_us: BTreeMap<Place, i64>,
-    /// How many requests the connection had carried that it used last, where that is the most that any carried.
-    pub(super) used_up: BTreeMap<Place, u32>,
-}
-
-/// For the outcome of every link that asked an upstream: the time since the exchange before it on that upstream, in
+/// For every link of `trace` that asked an upstream: the time since the exchange before it on that upstream, in
 /// microseconds.
 ///
 /// `prior` holds, by the place of a failure's record, the ends of exchanges with its upstream before it; `served` what
 /// the upstreams themselves logged, which is preferred where the hop's own stamps are coarse. It is exact for one
 /// process and a later bound where several share the address. Both are lower bounds for the connection that was used.
 pub(super) fn gaps(
-    traces: &[Trace],
+    trace: &Trace,
     prior: &BTreeMap<Place, Vec<i64>>,
     served: &Served,
     hops: &[Hop],
     carried: &dyn Fn(HopId) -> Option<u32>,
-) -> Gaps {
-    let mut all = Gaps::default();
-    for trace in traces {
-        for link in &trace.links {
-            let Some(outcome) = link.outcome.as_ref().or(link.details.first()) else {
-                continue;
-            };
-            let Some(start) = sent_at(trace, link) else {
-                continue;
-            };
-            let before = |ends: &Vec<i64>| ends.iter().copied().filter(|&end| end <= start).max();
-            let own = link
-                .records()
-                .find_map(|record| prior.get(&record.place))
-                .and_then(before);
-            let upstream = upstream_hop(link, hops);
-            let last = upstream.and_then(|hop| served.before(hop, start));
-            if let (Some((_, requests)), Some(most)) = (last, upstream.and_then(carried))
-                && requests == most
-            {
-                all.used_up.insert(outcome.place, requests);
-            }
-            let theirs = last.map(|(end, _)| end);
-            let is_fine = outcome.resolution_us < FINE_US;
-            let end = if is_fine { own.or(theirs) } else { theirs.or(own) };
-            if let Some(end) = end {
-                all.idle_us.insert(outcome.place, start - end);
-            }
+) -> Vec<Gap> {
+    let gap = |link: &Link| {
+        let mut gap = Gap::default();
+        let (Some(outcome), Some(start)) = (link.records().next(), sent_at(trace, link)) else {
+            return gap;
+        };
+        let before = |ends: &Vec<i64>| ends.iter().copied().filter(|&end| end <= start).max();
+        let own = link
+            .records()
+            .find_map(|record| prior.get(&record.place))
+            .and_then(before);
+        let upstream = upstream_hop(link, hops);
+        let last = upstream.and_then(|hop| served.before(hop, start));
+        if let (Some((_, requests)), Some(most)) = (last, upstream.and_then(carried)) {
+            gap.used_up = (requests == most).then_some(requests);
         }
-    }
-    all
+        let theirs = last.map(|(end, _)| end);
+        let is_fine = outcome.resolution_us < FINE_US;
+        let end = if is_fine { own.or(theirs) } else { theirs.or(own) };
+        gap.idle_us = end.map(|end| start - end);
+        gap
+    };
+    trace.links.iter().map(gap).collect()
 }
 
 /// The address asked first.

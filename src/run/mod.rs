@@ -14,6 +14,7 @@ mod folds;
 mod hops;
 mod idle;
 mod inputs;
+mod join;
 mod lines_before;
 mod lint;
 mod look;
@@ -25,36 +26,36 @@ mod pieces;
 mod probe;
 mod search;
 mod second;
+mod seeds;
 mod settle;
 mod unmatched;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashSet;
-use why502_parsers::entry::Kind;
 
 use crate::classify::{self, World};
-use crate::correlate::{self, rewrites, topology};
+use crate::correlate::{rewrites, topology};
 use crate::discover;
 use crate::error::Error;
 use crate::limits::{Limits, Scope};
 use crate::model::finding::{HopInfo, Inference, Problem, Report};
 use crate::model::stats::Stats;
-use crate::model::{
-    Brief, Findings, Hop, HopId, Link, Micros, Place, Record, Seconds, Shift, SourceId, Trace, finding,
-};
+use crate::model::{Brief, Findings, Hop, HopId, Micros, Place, Record, Seconds, Shift, SourceId, finding};
 use crate::plan::{Plan, Window};
 use crate::report::progress::Progress;
 use crate::report::summary;
-use crate::select::{self, gather::Wanted};
-use crate::select::{InputSurvey, Survey};
+use crate::select::{self, InputSurvey, Survey};
 use clocks::Correction;
 use diagnosis::{Threads, on_threads};
 use evidence::Lines;
 use focus::Focuses;
 use inputs::Sources;
+use join::Joined;
 use lines_before::LinesBefore;
 use passes::Reading;
+use seeds::Seeds;
+use unmatched::Unmatched;
 
 pub use crate::sniff::definition_files;
 pub use detect::detect;
@@ -70,9 +71,6 @@ const BEFORE_US: i64 = 600_000_000;
 
 /// What a failure leads to shows within this time of it: refused connections, a start, an application that answers late.
 const AFTER_US: i64 = 300_000_000;
-
-/// How often ids found along the way lead to further reading.
-const WIDENINGS: usize = 2;
 
 /// Reads what `plan` names and explains the failures in it. `now_us` is the present, for relative times and for
 /// the report's own stamp.
@@ -122,8 +120,6 @@ impl Joint {
             stats,
             limits: &self.map.limits,
             events: &self.events,
-            idle_us: &self.joined.gaps.idle_us,
-            used_up: &self.joined.gaps.used_up,
             traces: &self.joined.traces,
             stray: &self.joined.stray,
             wanted,
@@ -137,7 +133,7 @@ impl Joint {
 type Extra<'f> = dyn Fn(&[Reading<'_>], &Survey, &Progress) -> Result<Vec<Record>, Error> + 'f;
 
 /// Reads what `plan` names and joins the requests whose statuses are `wanted`, and those of the records that `extra`
-/// finds.
+/// finds. May take out error lines that belong to no request.
 ///
 /// # Errors
 /// As [`diagnose`].
@@ -148,6 +144,7 @@ fn joint(
     progress: &Progress,
     wanted: &(dyn Fn(u16) -> bool + Sync),
     extra: &Extra<'_>,
+    takes_unmatched: bool,
 ) -> Result<Joint, Error> {
     let look::Looked {
         mut survey,
@@ -157,15 +154,43 @@ fn joint(
     map.check_names(plan)?;
     let window = map.window(plan, &survey, now_us)?;
     sources.problems.extend(map.outside(plan, &survey, &window));
-    let mut seeds = map.seeds(&mut survey, &window);
-    let events = std::mem::take(&mut seeds.events);
     let mut readings = sources.focused(plan, &map.corrections, &focuses);
-    seeds.add(extra(&readings.list, &survey, progress)?);
+    let asked = extra(&readings.list, &survey, progress)?;
     readings
         .list
         .retain(|reading| !map.copies.contains_key(&reading.input.id));
-    let joined = join(&readings.list, &survey, seeds, &map, wanted, progress)?;
+    // What can only be read from its start is not read several times.
+    let is_split = readings.list.iter().all(|reading| reading.input.is_plain());
+    let Seeds { stretches, events } = map.seeds(&mut survey, &window, asked, is_split);
+    let spans: BTreeMap<HopId, (i64, i64)> = (0..map.hops.len() as u16)
+        .filter_map(|hop| Some((HopId(hop), map.requests_span(&survey, HopId(hop))?)))
+        .collect();
+    let span = |hop: HopId| spans.get(&hop).copied();
+    let shown = |source| sources.shown(source).to_owned();
+    let is_asked_for = |line: &Record| {
+        line.signal
+            .is_none_or(|signal| search::may_end_in(signal.fault, wanted))
+    };
+    let unmatched = takes_unmatched.then(|| {
+        Unmatched::of(unmatched::Requests {
+            span: &span,
+            is_asked_for: &is_asked_for,
+            shown: &shown,
+        })
+    });
+    let joined = join::join(
+        &join::Run {
+            readings: &readings.list,
+            survey: &survey,
+            map: &map,
+            wanted,
+            progress,
+        },
+        stretches,
+        unmatched,
+    )?;
     drop(readings);
+    sources.problems.extend(joined.problems.iter().cloned());
     Ok(Joint {
         sources,
         survey,
@@ -186,13 +211,8 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<(Report
         progress,
         &wanted,
         &|_, _, _| Ok(Vec::new()),
+        true,
     )?;
-    let unmatched =
-        joint
-            .map
-            .take_unmatched(&joint.survey, &joint.sources, &wanted, &mut joint.joined.traces);
-    joint.sources.problems.extend(unmatched.problems);
-    joint.joined.stray = unmatched.at_of;
     progress.phase("explaining");
     let stats = joint.map.stats(&mut joint.survey);
     let outcome = classify::classify(&joint.world(&stats, &wanted, &|us| joint.window.contains(us)));
@@ -312,117 +332,6 @@ fn is_shown(plan: &Plan, findings: &Findings, brief: &Brief<'_>) -> bool {
         finding.is_some_and(|finding| finding.hops.iter().any(|record| is_asked(&record.hop)))
     };
     by_cause && (plan.hops.is_empty() || is_asked(brief.issuer) || visited())
-}
-
-/// The failures' traces, and how long their upstreams had been idle.
-struct Joined {
-    traces: Vec<Trace>,
-    gaps: idle::Gaps,
-    /// When each hop wrote error lines that were found to belong to no request.
-    stray: BTreeMap<HopId, Vec<i64>>,
-}
-
-/// Gathers what belongs to `seeds` and joins it; ids found along the way are followed.
-fn join(
-    readings: &[Reading<'_>],
-    survey: &Survey,
-    seeds: Seeds,
-    map: &Map,
-    wanted_status: &(dyn Fn(u16) -> bool + Sync),
-    progress: &Progress,
-) -> Result<Joined, Error> {
-    let Seeds { failures, prior, .. } = seeds;
-    let own: FxHashSet<Spot> = failures.iter().map(spot).collect();
-    let of_hops: Vec<search::Known> = (0..map.hops.len() as u16)
-        .map(|hop| map.known(survey, HopId(hop)))
-        .collect();
-    let known = |hop: HopId| of_hops.get(hop.0 as usize).copied().unwrap_or_default();
-    let (searches, mut records) = search::searches(failures, &prior, &known, &map.hops, wanted_status);
-    let by_id = search::by_id(&map.by_id, &map.hops);
-    let mut wanted = Wanted::new(&searches, &records, by_id.clone());
-    drop(searches);
-    progress.phase("gathering");
-    let mut gathered = second::gather(readings, survey, &wanted, progress)?;
-    progress.phase("joining");
-    let served = gathered.take_served();
-    let mut more = gathered.into_records();
-    let mut traces = Vec::new();
-    for round in 0..=WIDENINGS {
-        records.append(&mut more);
-        traces = correlate::join(records, &map.hops);
-        // Between hops that write the same ids, other ids lead nowhere new.
-        let about = traces
-            .iter()
-            .filter(|trace| is_about(trace, &own))
-            .flat_map(|trace| &trace.links);
-        let leading = about
-            .flat_map(Link::records)
-            .filter(|r| !by_id.contains(&(r.hop, r.hop)));
-        let Some(wider) = wanted.widened(leading).filter(|_| round < WIDENINGS) else {
-            break;
-        };
-        more = second::gather(readings, survey, &wider, progress)?.into_records();
-        let known: FxHashSet<Spot> = traces
-            .iter()
-            .flat_map(|t| &t.links)
-            .flat_map(Link::records)
-            .map(spot)
-            .collect();
-        more.retain(|record| !known.contains(&spot(record)));
-        if more.is_empty() {
-            break;
-        }
-        wanted.take_ids(wider);
-        records = traces
-            .drain(..)
-            .flat_map(|trace| trace.links)
-            .flat_map(Link::into_records)
-            .collect();
-    }
-    traces.retain(|trace| is_about(trace, &own));
-    let carried = |hop| known(hop).most_carried;
-    let gaps = idle::gaps(&traces, &prior, &served, &map.hops, &carried);
-    Ok(Joined {
-        traces,
-        gaps,
-        stray: BTreeMap::new(),
-    })
-}
-
-/// Whether a trace has a failure in it, and not only its neighbours.
-fn is_about(trace: &Trace, own: &FxHashSet<Spot>) -> bool {
-    trace
-        .links
-        .iter()
-        .flat_map(Link::records)
-        .any(|record| own.contains(&spot(record)))
-}
-
-/// What of a place tells it from all others.
-type Spot = (SourceId, u64);
-
-fn spot(record: &Record) -> Spot {
-    (record.place.source, record.place.offset)
-}
-
-/// What the first pass kept, on the common clock and under its final hops.
-struct Seeds {
-    /// Failures, hidden failures and error lines, by place.
-    failures: Vec<Record>,
-    /// Server events, by time.
-    events: Vec<Record>,
-    /// By the place of a failure's record: the ends of exchanges with its upstream before it.
-    prior: BTreeMap<Place, Vec<i64>>,
-}
-
-impl Seeds {
-    /// Adds records that are asked about; those that are failures as well are there already.
-    fn add(&mut self, asked: Vec<Record>) {
-        let known: FxHashSet<Place> = self.failures.iter().map(|record| record.place).collect();
-        let new = |record: &Record| !known.contains(&record.place) && record.kind != Kind::Event;
-        self.failures.extend(asked.into_iter().filter(new));
-        self.failures.sort_unstable_by_key(|record| record.place);
-    }
 }
 
 /// Everything that holds for the run as a whole.
@@ -575,44 +484,6 @@ impl Map {
         })
     }
 
-    /// Takes the kept records out of `survey`: those around the window only.
-    fn seeds(&self, survey: &mut Survey, window: &Window) -> Seeds {
-        let mut seeds = Seeds {
-            failures: Vec::new(),
-            events: Vec::new(),
-            prior: BTreeMap::new(),
-        };
-        for (&source, input) in &mut survey.inputs {
-            let shift = self.shift(source);
-            let mut prior = std::mem::take(&mut input.prior);
-            for mut record in std::mem::take(&mut input.kept) {
-                record.hop = self.hop_of.get(&source).copied().unwrap_or(record.hop);
-                let correction = shift.at(record.raw_us, record.place.offset);
-                record.start_us = record.start_us.map(|us| us + correction);
-                record.end_us = record.end_us.map(|us| us + correction);
-                if !is_around(&record, window) {
-                    continue;
-                }
-                let prior = prior.remove(&record.place.offset);
-                if let Some(mut ends) = prior.map(|prior| prior.ends).filter(|ends| !ends.is_empty()) {
-                    ends.iter_mut().for_each(|end| *end += correction);
-                    seeds.prior.insert(record.place, ends);
-                }
-                let list = if record.kind == Kind::Event {
-                    &mut seeds.events
-                } else {
-                    &mut seeds.failures
-                };
-                list.push(record);
-            }
-        }
-        seeds.failures.sort_unstable_by_key(|record| record.place);
-        seeds
-            .events
-            .sort_unstable_by_key(|record| (record.end_us.or(record.start_us), record.place));
-        seeds
-    }
-
     /// What is known of the logs of `hop`.
     fn known(&self, survey: &Survey, hop: HopId) -> search::Known {
         /// A limit on the requests of a connection is not lower than that, and reached more than once.
@@ -633,38 +504,18 @@ impl Map {
         known
     }
 
-    /// Takes error lines without a request out of `traces`, and says so.
-    fn take_unmatched(
-        &self,
-        survey: &Survey,
-        sources: &Sources,
-        wanted: &dyn Fn(u16) -> bool,
-        traces: &mut Vec<Trace>,
-    ) -> unmatched::TakenOut {
-        let span = |hop: HopId| {
-            let of_hop = survey
-                .inputs
-                .iter()
-                .filter(|(source, input)| input.requests > 0 && self.hop_of.get(source) == Some(&hop));
-            of_hop
-                .filter_map(|(&source, input)| {
-                    let coverage = &input.coverage;
-                    Some(self.shift(source).span(coverage.first_us?, coverage.last_us?))
-                })
-                .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
-        };
-        let shown = |source| sources.shown(source).to_owned();
-        unmatched::take_out(
-            traces,
-            &unmatched::Requests {
-                span: &span,
-                is_asked_for: &|line| {
-                    line.signal
-                        .is_none_or(|signal| search::may_end_in(signal.fault, wanted))
-                },
-                shown: &shown,
-            },
-        )
+    /// The span of the access logs of `hop`, if it has any, on the common clock.
+    fn requests_span(&self, survey: &Survey, hop: HopId) -> Option<(i64, i64)> {
+        let of_hop = survey
+            .inputs
+            .iter()
+            .filter(|(source, input)| input.requests > 0 && self.hop_of.get(source) == Some(&hop));
+        of_hop
+            .filter_map(|(&source, input)| {
+                let coverage = &input.coverage;
+                Some(self.shift(source).span(coverage.first_us?, coverage.last_us?))
+            })
+            .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
     /// The inputs whose requests count.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use why502_parsers::entry::Kind;
 
 use crate::model::finding::Problem;
-use crate::model::{HopId, Record, SourceId, Trace};
+use crate::model::{HopId, Link, Record, SourceId, Trace, Traces};
 
 /// What is known of a hop's requests.
 pub(super) struct Requests<'m> {
@@ -18,46 +18,90 @@ pub(super) struct Requests<'m> {
     pub(super) shown: &'m dyn Fn(SourceId) -> String,
 }
 
-/// Takes the traces out that are nothing but error lines without a request, at hops that log their requests, and says
-/// how many lines they had. Lines before or after the access log stay, unless no error line of that hop has a request:
-/// of the hop, not of the file, since where a log was rotated must not matter.
-pub(super) fn take_out(traces: &mut Vec<Trace>, requests: &Requests<'_>) -> TakenOut {
-    let mut at_of: BTreeMap<HopId, Vec<i64>> = BTreeMap::new();
-    let links = traces.iter().flat_map(|trace| &trace.links);
-    let matched: BTreeSet<HopId> = links
-        .filter(|link| link.outcome.is_some() && link.details.iter().any(names_its_request))
-        .map(|link| link.hop)
-        .collect();
-    let mut unmatched_lines: BTreeMap<SourceId, (u64, bool)> = BTreeMap::new();
-    traces.retain(|trace| {
-        let Some(line) = unmatched(trace).filter(|line| (requests.is_asked_for)(line)) else {
-            return true;
-        };
-        let Some((first, last)) = (requests.span)(line.hop) else {
-            return true;
-        };
-        let at = line.end_us.or(line.start_us).unwrap_or(first);
-        let is_covered = (first..=last).contains(&at);
-        let others_match = matched.contains(&line.hop);
-        if !is_covered && others_match {
-            return true;
+/// Looks for traces that are nothing but error lines without a request, at hops that log their requests, to take them
+/// out and say how many lines they had. Lines before or after the access log stay, unless no error line of that hop has
+/// a request: of the hop, not of the file, since where a log was rotated must not matter.
+pub(super) struct Unmatched<'m> {
+    requests: Requests<'m>,
+    /// Hops of which some error line has a request.
+    matched: BTreeSet<HopId>,
+    taken: Vec<Alone>,
+    /// Those before or after the access log, by the numbers of their traces.
+    undecided: Vec<(usize, Alone)>,
+}
+
+/// Lines without a request.
+struct Alone {
+    source: SourceId,
+    hop: HopId,
+    /// When (common clock).
+    at_us: i64,
+    lines: u64,
+}
+
+impl<'m> Unmatched<'m> {
+    pub(super) fn of(requests: Requests<'m>) -> Self {
+        Self {
+            requests,
+            matched: BTreeSet::new(),
+            taken: Vec::new(),
+            undecided: Vec::new(),
         }
-        let (count, _) = unmatched_lines
-            .entry(line.place.source)
-            .or_insert((0, others_match));
-        *count += trace
-            .links
-            .iter()
-            .map(|link| link.details.len() as u64)
-            .sum::<u64>();
-        at_of.entry(line.hop).or_default().push(at);
-        false
-    });
-    let problems = unmatched_lines
-        .into_iter()
-        .map(|(source, (count, others_match))| problem((requests.shown)(source), count, others_match))
-        .collect();
-    TakenOut { problems, at_of }
+    }
+
+    /// Whether `trace`, which would be the `number`-th, is to be left out.
+    pub(super) fn takes(&mut self, trace: &Trace, number: usize) -> bool {
+        let has_request = |link: &&Link| link.outcome.is_some() && link.details.iter().any(names_its_request);
+        self.matched
+            .extend(trace.links.iter().filter(has_request).map(|link| link.hop));
+        let Some(line) = unmatched(trace).filter(|line| (self.requests.is_asked_for)(line)) else {
+            return false;
+        };
+        let Some((first, last)) = (self.requests.span)(line.hop) else {
+            return false;
+        };
+        let at_us = line.end_us.or(line.start_us).unwrap_or(first);
+        let alone = Alone {
+            source: line.place.source,
+            hop: line.hop,
+            at_us,
+            lines: trace.links.iter().map(|link| link.details.len() as u64).sum(),
+        };
+        let is_covered = (first..=last).contains(&at_us);
+        if is_covered {
+            self.taken.push(alone);
+        } else {
+            self.undecided.push((number, alone));
+        }
+        is_covered
+    }
+
+    /// Takes out of `traces`, which are all there are, those that were not decided on.
+    pub(super) fn finish(mut self, traces: &mut Traces) -> TakenOut {
+        let of_others = |alone: &Alone| self.matched.contains(&alone.hop);
+        self.undecided.retain(|(_, alone)| !of_others(alone));
+        let numbers: BTreeSet<usize> = self.undecided.iter().map(|(number, _)| *number).collect();
+        if !numbers.is_empty() {
+            *traces = traces.without(&numbers);
+        }
+        self.taken
+            .extend(self.undecided.into_iter().map(|(_, alone)| alone));
+        let mut at_of: BTreeMap<HopId, Vec<i64>> = BTreeMap::new();
+        let mut unmatched_lines: BTreeMap<SourceId, (u64, bool)> = BTreeMap::new();
+        for alone in &self.taken {
+            at_of.entry(alone.hop).or_default().push(alone.at_us);
+            let others_match = self.matched.contains(&alone.hop);
+            let (count, _) = unmatched_lines.entry(alone.source).or_insert((0, others_match));
+            *count += alone.lines;
+        }
+        let problems = unmatched_lines
+            .into_iter()
+            .map(|(source, (count, others_match))| {
+                problem((self.requests.shown)(source), count, others_match)
+            })
+            .collect();
+        TakenOut { problems, at_of }
+    }
 }
 
 /// Error lines without a request.

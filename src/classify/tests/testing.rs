@@ -11,8 +11,8 @@ use crate::limits::{Count, CountKind, Scope};
 use crate::model::finding::{Finding, Inference, NearMiss};
 use crate::model::stats::Second;
 use crate::model::{
-    Attempt, Cause, Certainty, Hop, HopId, JoinedBy, Limit, LimitKind, Link, Micros, Origin, Particulars,
-    Place, Record, SourceId, Stats, Subtype, Trace,
+    Attempt, Cause, Certainty, Gap, Hop, HopId, JoinedBy, Limit, LimitKind, Link, Micros, Origin,
+    Particulars, Place, Record, SourceId, Stats, Subtype, Trace, Traces,
 };
 
 /// The instant around which the tests play, on a whole second.
@@ -367,15 +367,26 @@ impl Scene {
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
+        let mut traces = Traces::default();
+        for trace in &self.traces {
+            let gap = |link: &Link| {
+                let place = link.outcome.as_ref().map(|outcome| outcome.place);
+                Gap {
+                    idle_us: place.and_then(|place| self.idle_us.get(&place).copied()),
+                    used_up: place.and_then(|place| self.used_up.get(&place).copied()),
+                }
+            };
+            let gaps: Vec<Gap> = trace.links.iter().map(gap).collect();
+            traces.push(trace, &gaps);
+        }
+        traces.settle();
         classify(&World {
             hops: &self.hops,
             stats: &self.stats,
             limits: &self.limits,
             events: &self.events,
-            idle_us: &self.idle_us,
-            used_up: &self.used_up,
             truncated: self.truncated,
-            traces: &self.traces,
+            traces: &traces,
             stray: &self.stray,
             wanted: &|status| status >= 500 || status == 499 || status == 9,
             in_window: &|_| true,
