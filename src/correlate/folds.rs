@@ -5,8 +5,8 @@
 //! apart, and so can they wherever they are. Error logs are compared with the requests that their lines belong to.
 
 use super::clocks;
-use super::zones::ByPath;
-use crate::model::{Fold, Record};
+use super::zones::{ByPath, Seen};
+use crate::model::Fold;
 use crate::select::sketch::Sketch;
 use crate::select::steps::Step;
 
@@ -164,14 +164,14 @@ pub fn between(reference: &Sketch, own: &Sketch, other: &Sketch) -> Option<Fold>
 /// The change among `failures` (error lines of one log, as logged, in the order of the file), by the `requests` of the
 /// same hop (on the common clock, but for the hop's clock error) that they belong to, and the zone before it. `None` if
 /// one zone fits as many of them.
-pub fn of_failures(failures: &[&Record], requests: &[&Record]) -> Option<(i64, Fold)> {
+pub fn of_failures(failures: &[&Seen], requests: &[&Seen]) -> Option<(i64, Fold)> {
     let by_path = ByPath::of(requests);
     let named = failures
         .iter()
-        .filter(|failure| !failure.path.is_empty())
+        .filter(|failure| failure.names_path())
         .take(LOOKED_AT);
     let votes: Vec<(u64, Vec<i64>)> = named
-        .map(|failure| (failure.place.offset, by_path.zones(failure)))
+        .map(|failure| (failure.offset, by_path.zones(failure)))
         .collect();
     let mut zones: Vec<i64> = votes.iter().flat_map(|(_, zones)| zones).copied().collect();
     zones.sort_unstable();

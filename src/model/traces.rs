@@ -210,22 +210,42 @@ impl Records {
         self.len == 0
     }
 
-    /// All of them, unpacked; each block is given up as it is done with.
-    pub fn into_list(self) -> Vec<(Record, Vec<i64>)> {
-        let mut all = Vec::with_capacity(self.len);
-        for block in self.blocks {
-            let mut bytes = &block[..];
-            while !bytes.is_empty() {
-                let mut from = Reader::new(bytes, &self.common);
-                let Some(record) = unpack(None, &mut from) else {
-                    break;
-                };
-                let count = from.number();
-                let ends = (0..count).map(|_| i64::unpack(&mut from)).collect();
-                bytes = from.rest();
-                all.push((record, ends));
-            }
-        }
-        all
+    /// Forgets what is only needed to take in more.
+    pub fn settle(&mut self) {
+        self.blocks.last_mut().map(Vec::shrink_to_fit);
+        self.blocks.shrink_to_fit();
+        self.common.settle();
     }
+
+    /// All of them, unpacked block by block.
+    pub fn iter(&self) -> impl Iterator<Item = (Record, Vec<i64>)> + '_ {
+        self.blocks
+            .iter()
+            .flat_map(|block| unpacked(block, &self.common))
+    }
+}
+
+/// All of them; each block is given up as it is done with.
+impl IntoIterator for Records {
+    type Item = (Record, Vec<i64>);
+    type IntoIter = Box<dyn Iterator<Item = Self::Item>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let common = self.common;
+        let blocks = self.blocks.into_iter();
+        Box::new(blocks.flat_map(move |block| unpacked(&block, &common)))
+    }
+}
+
+fn unpacked<'b>(mut bytes: &'b [u8], common: &'b Common) -> Vec<(Record, Vec<i64>)> {
+    let mut all = Vec::new();
+    while !bytes.is_empty() {
+        let mut from = Reader::new(bytes, common);
+        let Some(record) = unpack(None, &mut from) else { break };
+        let count = from.number();
+        let ends = (0..count).map(|_| i64::unpack(&mut from)).collect();
+        bytes = from.rest();
+        all.push((record, ends));
+    }
+    all
 }

@@ -1,11 +1,16 @@
 //! What every input's stamps need to come to one clock: given by the user, learnt, or assumed.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
+use why502_parsers::entry::Kind;
+
+use super::kept::Kept;
 use crate::correlate::topology::Topology;
+use crate::correlate::zones::Seen;
 use crate::correlate::{clocks, folds, zones};
 use crate::model::finding::Clock;
-use crate::model::{Fold, HopId, Micros, Record, Shift, SourceId};
+use crate::model::{Fold, HopId, Micros, Shift, SourceId};
 use crate::select::Survey;
 
 /// How one input's stamps were brought to the common clock.
@@ -34,17 +39,22 @@ pub(super) struct Facts {
     pub given_us: Option<i64>,
 }
 
+/// What tells when the failures of each input were.
+type AllSeen = BTreeMap<SourceId, Vec<(Kind, Seen)>>;
+
 /// The correction of every input. `skew` says whether clock errors are corrected at all (zones always are).
 pub(super) fn settle(
     facts: &BTreeMap<SourceId, Facts>,
-    survey: &Survey,
+    (survey, kept): (&Survey, &Kept),
     topology: &Topology,
     folds: &BTreeMap<SourceId, Fold>,
     skew: bool,
 ) -> BTreeMap<SourceId, Correction> {
     let mut all = BTreeMap::new();
+    // Looked at only where a log does not say its zone.
+    let seen = LazyCell::new(|| kept.seen());
     for (&source, fact) in facts {
-        let mut correction = correction(source, fact, facts, survey, topology, skew);
+        let mut correction = correction(source, fact, facts, (survey, &|| &*seen), topology, skew);
         let fold = folds.get(&source).copied();
         correction.shift.fold = correction.shift.fold.or(fold);
         all.insert(source, correction);
@@ -52,11 +62,11 @@ pub(super) fn settle(
     all
 }
 
-fn correction(
+fn correction<'k>(
     source: SourceId,
     fact: &Facts,
     facts: &BTreeMap<SourceId, Facts>,
-    survey: &Survey,
+    (survey, seen): (&Survey, &dyn Fn() -> &'k AllSeen),
     topology: &Topology,
     skew: bool,
 ) -> Correction {
@@ -84,7 +94,7 @@ fn correction(
         (Some(name), true) => (0, name.clone(), "given"),
         (Some(_), false) | (None, false) => (0, "logged".to_owned(), "logged"),
         (None, true) if logs_requests && learnt.is_some() => (hop_zone, offset_name(-hop_zone), "learnt"),
-        (None, true) => match failure_zone(source, fact.hop, facts, survey) {
+        (None, true) => match failure_zone(source, fact.hop, facts, (survey, seen())) {
             Some((us, change)) => {
                 fold = change;
                 (us, offset_name(-us), "learnt")
@@ -128,17 +138,19 @@ fn failure_zone(
     source: SourceId,
     hop: HopId,
     facts: &BTreeMap<SourceId, Facts>,
-    survey: &Survey,
+    (survey, seen): (&Survey, &AllSeen),
 ) -> Option<(i64, Option<Fold>)> {
-    let failures: Vec<&Record> = survey.inputs.get(&source)?.kept.iter().collect();
-    let requests: Vec<&Record> = survey
-        .inputs
+    let failures: Vec<&Seen> = seen.get(&source)?.iter().map(|(_, seen)| seen).collect();
+    let is_other = |other: &SourceId| {
+        let knows_zone = survey.inputs.get(other).is_some_and(|input| !input.zone_unknown);
+        *other != source && knows_zone && facts.get(other).is_some_and(|f| f.hop == hop)
+    };
+    let requests: Vec<&Seen> = seen
         .iter()
-        .filter(|(other, input)| {
-            **other != source && !input.zone_unknown && facts.get(other).is_some_and(|f| f.hop == hop)
-        })
-        .flat_map(|(_, input)| &input.kept)
-        .filter(|record| record.kind == why502_parsers::entry::Kind::Request)
+        .filter(|(other, _)| is_other(other))
+        .flat_map(|(_, all)| all)
+        .filter(|(kind, _)| *kind == Kind::Request)
+        .map(|(_, seen)| seen)
         .collect();
     if let Some((us, fold)) = folds::of_failures(&failures, &requests) {
         return Some((us, Some(fold)));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use why502_parsers::Product;
 use why502_parsers::entry::Kind;
 
+use super::kept::Kept;
 use crate::correlate::details;
 use crate::model::{HopId, Record, SourceId};
 use crate::select::sketch::{Group, Sample, Sketch};
@@ -27,16 +28,19 @@ struct Log<'s> {
     inputs: Vec<&'s InputSurvey>,
     sketch: Sketch,
     requests: u64,
+    /// Its requests that failed, in order of their places.
+    failures: Vec<Record>,
 }
 
 /// The inputs whose requests another log has too, with the first part of that log. Logs of one hop are compared, and logs
 /// of one program that name their upstreams.
 pub(super) fn find(
     survey: &Survey,
+    kept: &Kept,
     hop_of: &BTreeMap<SourceId, HopId>,
     stream_of: &dyn Fn(SourceId) -> (String, Product),
 ) -> BTreeMap<SourceId, SourceId> {
-    let logs = logs(survey, hop_of, stream_of);
+    let logs = logs(survey, kept, hop_of, stream_of);
     let mut copies = BTreeMap::new();
     for copy in &logs {
         let original = logs.iter().filter(|log| {
@@ -52,6 +56,7 @@ pub(super) fn find(
 
 fn logs<'s>(
     survey: &'s Survey,
+    kept: &Kept,
     hop_of: &BTreeMap<SourceId, HopId>,
     stream_of: &dyn Fn(SourceId) -> (String, Product),
 ) -> Vec<Log<'s>> {
@@ -66,6 +71,7 @@ fn logs<'s>(
             inputs: Vec::new(),
             sketch: Sketch::default(),
             requests: 0,
+            failures: Vec::new(),
         });
         log.sources.push(source);
         log.inputs.push(input);
@@ -84,6 +90,17 @@ fn logs<'s>(
         log.inputs
             .iter()
             .for_each(|input| log.sketch.merge(input.sketch.clone()));
+    }
+    if !logs.is_empty() {
+        for (record, _) in kept.iter().filter(|(record, _)| record.kind == Kind::Request) {
+            let is_of = |log: &&mut Log<'_>| log.sources.contains(&record.place.source);
+            if let Some(log) = logs.iter_mut().find(is_of) {
+                log.failures.push(record);
+            }
+        }
+    }
+    for log in &mut logs {
+        log.failures.sort_unstable_by_key(|record| record.place);
     }
     logs
 }
@@ -112,7 +129,7 @@ impl Log<'_> {
     fn has_all_of(&self, other: &Self) -> bool {
         let mut count = Count::default();
         count.sketches(&self.sketch, &other.sketch);
-        count.failures(&self.inputs, &other.inputs);
+        count.failures(&self.failures, &other.failures);
         let enough = count.compared >= FEWEST && count.same * 100 >= count.compared * 95;
         // Logs of two servers that get the same kind of traffic have other counts from second to second.
         enough
@@ -178,20 +195,10 @@ impl Count {
         }
     }
 
-    fn failures(&mut self, all: &[&InputSurvey], again: &[&InputSurvey]) {
-        let is_request = |record: &&Record| record.kind == Kind::Request;
-        let mut all: Vec<&Record> = all
-            .iter()
-            .flat_map(|input| &input.kept)
-            .filter(is_request)
-            .collect();
+    fn failures(&mut self, all: &[Record], again: &[Record]) {
+        let mut all: Vec<&Record> = all.iter().collect();
         all.sort_by_key(|record| record.end_us);
-        for record in again
-            .iter()
-            .flat_map(|input| &input.kept)
-            .filter(is_request)
-            .take(LOOKED_AT)
-        {
+        for record in again.iter().take(LOOKED_AT) {
             let coarse_us = 1_000_000.max(i64::from(record.resolution_us));
             let from = all.partition_point(|other| other.end_us < record.end_us.map(|us| us - coarse_us));
             let near = all[from..]

@@ -9,6 +9,7 @@ use why502_parsers::format::{RecordKind, Score};
 use super::advice::{self, Need, QUESTIONS};
 use super::focus::Focuses;
 use super::inputs::{self, Sources};
+use super::kept::Surveyed;
 use super::lines_before::LinesBefore;
 use super::{Map, passes};
 use crate::error::Error;
@@ -123,7 +124,7 @@ pub fn detect(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Detection
     let mut readings = sources.readings(plan, &BTreeMap::new());
     let bytes = || sources.inputs.iter().map(|input| input.bytes_on_disk).sum();
     progress.restart("reading", bytes());
-    let (survey, mut problems) = passes::survey(
+    let (Surveyed { survey, kept }, mut problems) = passes::survey(
         &mut readings.list,
         &|status| plan.statuses.contains(status),
         progress,
@@ -136,7 +137,7 @@ pub fn detect(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Detection
     sources.problems.sort();
     sources.problems.dedup();
     progress.phase("joining");
-    let map = Map::draw(plan, &mut sources, &survey);
+    let map = Map::draw(plan, &mut sources, &survey, &kept);
     let coverage = sources.coverage(
         &survey,
         &map.corrections,

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use why502_parsers::entry::Kind;
 use why502_parsers::format::RecordKind;
 
 use super::Map;
 use super::clocks::Correction;
 use super::focus::{self, Focus, Focuses};
 use super::inputs::Sources;
+use super::kept::{Kept, Surveyed};
 use super::{parse, passes};
 use crate::error::Error;
 use crate::model::SourceId;
@@ -27,6 +27,8 @@ const OFF_US: i64 = 60_000_000;
 pub(super) struct Looked {
     /// What was learnt.
     pub survey: Survey,
+    /// The failures of it.
+    pub kept: Kept,
     /// Hops and clocks.
     pub map: Map,
     /// What of the inputs was read.
@@ -49,17 +51,23 @@ pub(super) fn look(
     if let Some(window) = window(plan, sources, &hints, now_us)? {
         focuses = focus::find(plan, sources, &window, &hints)?;
     }
-    let (mut survey, mut map) = survey(plan, sources, &focuses, wanted, progress)?;
-    if !focuses.is_empty() && !is_settled((&map, &survey), sources, &focuses, &hints) {
+    let (mut surveyed, mut map) = survey(plan, sources, &focuses, wanted, progress)?;
+    if !focuses.is_empty() && !is_settled((&map, &surveyed), sources, &focuses, &hints) {
         // Clocks alone are learnt from this, so nothing of it stays.
         let (_, known) = self::survey(plan, sources, &Focuses::default(), wanted, progress)?;
         hints = known.corrections;
         if let Some(window) = window(plan, sources, &hints, now_us)? {
             focuses = focus::find(plan, sources, &window, &hints)?;
         }
-        (survey, map) = self::survey(plan, sources, &focuses, wanted, progress)?;
+        (surveyed, map) = self::survey(plan, sources, &focuses, wanted, progress)?;
     }
-    Ok(Looked { survey, map, focuses })
+    let Surveyed { survey, kept } = surveyed;
+    Ok(Looked {
+        survey,
+        kept,
+        map,
+        focuses,
+    })
 }
 
 /// The window as far as it can be told before anything is read; `None` if it cannot, or is open.
@@ -91,14 +99,14 @@ fn survey(
     focuses: &Focuses,
     wanted: &(dyn Fn(u16) -> bool + Sync),
     progress: &Progress,
-) -> Result<(Survey, Map), Error> {
+) -> Result<(Surveyed, Map), Error> {
     let mut readings = sources.to_survey(plan, focuses);
     let parts = readings.iter().filter_map(|reading| reading.part);
     progress.restart("reading", parts.map(|part| part.len).sum());
-    let (mut survey, mut problems) = passes::survey(&mut readings, wanted, progress)?;
+    let (mut surveyed, mut problems) = passes::survey(&mut readings, wanted, progress)?;
     drop(readings);
     for (source, focus) in focuses.iter() {
-        let input = survey.inputs.entry(source).or_default();
+        let input = surveyed.survey.inputs.entry(source).or_default();
         input.zone_unknown |= focus.edges.no_zone;
         let coverage = &mut input.coverage;
         coverage.first_us = earliest(coverage.first_us, focus.edges.first_stamp);
@@ -106,19 +114,19 @@ fn survey(
     }
     sources.problems.append(&mut problems);
     progress.phase("joining");
-    let map = Map::draw(plan, sources, &survey);
-    Ok((survey, map))
+    let map = Map::draw(plan, sources, &surveyed.survey, &surveyed.kept);
+    Ok((surveyed, map))
 }
 
 /// Whether the clocks that the parts were chosen by are those that were found in them, and none remains open that all
 /// of the logs may tell.
 fn is_settled(
-    looked: (&Map, &Survey),
+    looked: (&Map, &Surveyed),
     sources: &Sources,
     focuses: &Focuses,
     hints: &BTreeMap<SourceId, Correction>,
 ) -> bool {
-    let (map, survey) = looked;
+    let (map, Surveyed { survey, .. }) = looked;
     let is_off = |source: SourceId, focus: &Focus| {
         let hint = hints.get(&source).map(|hint| hint.shift).unwrap_or_default();
         let (found, at) = (map.shift(source), focus.keep.0.max(0));
@@ -140,17 +148,18 @@ fn is_settled(
 }
 
 /// Whether the zone of `source`, which its stamps do not say and the window does not show, may be told by other times.
-fn may_be_told((map, survey): (&Map, &Survey), source: SourceId, kind: RecordKind) -> bool {
+fn may_be_told((map, surveyed): (&Map, &Surveyed), source: SourceId, kind: RecordKind) -> bool {
+    let Surveyed { survey, kept } = surveyed;
     let hop = map.hop_of.get(&source);
     let logs_requests = |input: &InputSurvey| input.requests > 0;
     let mut of_hop = survey
         .inputs
         .iter()
         .filter(|(other, _)| map.hop_of.get(other) == hop);
-    let fails_here = |(_, input): (&SourceId, &InputSurvey)| {
+    let fails_here = |(source, input): (&SourceId, &InputSurvey)| {
         logs_requests(input)
             && !input.zone_unknown
-            && input.kept.iter().any(|record| record.kind == Kind::Request)
+            && kept.has_request_of(*source)
     };
     if kind == RecordKind::Error {
         return of_hop.any(fails_here);

@@ -15,6 +15,7 @@ mod hops;
 mod idle;
 mod inputs;
 mod join;
+mod kept;
 mod lines_before;
 mod lint;
 mod look;
@@ -52,6 +53,7 @@ use evidence::Lines;
 use focus::Focuses;
 use inputs::Sources;
 use join::Joined;
+use kept::Kept;
 use lines_before::LinesBefore;
 use passes::Reading;
 use seeds::Seeds;
@@ -148,6 +150,7 @@ fn joint(
 ) -> Result<Joint, Error> {
     let look::Looked {
         mut survey,
+        kept,
         map,
         focuses,
     } = look::look(plan, &mut sources, now_us, wanted, progress)?;
@@ -161,7 +164,7 @@ fn joint(
         .retain(|reading| !map.copies.contains_key(&reading.input.id));
     // What can only be read from its start is not read several times.
     let is_split = readings.list.iter().all(|reading| reading.input.is_plain());
-    let Seeds { stretches, events } = map.seeds(&mut survey, &window, asked, is_split);
+    let Seeds { stretches, events } = map.seeds((&mut survey, kept), &window, asked, is_split);
     let spans: BTreeMap<HopId, (i64, i64)> = (0..map.hops.len() as u16)
         .filter_map(|hop| Some((HopId(hop), map.requests_span(&survey, HopId(hop))?)))
         .collect();
@@ -348,8 +351,10 @@ struct Map {
 
 impl Map {
     /// Puts the hops in order and the clocks in step; renumbers the hops of `sources`.
-    fn draw(plan: &Plan, sources: &mut Sources, survey: &Survey) -> Self {
-        let copies = copies::find(survey, &sources.hop_of(), &|source| sources.stream_of(source));
+    fn draw(plan: &Plan, sources: &mut Sources, survey: &Survey, kept: &Kept) -> Self {
+        let copies = copies::find(survey, kept, &sources.hop_of(), &|source| {
+            sources.stream_of(source)
+        });
         sources.unify(&copies);
         let limits = sources.limits();
         let facts = sources.clock_facts(plan);
@@ -380,7 +385,7 @@ impl Map {
         drop(nodes);
         let unsteady = sources.unsteady(&topology, plan);
         sources.problems.extend(unsteady);
-        let corrections = clocks::settle(&facts, survey, &topology, &folds, !plan.no_skew);
+        let corrections = clocks::settle(&facts, (survey, kept), &topology, &folds, !plan.no_skew);
         let rank: BTreeMap<HopId, HopId> = topology
             .order
             .iter()
@@ -395,7 +400,7 @@ impl Map {
                 hops[rank[&outer].0 as usize].rewrites.extend(rules);
             }
         }
-        add_spellings(&mut hops, survey);
+        add_spellings(&mut hops, kept);
         let hop_of = sources.hop_of();
         for copy in copies.keys() {
             hops[hop_of[copy].0 as usize].copies.push(*copy);
@@ -688,13 +693,8 @@ impl Map {
 }
 
 /// Adds to each hop's addresses the other spellings of them that failures name.
-fn add_spellings(hops: &mut [Hop], survey: &Survey) {
-    let records = survey.inputs.values().flat_map(|input| &input.kept);
-    let attempts = records.flat_map(|record| &record.attempts);
-    let spelt: BTreeSet<&str> = attempts
-        .map(|attempt| &*attempt.addr)
-        .filter(|addr| !addr.is_empty())
-        .collect();
+fn add_spellings(hops: &mut [Hop], kept: &Kept) {
+    let spelt: BTreeSet<&str> = kept.addresses().collect();
     for hop in hops {
         let known: BTreeSet<String> = hop.addresses.iter().map(|own| topology::canonical(own)).collect();
         let others = spelt

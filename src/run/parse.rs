@@ -185,9 +185,9 @@ fn window(
     if plan.window.needs_last_entry() {
         let bytes = readings.iter().map(|reading| reading.input.bytes_on_disk).sum();
         progress.restart("looking for the last entry", bytes);
-        let (survey, _) = passes::survey(readings, &|_| false, progress)?;
+        let (surveyed, _) = passes::survey(readings, &|_| false, progress)?;
         let corrected = |reading: &Reading<'_>| {
-            let last_us = survey.inputs.get(&reading.input.id)?.coverage.last_us?;
+            let last_us = surveyed.survey.inputs.get(&reading.input.id)?.coverage.last_us?;
             Some(reading.whence.shift.span(last_us, last_us).1)
         };
         last = readings.iter().filter_map(corrected).max();

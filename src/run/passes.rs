@@ -13,6 +13,7 @@ use why502_parsers::Entry;
 use super::detect::{Tallies, Tally};
 use super::directives::{self, DirectiveLines, Directives};
 use super::focus::{Extent, Focus};
+use super::kept::{Kept, Surveyed};
 use super::packed::{self, Room};
 use super::pieces;
 use crate::error::Error;
@@ -276,21 +277,28 @@ pub(super) fn survey(
     readings: &mut [Reading<'_>],
     wanted: &(dyn Fn(u16) -> bool + Sync),
     progress: &Progress,
-) -> Result<(Survey, Vec<Problem>), Error> {
+) -> Result<(Surveyed, Vec<Problem>), Error> {
     let lead = packed::lead(readings);
     let has_packed = readings.iter().any(|reading| !reading.input.is_plain());
     let is_first =
         |reading: &Reading<'_>| lead.is_none_or(|lead| packed::goes_first(reading, lead, has_packed));
     let room = Room::default();
     let ceilings = ceilings(readings);
-    let (mut survey, mut problems) = each(
+    let (mut all, mut problems) = each(
         readings,
         &|task| is_first(task.reading),
-        &|buffer, task| survey_one(buffer, task, wanted, progress, Arc::default(), &room, &ceilings),
-        Survey::merge,
+        &|buffer, task| {
+            let (mut surveyed, problem) =
+                survey_one(buffer, task, wanted, progress, Arc::default(), &room, &ceilings);
+            if lead.is_some() {
+                surveyed.kept.ids = surveyed.survey.ids_kept();
+            }
+            (surveyed, problem)
+        },
+        Surveyed::merge,
     )?;
     if lead.is_some() {
-        let known = Arc::new(survey.ids_kept());
+        let known = Arc::new(std::mem::take(&mut all.kept.ids));
         let (others, more) = each(
             readings,
             &|task| !is_first(task.reading),
@@ -305,9 +313,9 @@ pub(super) fn survey(
                     &ceilings,
                 )
             },
-            Survey::merge,
+            Surveyed::merge,
         )?;
-        survey.merge(others);
+        all.merge(others);
         problems.extend(more);
         problems.sort();
     }
@@ -315,23 +323,25 @@ pub(super) fn survey(
         .iter_mut()
         .filter_map(|reading| {
             let source = reading.input.id;
-            let found = survey.directives.remove(&source).unwrap_or_default();
+            let found = all.survey.directives.remove(&source).unwrap_or_default();
             (!reading.learn(&directives::in_order(found))).then_some(source)
         })
         .collect();
     if !wrong.is_empty() {
-        survey.inputs.retain(|source, _| !wrong.contains(source));
+        all.survey.inputs.retain(|source, _| !wrong.contains(source));
+        all.kept.forget(&wrong);
         let ceilings = self::ceilings(readings);
         let (again, _) = each(
             readings,
             &|task| wrong.contains(&task.reading.input.id),
             &|buffer, task| survey_one(buffer, task, wanted, progress, Arc::default(), &room, &ceilings),
-            Survey::merge,
+            Surveyed::merge,
         )?;
-        survey.merge(again);
+        all.merge(again);
     }
-    survey.settle();
-    Ok((survey, problems))
+    all.survey.settle();
+    all.kept.settle();
+    Ok((all, problems))
 }
 
 /// What the samples of an input's parts settle for those of the others, by input.
@@ -351,7 +361,7 @@ fn survey_one(
     known: Arc<Keys>,
     room: &Room,
     ceilings: &AllCeilings,
-) -> (Survey, Option<Problem>) {
+) -> (Surveyed, Option<Problem>) {
     let reading = task.reading;
     let scanner = reading.scanner(task.span.offset);
     let mut surveyor = Surveyor::new(
@@ -392,7 +402,11 @@ fn survey_one(
     survey.packed.extend(kept);
     let marked = marked.map(|marked| (reading.input.id, marked.finish()));
     survey.directives.extend(marked);
-    (survey, problem(task, result))
+    let surveyed = Surveyed {
+        survey,
+        kept: Kept::default(),
+    };
+    (surveyed, problem(task, result))
 }
 
 /// A record that is looked for.

@@ -6,6 +6,7 @@ use std::ops::Range;
 use rustc_hash::FxHashSet;
 use why502_parsers::entry::Kind;
 
+use super::kept::Kept;
 use super::{Map, is_around};
 use crate::model::{Place, Record, Records};
 use crate::plan::Window;
@@ -50,7 +51,7 @@ impl Stretch {
     /// The records by place, each with the ends of exchanges with its upstream before it.
     pub(super) fn into_list(self) -> Vec<(Record, Vec<i64>)> {
         let mut list = self.unpacked;
-        list.extend(self.records.into_list());
+        list.extend(self.records);
         list.sort_unstable_by_key(|(record, _)| record.place);
         list
     }
@@ -83,16 +84,16 @@ fn parted(mut instants: Vec<i64>) -> Vec<Range<i64>> {
 }
 
 impl Map {
-    /// Takes the kept records out of `survey`: those around the window only. Those `asked` about are added; they may be
-    /// among them already. All are one stretch unless they may be parted.
+    /// Puts the kept records in order that lie around the window, with what else is in `survey` of them. Those `asked`
+    /// about are added; they may be among them already. All are one stretch unless they may be parted.
     pub(super) fn seeds(
         &self,
-        survey: &mut Survey,
+        (survey, kept): (&mut Survey, Kept),
         window: &Window,
         asked: Vec<Record>,
         may_be_parted: bool,
     ) -> Seeds {
-        let mut stretches = self.stretches(survey, &asked, may_be_parted);
+        let mut stretches = self.stretches(&kept, may_be_parted && asked.is_empty());
         let places: FxHashSet<Place> = asked.iter().map(|record| record.place).collect();
         let mut known: FxHashSet<Place> = FxHashSet::default();
         let mut events = Vec::new();
@@ -100,52 +101,45 @@ impl Map {
             [only] => only.unpacked.push((record, ends)),
             several => several.iter_mut().for_each(|stretch| stretch.add(&record, &ends)),
         };
-        for (&source, input) in &mut survey.inputs {
-            let shift = self.shift(source);
-            let mut prior = std::mem::take(&mut input.prior);
-            for mut record in std::mem::take(&mut input.kept) {
-                record.hop = self.hop_of.get(&source).copied().unwrap_or(record.hop);
-                let correction = shift.at(record.raw_us, record.place.offset);
-                record.start_us = record.start_us.map(|us| us + correction);
-                record.end_us = record.end_us.map(|us| us + correction);
-                if !is_around(&record, window) {
-                    continue;
-                }
-                if record.kind == Kind::Event {
-                    events.push(record);
-                    continue;
-                }
-                let prior = prior.remove(&record.place.offset);
-                let mut ends = prior.map(|prior| prior.ends).unwrap_or_default();
-                ends.iter_mut().for_each(|end| *end += correction);
-                known.extend(places.get(&record.place));
-                add(record, ends);
+        for (mut record, mut ends) in kept.into_records(survey) {
+            let source = record.place.source;
+            let Some(input) = survey.inputs.get_mut(&source) else {
+                continue;
+            };
+            let prior = input.prior.remove(&record.place.offset);
+            ends.extend(prior.into_iter().flat_map(|prior| prior.ends));
+            record.hop = self.hop_of.get(&source).copied().unwrap_or(record.hop);
+            let correction = self.shift(source).at(record.raw_us, record.place.offset);
+            record.start_us = record.start_us.map(|us| us + correction);
+            record.end_us = record.end_us.map(|us| us + correction);
+            if !is_around(&record, window) {
+                continue;
             }
+            if record.kind == Kind::Event {
+                events.push(record);
+                continue;
+            }
+            ends.iter_mut().for_each(|end| *end += correction);
+            known.extend(places.get(&record.place));
+            add(record, ends);
         }
         for record in asked {
             if !known.contains(&record.place) && record.kind != Kind::Event {
                 add(record, Vec::new());
             }
         }
+        stretches.iter_mut().for_each(|stretch| stretch.records.settle());
         events.sort_unstable_by_key(|record| (record.end_us.or(record.start_us), record.place));
         Seeds { stretches, events }
     }
 
-    fn stretches(&self, survey: &Survey, asked: &[Record], may_be_parted: bool) -> Vec<Stretch> {
-        let kept = survey
-            .inputs
-            .values()
-            .map(|input| input.kept.len())
-            .sum::<usize>();
+    fn stretches(&self, kept: &Kept, may_be_parted: bool) -> Vec<Stretch> {
         let mut times = vec![i64::MIN..i64::MAX];
-        if may_be_parted && asked.is_empty() && kept > TOGETHER {
-            let instants = survey.inputs.iter().flat_map(|(&source, input)| {
-                let shift = self.shift(source);
-                let corrected = move |record: &Record| {
-                    Some(instant(record)? + shift.at(record.raw_us, record.place.offset))
-                };
-                let failures = input.kept.iter().filter(|record| record.kind != Kind::Event);
-                failures.map(corrected)
+        if may_be_parted && kept.len() > TOGETHER {
+            let failures = kept.iter().filter(|(record, _)| record.kind != Kind::Event);
+            let instants = failures.map(|(record, _)| {
+                let shift = self.shift(record.place.source);
+                Some(instant(&record)? + shift.at(record.raw_us, record.place.offset))
             });
             // What has no time may belong anywhere.
             let instants: Option<Vec<i64>> = instants.collect();

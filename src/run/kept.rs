@@ -1,0 +1,154 @@
+//! The failures that the first pass kept, packed as it goes: there may be many more of them than are looked at together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+use why502_parsers::entry::Kind;
+
+use crate::correlate::zones::Seen;
+use crate::model::{Record, Records, SourceId};
+use crate::select::Survey;
+use crate::select::packed::Keys;
+
+/// What the first pass learnt, its failures packed.
+#[derive(Default)]
+pub(super) struct Surveyed {
+    pub(super) survey: Survey,
+    pub(super) kept: Kept,
+}
+
+impl Surveyed {
+    /// Takes in what another task learnt.
+    pub(super) fn merge(&mut self, mut other: Self) {
+        self.kept.take(&mut other.survey);
+        self.kept.merge(other.kept);
+        self.survey.merge(other.survey);
+    }
+}
+
+/// Failures, hidden failures and events in no order, packed.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// What each thread packed.
+    packs: Vec<Records>,
+    /// The ids of some, as far as they were asked for.
+    pub(super) ids: Keys,
+    /// The addresses of upstreams that they name.
+    addresses: FxHashSet<Arc<str>>,
+    /// Inputs with requests among them.
+    with_requests: BTreeSet<SourceId>,
+}
+
+impl Kept {
+    /// Takes the failures out of `survey`, with what is known of the connections to their upstreams if no more can be.
+    fn take(&mut self, survey: &mut Survey) {
+        for (&source, input) in &mut survey.inputs {
+            let records = std::mem::take(&mut input.kept);
+            for record in &records {
+                let offset = record.place.offset;
+                let is_whole = input.prior.get(&offset).is_some_and(|prior| !prior.is_short());
+                let prior = is_whole.then(|| input.prior.remove(&offset)).flatten();
+                self.add(record, &prior.unwrap_or_default().ends, source);
+            }
+        }
+    }
+
+    fn add(&mut self, record: &Record, ends: &[i64], source: SourceId) {
+        for attempt in &record.attempts {
+            if !attempt.addr.is_empty() && !self.addresses.contains(&attempt.addr) {
+                self.addresses.insert(Arc::clone(&attempt.addr));
+            }
+        }
+        if record.kind == Kind::Request {
+            self.with_requests.insert(source);
+        }
+        if self.packs.is_empty() {
+            self.packs.push(Records::default());
+        }
+        if let Some(pack) = self.packs.first_mut() {
+            pack.push(record, ends);
+        }
+    }
+
+    /// Takes in what another thread packed.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.packs.extend(other.packs);
+        self.ids.extend(other.ids);
+        self.addresses.extend(other.addresses);
+        self.with_requests.extend(other.with_requests);
+    }
+
+    /// Ends the first pass.
+    pub(super) fn settle(&mut self) {
+        self.ids = Keys::default();
+        self.packs.iter_mut().for_each(Records::settle);
+    }
+
+    /// Leaves out the failures of the inputs `wrong`.
+    pub(super) fn forget(&mut self, wrong: &BTreeSet<SourceId>) {
+        let old = std::mem::take(self);
+        for (record, ends) in old.packs.iter().flat_map(Records::iter) {
+            let source = record.place.source;
+            if !wrong.contains(&source) {
+                self.add(&record, &ends, source);
+            }
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.packs.iter().map(Records::len).sum()
+    }
+
+    /// The addresses of upstreams that they name.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = &str> {
+        self.addresses.iter().map(|address| &**address)
+    }
+
+    /// Whether some request of `source` is among them.
+    pub(super) fn has_request_of(&self, source: SourceId) -> bool {
+        self.with_requests.contains(&source)
+    }
+
+    /// All of them, unpacked one by one, with the ends of exchanges with their upstreams as far as they are here. Lines are
+    /// counted within their parts.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Record, Vec<i64>)> + '_ {
+        self.packs.iter().flat_map(Records::iter)
+    }
+
+    /// The same, given up as they are taken, with lines counted as `survey` tells.
+    pub(super) fn into_records(self, survey: &Survey) -> impl Iterator<Item = (Record, Vec<i64>)> + use<> {
+        let before: BTreeMap<SourceId, Vec<(u64, u64)>> = survey
+            .inputs
+            .iter()
+            .map(|(&source, input)| {
+                let mut lines = 0;
+                let start = |(&offset, part): (&u64, &crate::select::survey::Part)| {
+                    lines += part.lines;
+                    (offset, lines - part.lines)
+                };
+                (source, input.parts.iter().map(start).collect())
+            })
+            .collect();
+        let all = self.packs.into_iter().flat_map(Records::into_iter);
+        all.map(move |(mut record, ends)| {
+            let starts = before.get(&record.place.source).map_or(&[][..], Vec::as_slice);
+            let at = starts.partition_point(|&(start, _)| start <= record.place.offset);
+            record.place.line += at.checked_sub(1).map_or(0, |at| starts[at].1);
+            (record, ends)
+        })
+    }
+
+    /// What tells when the failures of each input were, in order of their places, for requests and others.
+    pub(super) fn seen(&self) -> BTreeMap<SourceId, Vec<(Kind, Seen)>> {
+        let mut all: BTreeMap<SourceId, Vec<(Kind, Seen)>> = BTreeMap::new();
+        for (record, _) in self.iter() {
+            let of_source = all.entry(record.place.source).or_default();
+            of_source.push((record.kind, Seen::from(&record)));
+        }
+        all.values_mut()
+            .for_each(|list| list.sort_unstable_by_key(|(_, seen)| seen.offset));
+        all
+    }
+}
