@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use why502_parsers::Entry;
+use why502_parsers::format::RecordKind;
 
 use super::detect::{Tallies, Tally};
 use super::directives::{self, DirectiveLines, Directives};
@@ -143,12 +144,16 @@ impl<'a> Reading<'a> {
         joins.then_some(move |line: &[u8]| parser.begins(line) == Some(true))
     }
 
-    /// The parts of its `part`, of about `block_bytes` each, that begin where a line and a record do.
+    /// The parts of its `part`, of about `block_bytes` each, that begin where a line and a record do. Where every line is
+    /// a failure, which is kept until its part is done with, they are shorter.
     ///
     /// # Errors
     /// As [`read::read_span`].
     pub(super) fn spans(&self, part: &Span, block_bytes: u64) -> Result<Vec<Span>, Error> {
-        let spans = read::parts(self.input, part, block_bytes);
+        const SHORTER: u64 = 16;
+        let is_dense = self.detected.kind == RecordKind::Error;
+        let bytes = if is_dense { block_bytes.div_ceil(SHORTER) } else { block_bytes };
+        let spans = read::parts(self.input, part, bytes);
         let begins = self.begins();
         let begins: Option<&Begins<'_>> = begins.as_ref().map(|begins| begins as &Begins<'_>);
         pieces::aligned(self.input, self.detected.wrapper, begins, spans)

@@ -13,7 +13,7 @@ use crate::plan::Window;
 use crate::select::Survey;
 
 /// So many failures make a stretch.
-const TOGETHER: usize = 16_384;
+const TOGETHER: usize = 8_192;
 
 /// What is further apart has nothing to do with each other: longer than usual timeouts, an id that comes again and a late
 /// start taken together.
