@@ -137,7 +137,7 @@ pub fn classify(world: &World<'_>) -> Outcome {
 
 /// Classifies every trace of `world`, and says of those numbered in `asked` what each rule said of them.
 pub fn explain(world: &World<'_>, asked: &[usize]) -> (Outcome, Vec<Judgement>) {
-    Judging::of(world).outcome(asked)
+    Judging::of(world, BLOCKS).outcome(asked)
 }
 
 /// Blocks of traces that are unpacked at a time.
@@ -160,11 +160,12 @@ struct Judging<'a> {
 }
 
 impl<'a> Judging<'a> {
-    fn of(world: &'a World<'a>) -> Self {
+    /// In parts of so many blocks each.
+    fn of(world: &'a World<'a>, of_part: usize) -> Self {
         let blocks = world.traces.blocks();
         let parts: Vec<Range<usize>> = (0..blocks)
-            .step_by(BLOCKS)
-            .map(|from| from..(from + BLOCKS).min(blocks))
+            .step_by(of_part)
+            .map(|from| from..(from + of_part).min(blocks))
             .collect();
         let only = match parts.as_slice() {
             [only] => Some(Part::of(world.traces, only.clone(), 0)),

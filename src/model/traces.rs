@@ -89,7 +89,9 @@ impl Traces {
     }
 
     fn settle_last(&mut self) {
-        self.blocks.last_mut().map(|block| block.bytes.shrink_to_fit());
+        if let Some(block) = self.blocks.last_mut() {
+            block.bytes.shrink_to_fit();
+        }
     }
 
     /// How many there are.
@@ -219,9 +221,7 @@ impl Records {
 
     /// All of them, unpacked block by block.
     pub fn iter(&self) -> impl Iterator<Item = (Record, Vec<i64>)> + '_ {
-        self.blocks
-            .iter()
-            .flat_map(|block| unpacked(block, &self.common))
+        self.blocks.iter().flat_map(|block| unpacked(block, &self.common))
     }
 }
 
@@ -241,11 +241,188 @@ fn unpacked<'b>(mut bytes: &'b [u8], common: &'b Common) -> Vec<(Record, Vec<i64
     let mut all = Vec::new();
     while !bytes.is_empty() {
         let mut from = Reader::new(bytes, common);
-        let Some(record) = unpack(None, &mut from) else { break };
+        let Some(record) = unpack(None, &mut from) else {
+            break;
+        };
         let count = from.number();
         let ends = (0..count).map(|_| i64::unpack(&mut from)).collect();
         bytes = from.rest();
         all.push((record, ends));
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use why502_parsers::Product;
+    use why502_parsers::entry::{Fault, Kind, Level, Marks, Phase, Signal};
+
+    use super::*;
+    use crate::model::{Attempt, HopId, JoinedBy, Particulars, Place, SourceId};
+
+    /// A record with most fields, or with few.
+    fn record(n: u64, is_full: bool) -> Record {
+        let number = |number: u64| is_full.then_some(number * n).into();
+        let text = |text: &str| {
+            if is_full {
+                format!("{text}{}", n % 3)
+            } else {
+                String::new()
+            }
+        };
+        let attempt = Attempt {
+            addr: text("10.0.0.1:80").into(),
+            status: is_full.then_some(502),
+            connect_us: number(3),
+            bytes_received: Some(0).into(),
+            ..Attempt::default()
+        };
+        Record::from(Particulars {
+            place: Place {
+                source: SourceId(n as u32 % 3),
+                offset: n << (n % 40),
+                len: n as u32,
+                line: n * 5,
+            },
+            hop: HopId(n as u16 % 2),
+            product: if is_full { Product::Nginx } else { Product::Iis },
+            kind: if is_full { Kind::Request } else { Kind::Failure },
+            start_us: is_full.then_some(-(n as i64)),
+            end_us: Some(n as i64 * 1_000_000),
+            raw_us: i64::MAX - n as i64,
+            resolution_us: 1_000,
+            marks: Marks::Event,
+            duration_us: is_full.then_some(n),
+            queue_us: number(1),
+            connect_us: number(0),
+            header_us: number(4),
+            response_us: number(u64::from(u32::MAX)),
+            ids: vec![format!("id-{}", n / 2).into(); usize::from(is_full) * 2],
+            method: text("GET").into(),
+            host: text("host").into(),
+            path: text("/path").into(),
+            client: text("10.1.1.1").into(),
+            client_port: is_full.then_some(n as u16),
+            forwarded_for: text("10.2.2.2").into(),
+            server: text("10.3.3.3").into(),
+            status: is_full.then_some(500 + n as u16 % 5),
+            substatus: n as u16 % 2,
+            win32_status: n as u32 % 7,
+            attempts: vec![attempt; n as usize % 3],
+            group: text("group").into(),
+            retries: n as u16 % 4,
+            reused: is_full.then_some(n.is_multiple_of(2)),
+            local: text("10.4.4.4:5").into(),
+            bytes_sent: number(9),
+            termination: text("SH--").into(),
+            signal: (!is_full).then_some(Signal::new(Phase::Header, Fault::Closed)),
+            error: text("upstream prematurely closed \u{2013} ").into(),
+            level: Level::Error,
+            connection: number(77),
+            connection_requests: is_full.then_some(3),
+            pid: is_full.then_some(7),
+            thread: number(8),
+        })
+    }
+
+    fn trace(n: u64) -> Trace {
+        let link = |at: u64| Link {
+            hop: HopId(at as u16),
+            outcome: (!n.is_multiple_of(4) || at > 0).then(|| record(n, !n.is_multiple_of(5))),
+            details: (0..(n + at) % 3)
+                .map(|more| record(n + more, more.is_multiple_of(2)))
+                .collect(),
+            unsure: n.is_multiple_of(2),
+            parent: at.checked_sub(1).map(|parent| parent as usize),
+            joined_by: JoinedBy::Time,
+            ambiguous: n.is_multiple_of(3),
+        };
+        Trace {
+            links: (0..n % 4).map(link).collect(),
+        }
+    }
+
+    fn gaps(n: u64) -> Vec<Gap> {
+        let gap = Gap {
+            idle_us: (n.is_multiple_of(2)).then_some(5 - n as i64),
+            used_up: (n.is_multiple_of(3)).then_some(n as u32),
+        };
+        vec![gap; n as usize % 4]
+    }
+
+    fn packed(count: u64) -> Traces {
+        let mut traces = Traces::default();
+        (0..count).for_each(|n| traces.push(&trace(n), &gaps(n)));
+        traces.settle();
+        traces
+    }
+
+    #[test]
+    fn traces_are_unpacked_as_they_were_packed() {
+        let traces = packed(400);
+        assert!(traces.blocks() > 2);
+        let wanted = |n: u64| format!("{:?}", (trace(n), gaps(n)));
+        let found: Vec<String> = traces.iter().map(|one| format!("{one:?}")).collect();
+        assert_eq!(found, (0..400).map(wanted).collect::<Vec<_>>());
+        let one = traces.get(333).map(|one| format!("{one:?}"));
+        assert_eq!(one, Some(format!("{:?}", trace(333))));
+        assert!(traces.get(400).is_none());
+        let left: Vec<String> = traces
+            .without(&BTreeSet::from([1, 399]))
+            .iter()
+            .map(|one| format!("{one:?}"))
+            .collect();
+        let kept = (0..399).filter(|&n| n != 1).map(wanted);
+        assert_eq!(left, kept.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn records_are_unpacked_as_they_were_packed() {
+        let all: Vec<(Record, Vec<i64>)> = (0..500)
+            .map(|n| (record(n, !n.is_multiple_of(3)), vec![n as i64; n as usize % 4]))
+            .collect();
+        let mut records = Records::default();
+        all.iter().for_each(|(record, ends)| records.push(record, ends));
+        records.settle();
+        assert_eq!(records.len(), 500);
+        assert_eq!(
+            format!("{:?}", records.iter().collect::<Vec<_>>()),
+            format!("{all:?}")
+        );
+        assert_eq!(
+            format!("{:?}", records.into_iter().collect::<Vec<_>>()),
+            format!("{all:?}")
+        );
+    }
+
+    #[test]
+    fn blocks_around_some_have_every_record_of_that_time() {
+        let mut traces = Traces::default();
+        for n in 0..2_000 {
+            // Every hundredth request began long before.
+            let mut one = record(n, true);
+            one.start_us = Some(n as i64 * 1_000 - if n.is_multiple_of(100) { 400_000 } else { 0 });
+            one.end_us = Some(n as i64 * 1_000);
+            let link = Link {
+                outcome: Some(one),
+                details: Vec::new(),
+                ..trace(1).links.remove(0)
+            };
+            traces.push(&Trace { links: vec![link] }, &[]);
+        }
+        assert!(traces.blocks() > 6);
+        let own = 3..4;
+        let near = traces.numbers(traces.around(own.clone(), 5_000));
+        let of = |n: usize| n as i64 * 1_000;
+        let (first, last) = (
+            traces.numbers(own.clone()).start,
+            traces.numbers(own.clone()).end - 1,
+        );
+        for (n, (trace, _)) in traces.iter().enumerate() {
+            let (start, end) = trace.links[0].interval().unwrap();
+            let is_near = start <= of(last) + 5_000 && end >= of(first) - 5_000;
+            assert!(!is_near || near.contains(&n), "{n}");
+        }
+        assert!(near.len() < 2_000 && near.start < first && near.end > last + 1);
+    }
 }

@@ -62,6 +62,8 @@ pub struct Plan {
     pub block_bytes: u64,
     /// How the part of the inputs that a window needs is found. Findings do not depend on it.
     pub seek: Seek,
+    /// How many failures are looked at together. Findings do not depend on it.
+    pub parting: Parting,
     /// When to colour, the environment taken into account.
     pub color: Color,
     /// Whether client addresses, values in queries and names of users are masked.
@@ -101,6 +103,7 @@ impl Default for Plan {
             threads: 1,
             block_bytes: Self::BLOCK_BYTES,
             seek: Seek::default(),
+            parting: Parting::default(),
             color: Color::Auto,
             redact: false,
             quiet: false,
@@ -152,6 +155,25 @@ impl Default for Seek {
             from_bytes: 64 << 20,
             grid_bytes: 1 << 20,
             search: true,
+        }
+    }
+}
+
+/// How failures are parted by time, so that those of one time only are held in memory with what belongs to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parting {
+    /// At least so many are looked at together.
+    pub failures: usize,
+    /// What is further apart, in microseconds, has nothing to do with each other.
+    pub around_us: i64,
+}
+
+impl Default for Parting {
+    fn default() -> Self {
+        Self {
+            failures: 8_192,
+            // Longer than usual timeouts, an id that comes again and a late start taken together.
+            around_us: 900_000_000,
         }
     }
 }

@@ -157,9 +157,7 @@ fn may_be_told((map, surveyed): (&Map, &Surveyed), source: SourceId, kind: Recor
         .iter()
         .filter(|(other, _)| map.hop_of.get(other) == hop);
     let fails_here = |(source, input): (&SourceId, &InputSurvey)| {
-        logs_requests(input)
-            && !input.zone_unknown
-            && kept.has_request_of(*source)
+        logs_requests(input) && !input.zone_unknown && kept.has_request_of(*source)
     };
     if kind == RecordKind::Error {
         return of_hop.any(fails_here);

@@ -163,8 +163,9 @@ fn joint(
         .list
         .retain(|reading| !map.copies.contains_key(&reading.input.id));
     // What can only be read from its start is not read several times.
-    let is_split = readings.list.iter().all(|reading| reading.input.is_plain());
-    let Seeds { stretches, events } = map.seeds((&mut survey, kept), &window, asked, is_split);
+    let is_plain = readings.list.iter().all(|reading| reading.input.is_plain());
+    let parting = is_plain.then_some(plan.parting);
+    let Seeds { stretches, events } = map.seeds((&mut survey, kept), &window, asked, parting);
     let spans: BTreeMap<HopId, (i64, i64)> = (0..map.hops.len() as u16)
         .filter_map(|hop| Some((HopId(hop), map.requests_span(&survey, HopId(hop))?)))
         .collect();

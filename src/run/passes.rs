@@ -152,7 +152,11 @@ impl<'a> Reading<'a> {
     pub(super) fn spans(&self, part: &Span, block_bytes: u64) -> Result<Vec<Span>, Error> {
         const SHORTER: u64 = 16;
         let is_dense = self.detected.kind == RecordKind::Error;
-        let bytes = if is_dense { block_bytes.div_ceil(SHORTER) } else { block_bytes };
+        let bytes = if is_dense {
+            block_bytes.div_ceil(SHORTER)
+        } else {
+            block_bytes
+        };
         let spans = read::parts(self.input, part, bytes);
         let begins = self.begins();
         let begins: Option<&Begins<'_>> = begins.as_ref().map(|begins| begins as &Begins<'_>);

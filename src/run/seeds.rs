@@ -9,15 +9,8 @@ use why502_parsers::entry::Kind;
 use super::kept::Kept;
 use super::{Map, is_around};
 use crate::model::{Place, Record, Records};
-use crate::plan::Window;
+use crate::plan::{Parting, Window};
 use crate::select::Survey;
-
-/// So many failures make a stretch.
-const TOGETHER: usize = 8_192;
-
-/// What is further apart has nothing to do with each other: longer than usual timeouts, an id that comes again and a late
-/// start taken together.
-const AROUND_US: i64 = 900_000_000;
 
 /// What the first pass kept, on the common clock and under its final hops.
 pub(super) struct Seeds {
@@ -38,10 +31,11 @@ pub(super) struct Stretch {
 }
 
 impl Stretch {
-    fn add(&mut self, record: &Record, ends: &[i64]) {
+    /// Adds a record if it is of its time, or within `around_us` of it.
+    fn add(&mut self, record: &Record, ends: &[i64], around_us: i64) {
         let Some(own) = &self.own else { return };
         let is_near = record.interval().is_none_or(|(start, end)| {
-            start < own.end.saturating_add(AROUND_US) && end >= own.start.saturating_sub(AROUND_US)
+            start < own.end.saturating_add(around_us) && end >= own.start.saturating_sub(around_us)
         });
         if is_near {
             self.records.push(record, ends);
@@ -64,13 +58,14 @@ pub(super) fn instant(record: &Record) -> Option<i64> {
 
 /// The times whose failures are looked at together, if not all are: each has many, and is longer than what is to be
 /// looked at around it.
-fn parted(mut instants: Vec<i64>) -> Vec<Range<i64>> {
+fn parted(mut instants: Vec<i64>, parting: Parting) -> Vec<Range<i64>> {
+    let Parting { failures, around_us } = parting;
     instants.sort_unstable();
     let mut cuts = vec![i64::MIN];
     let (mut last, mut from) = (instants.first().copied().unwrap_or_default(), 0);
     for (at, &instant) in instants.iter().enumerate() {
-        let is_long = instant.saturating_sub(last) >= 2 * AROUND_US;
-        if at - from >= TOGETHER && instants.len() - at >= TOGETHER / 2 && is_long {
+        let is_long = instant.saturating_sub(last) >= 2 * around_us;
+        if at - from >= failures && instants.len() - at >= failures / 2 && is_long {
             cuts.push(instant);
             (last, from) = (instant, at);
         }
@@ -85,21 +80,24 @@ fn parted(mut instants: Vec<i64>) -> Vec<Range<i64>> {
 
 impl Map {
     /// Puts the kept records in order that lie around the window, with what else is in `survey` of them. Those `asked`
-    /// about are added; they may be among them already. All are one stretch unless they may be parted.
+    /// about are added; they may be among them already. All are one stretch unless they are to be parted.
     pub(super) fn seeds(
         &self,
         (survey, kept): (&mut Survey, Kept),
         window: &Window,
         asked: Vec<Record>,
-        may_be_parted: bool,
+        parting: Option<Parting>,
     ) -> Seeds {
-        let mut stretches = self.stretches(&kept, may_be_parted && asked.is_empty());
+        let mut stretches = self.stretches(&kept, parting.filter(|_| asked.is_empty()));
+        let around_us = parting.map_or(0, |parting| parting.around_us);
         let places: FxHashSet<Place> = asked.iter().map(|record| record.place).collect();
         let mut known: FxHashSet<Place> = FxHashSet::default();
         let mut events = Vec::new();
         let mut add = |record: Record, ends: Vec<i64>| match stretches.as_mut_slice() {
             [only] => only.unpacked.push((record, ends)),
-            several => several.iter_mut().for_each(|stretch| stretch.add(&record, &ends)),
+            several => several
+                .iter_mut()
+                .for_each(|stretch| stretch.add(&record, &ends, around_us)),
         };
         for (mut record, mut ends) in kept.into_records(survey) {
             let source = record.place.source;
@@ -133,9 +131,9 @@ impl Map {
         Seeds { stretches, events }
     }
 
-    fn stretches(&self, kept: &Kept, may_be_parted: bool) -> Vec<Stretch> {
-        let mut times = vec![i64::MIN..i64::MAX];
-        if may_be_parted && kept.len() > TOGETHER {
+    fn stretches(&self, kept: &Kept, parting: Option<Parting>) -> Vec<Stretch> {
+        let mut times = Vec::new();
+        if let Some(parting) = parting.filter(|parting| kept.len() > parting.failures) {
             let failures = kept.iter().filter(|(record, _)| record.kind != Kind::Event);
             let instants = failures.map(|(record, _)| {
                 let shift = self.shift(record.place.source);
@@ -143,13 +141,46 @@ impl Map {
             });
             // What has no time may belong anywhere.
             let instants: Option<Vec<i64>> = instants.collect();
-            times = instants.map(parted).unwrap_or(times);
+            times = instants
+                .map(|instants| parted(instants, parting))
+                .unwrap_or_default();
         }
-        let is_only = times.len() == 1;
+        if times.len() < 2 {
+            return vec![Stretch::default()];
+        }
         let stretch = |own| Stretch {
-            own: Some(own).filter(|_| !is_only),
+            own: Some(own),
             ..Stretch::default()
         };
         times.into_iter().map(stretch).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARTING: Parting = Parting {
+        failures: 10,
+        around_us: 100,
+    };
+
+    #[test]
+    fn every_instant_is_of_one_time() {
+        let instants: Vec<i64> = (0..95).map(|n| n * 37).rev().collect();
+        let times = parted(instants.clone(), PARTING);
+        assert!(times.len() > 5, "{times:?}");
+        assert_eq!((times[0].start, times[times.len() - 1].end), (i64::MIN, i64::MAX));
+        assert!(times.windows(2).all(|pair| pair[0].end == pair[1].start));
+        for time in &times {
+            assert!(instants.iter().filter(|at| time.contains(at)).count() >= 5);
+        }
+    }
+
+    #[test]
+    fn a_storm_is_not_parted() {
+        assert_eq!(parted(vec![7; 1_000], PARTING).len(), 1);
+        assert_eq!(parted((0..199).collect(), PARTING).len(), 1);
+        assert_eq!(parted(Vec::new(), PARTING).len(), 1);
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use why502_parsers::Product;
 use why502_parsers::entry::{Fault, Kind, Level, Marks, Phase, Signal};
 
-use crate::classify::{Outcome, Timers, World, classify};
+use crate::classify::{BLOCKS, Judging, Outcome, Timers, World};
 use crate::limits::{Count, CountKind, Scope};
 use crate::model::finding::{Finding, Inference, NearMiss};
 use crate::model::stats::Second;
@@ -367,6 +367,11 @@ impl Scene {
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
+        self.outcome_in_parts(BLOCKS)
+    }
+
+    /// What is said of its traces if so many blocks of them are judged at a time.
+    pub(crate) fn outcome_in_parts(&self, blocks: usize) -> Outcome {
         let mut traces = Traces::default();
         for trace in &self.traces {
             let gap = |link: &Link| {
@@ -380,7 +385,7 @@ impl Scene {
             traces.push(trace, &gaps);
         }
         traces.settle();
-        classify(&World {
+        let world = World {
             hops: &self.hops,
             stats: &self.stats,
             limits: &self.limits,
@@ -390,7 +395,8 @@ impl Scene {
             stray: &self.stray,
             wanted: &|status| status >= 500 || status == 499 || status == 9,
             in_window: &|_| true,
-        })
+        };
+        Judging::of(&world, blocks).outcome(&[]).0
     }
 
     /// The finding of the trace that was added first.

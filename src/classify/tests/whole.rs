@@ -36,6 +36,24 @@ fn the_order_of_the_traces_changes_nothing() {
 }
 
 #[test]
+fn judging_few_traces_at_a_time_changes_nothing() {
+    let mut scene = Scene::new();
+    for n in 0..1_200_i64 {
+        let at = T0 + n / 3 * 700_000 + n % 3;
+        let fault = if n % 7 == 0 { Fault::Refused } else { Fault::Closed };
+        let phase = if n % 7 == 0 { Phase::Connect } else { Phase::Header };
+        scene = scene.trace(vec![first(post_cut(at), vec![error_line(EDGE, phase, fault)])]);
+    }
+    let said = |blocks| {
+        let outcome = scene.outcome_in_parts(blocks);
+        let findings: Vec<_> = outcome.findings.iter().collect();
+        serde_json::to_string(&(findings, outcome.near_misses, outcome.inferences)).unwrap()
+    };
+    let whole = said(usize::MAX);
+    assert!(said(1) == whole && said(3) == whole);
+}
+
+#[test]
 fn an_error_log_alone_gives_findings_that_ask_for_the_access_log() {
     let error = error_line(EDGE, Phase::Connect, Fault::Refused);
     let link = Link {
