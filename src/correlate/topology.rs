@@ -1,5 +1,6 @@
 //! Which hop sends requests to which, and how far each log's clock is off.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
@@ -302,7 +303,7 @@ fn addresses(
         }
         if let Some((&hop, &most)) = hops
             .iter()
-            .max_by_key(|(hop, count)| (**count, std::cmp::Reverse(**hop)))
+            .max_by_key(|(hop, count)| (**count, Reverse(**hop)))
             && most >= FEWEST_VOTES
             && most * 3 > all * 2
         {
@@ -411,7 +412,7 @@ fn tree(order: &[HopId], fits: &BTreeMap<(HopId, HopId), Fit>) -> Vec<(HopId, Ho
         pairs.extend(inner.filter_map(|&inner| Some((outer, inner, *fits.get(&(outer, inner))?))));
     }
     pairs.retain(|(_, _, fit)| fit.steady);
-    pairs.sort_by_key(|(_, _, fit)| std::cmp::Reverse((fit.pairs >= ENOUGH && !fit.coarse, fit.pairs)));
+    pairs.sort_by_key(|(_, _, fit)| (left_open_us(fit), Reverse(fit.pairs)));
     let mut part_of: BTreeMap<HopId, HopId> = order.iter().map(|&hop| (hop, hop)).collect();
     pairs.retain(|(outer, inner, _)| {
         let (a, b) = (part_of[outer], part_of[inner]);
@@ -426,6 +427,16 @@ fn tree(order: &[HopId], fits: &BTreeMap<(HopId, HopId), Fit>) -> Vec<(HopId, Ho
 
 /// Pairs that are enough to prefer fine stamps to more pairs.
 const ENOUGH: u32 = 20;
+
+/// What a fit leaves open of the clocks' difference, for comparison. Of coarse stamps many pairs agree by accident, so that
+/// how many do says less than how narrow the offsets are that they leave.
+fn left_open_us(fit: &Fit) -> i64 {
+    match (fit.pairs >= ENOUGH, fit.coarse) {
+        (true, false) => 0,
+        (true, true) => fit.spread_us,
+        (false, _) => i64::MAX,
+    }
+}
 
 /// Settles every hop that is connected to a settled one.
 fn grow(
@@ -455,6 +466,38 @@ mod tests {
     use super::*;
     use crate::model::ids::mix;
     use crate::select::sketch::{Sample, Told};
+
+    fn fit(pairs: u32, spread_us: i64, coarse: bool) -> Fit {
+        Fit {
+            shift: Shift::default(),
+            spread_us,
+            pairs,
+            compared: pairs,
+            by_id: false,
+            coarse,
+            steady: true,
+            longer: 0,
+        }
+    }
+
+    #[test]
+    fn a_coarse_clock_is_compared_where_least_is_left_open() {
+        let [outer, middle, inner] = [HopId(0), HopId(1), HopId(2)];
+        let fits = BTreeMap::from([
+            ((outer, inner), fit(620, 1, false)),
+            ((outer, middle), fit(618, 1_000, true)),
+            ((middle, inner), fit(636, 500_000, true)),
+        ]);
+        let pairs = |fits| tree(&[outer, middle, inner], fits).into_iter().map(|(a, b, _)| (a, b));
+        assert!(pairs(&fits).eq([(outer, inner), (outer, middle)]));
+        // Few pairs leave little open by accident.
+        let fits = BTreeMap::from([
+            ((outer, middle), fit(6, 1, true)),
+            ((outer, inner), fit(7, 1, false)),
+            ((middle, inner), fit(40, 300_000, true)),
+        ]);
+        assert!(pairs(&fits).eq([(middle, inner), (outer, inner)]));
+    }
 
     /// Three hops, each 1 ms further in; the middle one's clock is half a second fast.
     fn sketches() -> [Sketch; 3] {
