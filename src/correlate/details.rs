@@ -54,6 +54,18 @@ impl Visit {
         Some((all().map(|i| i.0).min()?, all().map(|i| i.1).max()?))
     }
 
+    /// Whether its records say when it began: the outcome, or steps before that.
+    pub fn knows_start(&self) -> bool {
+        let is_start = |record: &Record| record.start_us.is_some() || record.kind == Kind::Note;
+        self.outcome.iter().chain(&self.details).any(is_start)
+    }
+
+    /// Whether its outcome says when it ended.
+    pub fn knows_end(&self) -> bool {
+        let ends = |outcome: &Record| outcome.end_us.is_some();
+        self.outcome.as_ref().is_some_and(ends)
+    }
+
     /// The keys of all ids on its records.
     pub fn ids(&self) -> Vec<u64> {
         let mut keys: Vec<u64> = self

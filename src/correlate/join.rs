@@ -19,6 +19,9 @@ const SAME_ID_WITHIN_US: i64 = 180_000_000;
 /// An application may begin this long after the proxy gave up: the request sat in a queue.
 const LATE_US: i64 = 60_000_000;
 
+/// A request of which only the end is logged may have begun this long before it.
+const LONGEST_US: i64 = 600_000_000;
+
 /// Clock error that is tolerated beside the stamps' resolution.
 const TOLERANCE_US: i64 = 20_000;
 
@@ -433,8 +436,9 @@ fn reach(outer: &Visit) -> Option<(i64, i64)> {
     }
     let (start, end) = outer.interval()?;
     let slack = tolerance_us(outer.resolution_us().max(1_000_000));
+    let early = if outer.knows_start() { 0 } else { LONGEST_US };
     let late = if waited(outer, end - start) { LATE_US } else { 0 };
-    Some((start - slack, end + slack + late))
+    Some((start - slack - early, end + slack + late))
 }
 
 /// Whether the records say that no connection to the upstream was made.
@@ -470,8 +474,9 @@ fn waited(outer: &Visit, length_us: i64) -> bool {
 
 /// What it costs to take `inner` for the upstream side of `outer`, in microseconds; `None` if they contradict.
 ///
-/// Two sides of one exchange begin together, last equally long (durations are exact to the millisecond even where
-/// stamps are not), end with the same status, and name the same client.
+/// Two sides of one exchange begin together (or end together, where the outer one logs no more than its end), last equally
+/// long (durations are exact to the millisecond even where stamps are not), end with the same status, and name the same
+/// client.
 fn cost(outer: &Visit, inner: &Visit) -> Option<i64> {
     if !same_request(outer, inner) {
         return None;
@@ -484,16 +489,29 @@ fn cost(outer: &Visit, inner: &Visit) -> Option<i64> {
     } else {
         a_end + tolerance
     };
-    if b_start < a_start - tolerance || b_start > latest_start {
+    let by_ends = !outer.knows_start() && inner.knows_end();
+    let is_early = if by_ends {
+        b_end < a_end - tolerance
+    } else {
+        b_start < a_start - tolerance
+    };
+    if is_early || b_start > latest_start {
         return None;
     }
-    if ending == Ending::Answered && b_end > a_end + tolerance {
+    // One that gave up, as a gateway's status without more may mean, knows nothing of how long the other went on.
+    let is_left = matches!(ending, Ending::GaveUp | Ending::Unknown);
+    if (ending == Ending::Answered || by_ends && !is_left) && b_end > a_end + tolerance {
         return None;
     }
     // A counter (a VXID, a serial) is too weak to be looked for, but not to decide between neighbours.
     let share = if share_counter(outer, inner) { 16 } else { 1 };
-    let begun = beyond(a_start, outer.resolution_us(), b_start, inner.resolution_us());
-    let cost = begun
+    let beyond = |a: i64, b: i64| beyond(a, outer.resolution_us(), b, inner.resolution_us());
+    let apart = match by_ends {
+        true if is_left => beyond(a_end, b_end).min(LENGTH_CAP_US),
+        true => beyond(a_end, b_end),
+        false => beyond(a_start, b_start),
+    };
+    let cost = apart
         + length_cost(outer, inner, ending)
         + status_cost(outer, inner, ending, b_end < a_end - tolerance)?
         + client_cost(outer, inner);

@@ -270,3 +270,48 @@ fn hops_that_call_each_other_are_followed_inwards() {
         assert_eq!(along, expected, "{ids:?}");
     }
 }
+
+#[test]
+fn of_a_request_whose_start_is_not_logged_the_ends_are_compared() {
+    let ended = |n: u64, end_ms: i64, status: u16| {
+        let whole = request(0, n, (end_ms, 0), &[]);
+        let end_us = whole.end_us.map(|us| us - us % 1_000_000);
+        Record::from(Particulars {
+            start_us: None,
+            duration_us: None,
+            end_us,
+            resolution_us: 1_000_000,
+            status: Some(status),
+            ..whole.particulars()
+        })
+    };
+    let inner = |n: u64, span: (i64, i64), status: u16| {
+        Record::from(Particulars {
+            status: Some(status),
+            ..request(1, n, span, &[]).particulars()
+        })
+    };
+    let pairs = |records: Vec<Record>| -> Vec<Vec<(u16, u64)>> {
+        let lines = |trace: Vec<(u16, u64, JoinedBy, bool)>| trace.iter().map(|l| (l.0, l.1)).collect();
+        joined(records, 2).into_iter().map(lines).collect()
+    };
+    // Long ones end together; one that began when the outer one ended is another.
+    for status in [200, 504] {
+        let records = vec![
+            ended(1, 9_400, status),
+            inner(1, (3_000, 6_350), status),
+            inner(2, (9_100, 4_000), 200),
+        ];
+        let found = pairs(records);
+        assert!(found.contains(&vec![(0, 1), (1, 1)]), "{status}: {found:?}");
+    }
+    // Which ended long before is not waited for, and what is answered has ended.
+    for (span, status, is_joined) in [
+        ((3_000, 500), 504, false),
+        ((3_000, 9_000), 200, false),
+        ((3_000, 9_000), 504, true),
+    ] {
+        let found = pairs(vec![ended(1, 9_400, status), inner(1, span, status)]);
+        assert_eq!(found.len() == 1, is_joined, "{span:?} {status}: {found:?}");
+    }
+}

@@ -301,9 +301,7 @@ fn addresses(
         if reached.count() > 1 {
             continue;
         }
-        if let Some((&hop, &most)) = hops
-            .iter()
-            .max_by_key(|(hop, count)| (**count, Reverse(**hop)))
+        if let Some((&hop, &most)) = hops.iter().max_by_key(|(hop, count)| (**count, Reverse(**hop)))
             && most >= FEWEST_VOTES
             && most * 3 > all * 2
         {
@@ -412,7 +410,7 @@ fn tree(order: &[HopId], fits: &BTreeMap<(HopId, HopId), Fit>) -> Vec<(HopId, Ho
         pairs.extend(inner.filter_map(|&inner| Some((outer, inner, *fits.get(&(outer, inner))?))));
     }
     pairs.retain(|(_, _, fit)| fit.steady);
-    pairs.sort_by_key(|(_, _, fit)| (left_open_us(fit), Reverse(fit.pairs)));
+    pairs.sort_by_key(|(_, _, fit)| (left_open(fit), Reverse(fit.pairs)));
     let mut part_of: BTreeMap<HopId, HopId> = order.iter().map(|&hop| (hop, hop)).collect();
     pairs.retain(|(outer, inner, _)| {
         let (a, b) = (part_of[outer], part_of[inner]);
@@ -428,15 +426,18 @@ fn tree(order: &[HopId], fits: &BTreeMap<(HopId, HopId), Fit>) -> Vec<(HopId, Ho
 /// Pairs that are enough to prefer fine stamps to more pairs.
 const ENOUGH: u32 = 20;
 
-/// What a fit leaves open of the clocks' difference, for comparison. Of coarse stamps many pairs agree by accident, so that
-/// how many do says less than how narrow the offsets are that they leave.
-fn left_open_us(fit: &Fit) -> i64 {
+/// What a fit leaves open of the clocks' difference, in steps; less is better. Of stamps of whole seconds without durations
+/// many pairs agree by accident, so that how many do says less than how narrow the offsets are that they leave.
+fn left_open(fit: &Fit) -> i64 {
     match (fit.pairs >= ENOUGH, fit.coarse) {
         (true, false) => 0,
-        (true, true) => fit.spread_us,
+        (true, true) => 1 + fit.spread_us / SAME_SPREAD_US,
         (false, _) => i64::MAX,
     }
 }
+
+/// Spreads below this are as good as each other: what is left of them depends on single pairs.
+const SAME_SPREAD_US: i64 = 100_000;
 
 /// Settles every hop that is connected to a settled one.
 fn grow(
@@ -488,7 +489,11 @@ mod tests {
             ((outer, middle), fit(618, 1_000, true)),
             ((middle, inner), fit(636, 500_000, true)),
         ]);
-        let pairs = |fits| tree(&[outer, middle, inner], fits).into_iter().map(|(a, b, _)| (a, b));
+        let pairs = |fits| {
+            tree(&[outer, middle, inner], fits)
+                .into_iter()
+                .map(|(a, b, _)| (a, b))
+        };
         assert!(pairs(&fits).eq([(outer, inner), (outer, middle)]));
         // Few pairs leave little open by accident.
         let fits = BTreeMap::from([
@@ -497,6 +502,13 @@ mod tests {
             ((middle, inner), fit(40, 300_000, true)),
         ]);
         assert!(pairs(&fits).eq([(middle, inner), (outer, inner)]));
+        // Of fits that leave about the same open the one with the most pairs counts.
+        let fits = BTreeMap::from([
+            ((outer, middle), fit(730, 2_500, true)),
+            ((outer, inner), fit(512, 142, false)),
+            ((middle, inner), fit(654, 1, true)),
+        ]);
+        assert!(pairs(&fits).eq([(outer, inner), (outer, middle)]));
     }
 
     /// Three hops, each 1 ms further in; the middle one's clock is half a second fast.
