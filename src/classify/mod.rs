@@ -4,6 +4,7 @@
 //! exchange (`case`), ask the rules in their order (`rules`), turn the first that fires into a
 //! finding (`finding`). Facts about the run as a whole come from `survey`, `burst` and `learn`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -49,8 +50,6 @@ pub struct World<'a> {
     pub limits: &'a dyn Timers,
     /// Server events (worker died, reload, server down or up), by time, with their hop.
     pub events: &'a [Record],
-    /// All traces of the run, by time.
-    pub traces: &'a Traces,
     /// When each hop wrote error lines that were found to belong to no request and are in no trace (common clock).
     pub stray: &'a BTreeMap<HopId, Vec<i64>>,
     /// Whether a status was asked for.
@@ -130,14 +129,14 @@ pub struct Outcome {
     pub inferences: Vec<Inference>,
 }
 
-/// Classifies every trace of `world`.
-pub fn classify(world: &World<'_>) -> Outcome {
-    explain(world, &[]).0
+/// Classifies `traces`, all there are, which are given up as they are judged.
+pub fn classify(world: &World<'_>, traces: Traces) -> Outcome {
+    Judging::of(world, Cow::Owned(traces), BLOCKS).outcome(&[]).0
 }
 
-/// Classifies every trace of `world`, and says of those numbered in `asked` what each rule said of them.
-pub fn explain(world: &World<'_>, asked: &[usize]) -> (Outcome, Vec<Judgement>) {
-    Judging::of(world, BLOCKS).outcome(asked)
+/// Classifies `traces`, all there are, and says of those numbered in `asked` what each rule said of them.
+pub fn explain(world: &World<'_>, traces: &Traces, asked: &[usize]) -> (Outcome, Vec<Judgement>) {
+    Judging::of(world, Cow::Borrowed(traces), BLOCKS).outcome(asked)
 }
 
 /// Blocks of traces that are unpacked at a time.
@@ -152,6 +151,7 @@ const TOGETHER: usize = 32;
 /// The run, judged part by part, so that few traces have to be unpacked at a time.
 struct Judging<'a> {
     world: &'a World<'a>,
+    traces: Cow<'a, Traces>,
     /// The blocks of each part.
     parts: Vec<Range<usize>>,
     whole: Whole,
@@ -161,18 +161,19 @@ struct Judging<'a> {
 
 impl<'a> Judging<'a> {
     /// In parts of so many blocks each.
-    fn of(world: &'a World<'a>, of_part: usize) -> Self {
-        let blocks = world.traces.blocks();
+    fn of(world: &'a World<'a>, traces: Cow<'a, Traces>, of_part: usize) -> Self {
+        let blocks = traces.blocks();
         let parts: Vec<Range<usize>> = (0..blocks)
             .step_by(of_part)
             .map(|from| from..(from + of_part).min(blocks))
             .collect();
         let only = match parts.as_slice() {
-            [only] => Some(Part::of(world.traces, only.clone(), 0)),
+            [only] => Some(Part::of(&traces, only.clone(), 0)),
             _ => None,
         };
         Self {
             world,
+            traces,
             parts,
             whole: Whole::of(world),
             only,
@@ -181,34 +182,43 @@ impl<'a> Judging<'a> {
 
     fn outcome(mut self, asked: &[usize]) -> (Outcome, Vec<Judgement>) {
         let world = self.world;
-        self.round(0, |whole, part| whole.note_traces(world, part));
+        self.round(0, false, |whole, part| whole.note_traces(world, part));
         self.whole.settle_traces(world);
-        self.round(0, |whole, part| {
+        self.round(0, false, |whole, part| {
             whole.note_failures(part, &Failures::of(part, whole))
         });
-        self.round(AROUND_US, |whole, part| {
+        self.round(AROUND_US, false, |whole, part| {
             let mut learning = whole.learning();
             let failures = Failures::of(part, whole);
             Survey::of(world, whole, part, &failures).teach(&mut learning);
             whole.learn(learning);
         });
         self.whole.settle_learning();
-        let mut judged = Judged::of(world, asked);
-        self.round(AROUND_US, |whole, part| {
+        let mut judged = Judged::of(world, self.traces.len(), asked);
+        self.round(AROUND_US, true, |whole, part| {
             let failures = Failures::of(part, whole);
             judged.add(&Survey::of(world, whole, part, &failures), part.numbers.clone());
         });
         judged.outcome(&self.whole)
     }
 
-    /// Shows `look` every part, with the traces within `around_us` of it.
-    fn round(&mut self, around_us: i64, mut look: impl FnMut(&mut Whole, &Part)) {
+    /// Shows `look` every part, with the traces within `around_us` of it. In the last round, what no later part needs is
+    /// given up.
+    fn round(&mut self, around_us: i64, is_last: bool, mut look: impl FnMut(&mut Whole, &Part)) {
         if let Some(only) = &self.only {
             return look(&mut self.whole, only);
         }
-        for blocks in &self.parts {
-            let part = Part::of(self.world.traces, blocks.clone(), around_us);
+        let all = self.parts.iter();
+        let needed: Vec<Range<usize>> = all
+            .map(|blocks| self.traces.around(blocks.clone(), around_us))
+            .collect();
+        for (at, blocks) in self.parts.iter().enumerate() {
+            let part = Part::of(&self.traces, blocks.clone(), around_us);
             look(&mut self.whole, &part);
+            let later = needed[at + 1..].iter().map(|blocks| blocks.start).min();
+            if let (Cow::Owned(traces), true) = (&mut self.traces, is_last) {
+                traces.forget(later.unwrap_or(usize::MAX));
+            }
         }
     }
 }
@@ -225,10 +235,10 @@ struct Judged<'a> {
 }
 
 impl<'a> Judged<'a> {
-    fn of(world: &'a World<'a>, asked: &'a [usize]) -> Self {
+    fn of(world: &'a World<'a>, most: usize, asked: &'a [usize]) -> Self {
         Self {
             world,
-            findings: finding::Collected::of(world.traces.len()),
+            findings: finding::Collected::of(most),
             misses: near_miss::Misses::default(),
             truncated: Vec::new(),
             asked,

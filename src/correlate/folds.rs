@@ -204,7 +204,7 @@ pub fn of_failures(failures: &[&Seen], requests: &[&Seen]) -> Option<(i64, Fold)
 }
 
 /// Error lines that are looked at.
-const LOOKED_AT: usize = 2_000;
+pub const LOOKED_AT: usize = 2_000;
 
 /// How many lines fit `before` up to some line and `after` from there on, at best, and where that line begins.
 fn split(votes: &[(u64, Vec<i64>)], before: i64, after: i64) -> (u32, u64) {

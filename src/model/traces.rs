@@ -138,6 +138,13 @@ impl Traces {
         }
     }
 
+    /// Gives up the contents of the blocks before `block`.
+    pub fn forget(&mut self, block: usize) {
+        for block in self.blocks.iter_mut().take(block) {
+            block.bytes = Vec::new();
+        }
+    }
+
     /// The trace with this number.
     pub fn get(&self, number: usize) -> Option<Trace> {
         let at = self

@@ -1,11 +1,9 @@
 //! What every input's stamps need to come to one clock: given by the user, learnt, or assumed.
 
 use std::cell::LazyCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use why502_parsers::entry::Kind;
-
-use super::kept::Kept;
+use super::kept::{AllSeen, Kept};
 use crate::correlate::topology::Topology;
 use crate::correlate::zones::Seen;
 use crate::correlate::{clocks, folds, zones};
@@ -39,9 +37,6 @@ pub(super) struct Facts {
     pub given_us: Option<i64>,
 }
 
-/// What tells when the failures of each input were.
-type AllSeen = BTreeMap<SourceId, Vec<(Kind, Seen)>>;
-
 /// The correction of every input. `skew` says whether clock errors are corrected at all (zones always are).
 pub(super) fn settle(
     facts: &BTreeMap<SourceId, Facts>,
@@ -52,7 +47,15 @@ pub(super) fn settle(
 ) -> BTreeMap<SourceId, Correction> {
     let mut all = BTreeMap::new();
     // Looked at only where a log does not say its zone.
-    let seen = LazyCell::new(|| kept.seen());
+    let seen = LazyCell::new(|| {
+        let is_unknown =
+            |source: &SourceId| survey.inputs.get(source).is_some_and(|input| input.zone_unknown);
+        let (failing, mut requested): (BTreeSet<_>, BTreeSet<_>) =
+            facts.keys().copied().partition(is_unknown);
+        let hops: BTreeSet<HopId> = failing.iter().map(|source| facts[source].hop).collect();
+        requested.retain(|source| hops.contains(&facts[source].hop));
+        kept.seen(&failing, &requested)
+    });
     for (&source, fact) in facts {
         let mut correction = correction(source, fact, facts, (survey, &|| &*seen), topology, skew);
         let fold = folds.get(&source).copied();
@@ -94,7 +97,7 @@ fn correction<'k>(
         (Some(name), true) => (0, name.clone(), "given"),
         (Some(_), false) | (None, false) => (0, "logged".to_owned(), "logged"),
         (None, true) if logs_requests && learnt.is_some() => (hop_zone, offset_name(-hop_zone), "learnt"),
-        (None, true) => match failure_zone(source, fact.hop, facts, (survey, seen())) {
+        (None, true) => match failure_zone(source, fact.hop, facts, seen()) {
             Some((us, change)) => {
                 fold = change;
                 (us, offset_name(-us), "learnt")
@@ -138,20 +141,14 @@ fn failure_zone(
     source: SourceId,
     hop: HopId,
     facts: &BTreeMap<SourceId, Facts>,
-    (survey, seen): (&Survey, &AllSeen),
+    seen: &AllSeen,
 ) -> Option<(i64, Option<Fold>)> {
-    let failures: Vec<&Seen> = seen.get(&source)?.iter().map(|(_, seen)| seen).collect();
-    let is_other = |other: &SourceId| {
-        let knows_zone = survey.inputs.get(other).is_some_and(|input| !input.zone_unknown);
-        *other != source && knows_zone && facts.get(other).is_some_and(|f| f.hop == hop)
-    };
-    let requests: Vec<&Seen> = seen
+    let failures: Vec<&Seen> = seen.failures.get(&source)?.iter().collect();
+    let of_hop = seen
+        .requests
         .iter()
-        .filter(|(other, _)| is_other(other))
-        .flat_map(|(_, all)| all)
-        .filter(|(kind, _)| *kind == Kind::Request)
-        .map(|(_, seen)| seen)
-        .collect();
+        .filter(|(other, _)| facts.get(other).is_some_and(|f| f.hop == hop));
+    let requests: Vec<&Seen> = of_hop.flat_map(|(_, all)| all).collect();
     if let Some((us, fold)) = folds::of_failures(&failures, &requests) {
         return Some((us, Some(fold)));
     }

@@ -98,7 +98,7 @@ fn explained_from(
     let stats = joint.map.stats(&mut joint.survey);
     let world = joint.world(&stats, &failed, &|_| true);
     let of_places = traces_with(&joint.joined.traces, &places);
-    let (outcome, judged) = classify::explain(&world, &of_places);
+    let (outcome, judged) = classify::explain(&world, &joint.joined.traces, &of_places);
     let by_trace: BTreeMap<usize, usize> = outcome.traces.iter().copied().zip(0..).collect();
     let mut all: Vec<(usize, Judgement)> = of_places.into_iter().zip(judged).collect();
     if places.is_empty() {
@@ -106,7 +106,7 @@ fn explained_from(
             return Err(no_finding(asked));
         };
         let trace = outcome.traces[at];
-        let (_, judged) = classify::explain(&world, &[trace]);
+        let (_, judged) = classify::explain(&world, &joint.joined.traces, &[trace]);
         all = std::iter::once(trace).zip(judged).collect();
     }
     let mut requests: Vec<Explained> = all

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 use why502_parsers::entry::Kind;
 
+use crate::correlate::folds;
 use crate::correlate::zones::Seen;
 use crate::model::{Record, Records, SourceId};
 use crate::select::Survey;
@@ -25,6 +26,12 @@ impl Surveyed {
         self.kept.merge(other.kept);
         self.survey.merge(other.survey);
     }
+}
+
+/// What tells when failures were, by input.
+pub(super) struct AllSeen {
+    pub(super) failures: BTreeMap<SourceId, Vec<Seen>>,
+    pub(super) requests: BTreeMap<SourceId, Vec<Seen>>,
 }
 
 /// Failures, hidden failures and events in no order, packed.
@@ -140,15 +147,30 @@ impl Kept {
         })
     }
 
-    /// What tells when the failures of each input were, in order of their places, for requests and others.
-    pub(super) fn seen(&self) -> BTreeMap<SourceId, Vec<(Kind, Seen)>> {
-        let mut all: BTreeMap<SourceId, Vec<(Kind, Seen)>> = BTreeMap::new();
-        for (record, _) in self.iter() {
-            let of_source = all.entry(record.place.source).or_default();
-            of_source.push((record.kind, Seen::from(&record)));
+    /// What tells when the failures of the inputs `failing` were that name their path, in order of their places and no
+    /// more than are looked at, and the requests of the inputs `requested`.
+    pub(super) fn seen(&self, failing: &BTreeSet<SourceId>, requested: &BTreeSet<SourceId>) -> AllSeen {
+        let mut failures: BTreeMap<SourceId, BTreeMap<u64, Seen>> = BTreeMap::new();
+        let mut requests: BTreeMap<SourceId, Vec<Seen>> = BTreeMap::new();
+        for (record, _) in self.iter().filter(|(record, _)| !record.path.is_empty()) {
+            let source = record.place.source;
+            if failing.contains(&source) {
+                let of_source = failures.entry(source).or_default();
+                of_source.insert(record.place.offset, Seen::from(&record));
+                if of_source.len() > folds::LOOKED_AT {
+                    of_source.pop_last();
+                }
+            } else if requested.contains(&source) && record.kind == Kind::Request {
+                requests.entry(source).or_default().push(Seen::from(&record));
+            }
         }
-        all.values_mut()
-            .for_each(|list| list.sort_unstable_by_key(|(_, seen)| seen.offset));
-        all
+        let in_order = |of_source: BTreeMap<u64, Seen>| of_source.into_values().collect();
+        AllSeen {
+            failures: failures
+                .into_iter()
+                .map(|(source, all)| (source, in_order(all)))
+                .collect(),
+            requests,
+        }
     }
 }

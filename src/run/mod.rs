@@ -122,7 +122,6 @@ impl Joint {
             stats,
             limits: &self.map.limits,
             events: &self.events,
-            traces: &self.joined.traces,
             stray: &self.joined.stray,
             wanted,
             truncated: [500, 502, 503, 504].into_iter().all(wanted),
@@ -219,7 +218,11 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<(Report
     )?;
     progress.phase("explaining");
     let stats = joint.map.stats(&mut joint.survey);
-    let outcome = classify::classify(&joint.world(&stats, &wanted, &|us| joint.window.contains(us)));
+    let traces = std::mem::take(&mut joint.joined.traces);
+    let outcome = classify::classify(
+        &joint.world(&stats, &wanted, &|us| joint.window.contains(us)),
+        traces,
+    );
     let Joint {
         mut sources,
         mut survey,
@@ -227,10 +230,8 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<(Report
         focuses,
         window,
         events,
-        joined,
+        ..
     } = joint;
-    // What was joined is told by the findings now.
-    drop(joined);
     let mut findings = outcome.findings;
     findings.retain(|_, finding| finding.time.is_none_or(|time| window.contains(time.0)));
     let in_window = findings.len();

@@ -404,6 +404,10 @@ fn survey_one(
         progress.add(chunk.bytes.len() as u64);
     });
     let mut survey = surveyor.finish();
+    // What is asked for is kept itself; of the others it is only said how many there were.
+    for input in survey.inputs.values_mut() {
+        input.failures.retain(|&(status, _), _| !wanted(status));
+    }
     if let (Some(ceilings), Some(input)) = (ceilings, survey.inputs.get(&reading.input.id)) {
         ceilings.learn(&input.sketch);
     }

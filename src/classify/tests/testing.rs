@@ -1,5 +1,6 @@
 //! Builders for the tests of the rules: records, links, and a small run around them.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
@@ -391,12 +392,11 @@ impl Scene {
             limits: &self.limits,
             events: &self.events,
             truncated: self.truncated,
-            traces: &traces,
             stray: &self.stray,
             wanted: &|status| status >= 500 || status == 499 || status == 9,
             in_window: &|_| true,
         };
-        Judging::of(&world, blocks).outcome(&[]).0
+        Judging::of(&world, Cow::Owned(traces), blocks).outcome(&[]).0
     }
 
     /// The finding of the trace that was added first.
