@@ -1,17 +1,24 @@
 //! Many findings in little memory: packed, with what they are counted, ordered and grouped by beside them.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 
 use super::finding::{Cause, Certainty, Finding, Subtype, WhatIf};
 use super::pack::{Common, Packed, Reader, Words, Writer};
 use super::{Fix, Micros, SourceId};
 
-/// A list of findings, each of about half a kilobyte.
+/// A list of findings, each of about a hundred bytes.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
     entries: Vec<Entry>,
-    /// Packed findings, in blocks that never grow beyond [`BLOCK`] by more than one finding.
-    blocks: Vec<Vec<u8>>,
+    /// Packed findings, compressed block by block.
+    blocks: Vec<Box<[u8]>>,
+    /// How long the longest of them is, unpacked.
+    most: usize,
+    /// The block that is being filled.
+    open: Vec<u8>,
     common: Common,
     names: Words,
     advice: Vec<Advice>,
@@ -19,8 +26,9 @@ pub struct Findings {
     sources: BTreeSet<SourceId>,
 }
 
-/// A list that grew as a whole would for a moment take its memory twice.
-const BLOCK: usize = 64 << 10;
+/// A block has so many bytes, before it is compressed, and besides as many as its last finding needs: few enough to be
+/// unpacked for one finding.
+const BLOCK: usize = 32 << 10;
 
 /// What is known of a finding without unpacking it.
 #[derive(Debug, Clone, Copy)]
@@ -114,19 +122,17 @@ impl Findings {
 
     /// Adds a finding; its place. One without an id can be given one by [`Findings::identify`].
     pub fn push(&mut self, finding: &Finding) -> usize {
-        if self.blocks.last().is_none_or(|block| block.len() >= BLOCK) {
-            self.blocks.last_mut().map(Vec::shrink_to_fit);
-            self.blocks.push(Vec::with_capacity(BLOCK / 8));
+        if self.open.len() >= BLOCK {
+            self.close();
         }
-        let block = self.blocks.len() - 1;
-        let start = self.blocks[block].len();
-        finding.pack(&mut Writer::new(&mut self.blocks[block], &mut self.common));
+        let start = self.open.len();
+        finding.pack(&mut Writer::new(&mut self.open, &mut self.common));
         self.sources.extend(sources_of(finding));
         let issuer = &finding.issuer;
         let upstream = issuer.upstream_hop.as_ref().unwrap_or(&issuer.upstream);
         self.entries.push(Entry {
-            block: block as u32,
-            span: (start as u32, self.blocks[block].len() as u32),
+            block: self.blocks.len() as u32,
+            span: (start as u32, self.open.len() as u32),
             time: finding.time,
             id: id_number(&finding.id),
             score: finding.score,
@@ -166,8 +172,16 @@ impl Findings {
         self.entries = order.iter().map(|&at| self.entries[at]).collect();
         self.common.settle();
         self.names.settle();
-        self.blocks.last_mut().map(Vec::shrink_to_fit);
+        self.close();
+        self.open = Vec::new();
         order
+    }
+
+    /// Compresses the block that is being filled, and begins the next one.
+    fn close(&mut self) {
+        self.most = self.most.max(self.open.len());
+        self.blocks.push(deflated(&self.open));
+        self.open.clear();
     }
 
     /// How many there are.
@@ -180,10 +194,21 @@ impl Findings {
         self.entries.is_empty()
     }
 
-    /// The finding at `at`, as it was packed, with its id and its advice.
+    /// The finding at `at`, as it was packed, with its id and its advice. Several are had faster from [`Self::opened`].
     pub fn get(&self, at: usize) -> Option<Finding> {
-        let entry = self.entries.get(at)?;
-        let block = self.blocks.get(entry.block as usize)?;
+        self.opened().get(at)
+    }
+
+    /// The list, to get several findings from that lie near each other.
+    pub fn opened(&self) -> Opened<'_> {
+        Opened {
+            findings: self,
+            number: None,
+            block: Vec::new(),
+        }
+    }
+
+    fn unpacked(&self, entry: &Entry, block: &[u8]) -> Option<Finding> {
         let bytes = block.get(entry.span.0 as usize..entry.span.1 as usize)?;
         let mut finding = Finding::unpack(&mut Reader::new(bytes, &self.common));
         if finding.id.is_empty() {
@@ -206,7 +231,8 @@ impl Findings {
 
     /// All of them, unpacked one by one.
     pub fn iter(&self) -> impl Iterator<Item = Finding> + '_ {
-        (0..self.len()).filter_map(|at| self.get(at))
+        let mut opened = self.opened();
+        (0..self.len()).filter_map(move |at| opened.get(at))
     }
 
     /// What is known of each without unpacking it.
@@ -226,8 +252,9 @@ impl Findings {
     }
 
     /// Leaves out those of which `keep` does not say so.
-    pub fn retain(&mut self, keep: impl Fn(&Self, Brief<'_>) -> bool) {
-        let kept: Vec<bool> = self.briefs().map(|brief| keep(self, brief)).collect();
+    pub fn retain(&mut self, keep: impl Fn(&mut Opened<'_>, Brief<'_>) -> bool) {
+        let mut opened = self.opened();
+        let kept: Vec<bool> = self.briefs().map(|brief| keep(&mut opened, brief)).collect();
         if kept.iter().all(|&kept| kept) {
             return;
         }
@@ -241,6 +268,57 @@ impl Findings {
     pub fn sources(&self) -> impl Iterator<Item = SourceId> + '_ {
         self.sources.iter().copied()
     }
+}
+
+/// Findings with the block unpacked that was looked at last.
+pub struct Opened<'f> {
+    findings: &'f Findings,
+    /// Which, and what is in it.
+    number: Option<u32>,
+    block: Vec<u8>,
+}
+
+impl Opened<'_> {
+    /// See [`Findings::get`].
+    pub fn get(&mut self, at: usize) -> Option<Finding> {
+        let entry = self.findings.entries.get(at)?;
+        let Some(block) = self.findings.blocks.get(entry.block as usize) else {
+            return self.findings.unpacked(entry, &self.findings.open);
+        };
+        if self.number != Some(entry.block) {
+            self.number = Some(entry.block);
+            self.block.clear();
+            self.block.reserve_exact(self.findings.most);
+            inflate(block, &mut self.block);
+        }
+        self.findings.unpacked(entry, &self.block)
+    }
+}
+
+thread_local! {
+    // Made once for each thread: their tables are larger than a block.
+    static DEFLATE: RefCell<Compress> = RefCell::new(Compress::new(Compression::fast(), false));
+    static INFLATE: RefCell<Decompress> = RefCell::new(Decompress::new(false));
+}
+
+/// `bytes` in fewer of them.
+fn deflated(bytes: &[u8]) -> Box<[u8]> {
+    // Room for what cannot be compressed, so that it is written in one go.
+    let mut to = Vec::with_capacity(bytes.len() + bytes.len() / 8 + 64);
+    DEFLATE.with_borrow_mut(|deflate| {
+        deflate.reset();
+        // From memory to memory nothing can fail.
+        let _ = deflate.compress_vec(bytes, &mut to, FlushCompress::Finish);
+    });
+    Box::from(to.as_slice())
+}
+
+/// Puts into `to` what was deflated to `bytes`, which was at most as much as `to` has room for.
+fn inflate(bytes: &[u8], to: &mut Vec<u8>) {
+    INFLATE.with_borrow_mut(|inflate| {
+        inflate.reset(false);
+        let _ = inflate.decompress_vec(bytes, to, FlushDecompress::Finish);
+    });
 }
 
 impl<'a> FromIterator<&'a Finding> for Findings {

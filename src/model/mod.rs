@@ -22,7 +22,7 @@ pub mod trace;
 pub mod traces;
 
 pub use finding::{Cause, Certainty, Finding, Fix, Report, Subtype, Weight};
-pub use findings::{Brief, Findings};
+pub use findings::{Brief, Findings, Opened};
 pub use hop::{Hop, HopId};
 pub use input::{Coding, Input};
 pub use limit::{Limit, LimitKind, Origin};

@@ -173,7 +173,7 @@ impl Default for Parting {
         Self {
             failures: 8_192,
             // Longer than usual timeouts, an id that comes again and a late start taken together.
-            around_us: 900_000_000,
+            around_us: 600_000_000,
         }
     }
 }

@@ -40,7 +40,8 @@ impl Diagnosis {
     fn chunk(&self, chunk: usize) -> Vec<Finding> {
         let from = chunk * TOGETHER;
         let to = (from + TOGETHER).min(self.findings.len());
-        let mut findings: Vec<Finding> = (from..to).filter_map(|at| self.findings.get(at)).collect();
+        let mut all = self.findings.opened();
+        let mut findings: Vec<Finding> = (from..to).filter_map(|at| all.get(at)).collect();
         self.lines.complete(&mut findings);
         findings
     }

@@ -42,7 +42,9 @@ use crate::error::Error;
 use crate::limits::{Limits, Scope};
 use crate::model::finding::{HopInfo, Inference, Problem, Report};
 use crate::model::stats::Stats;
-use crate::model::{Brief, Findings, Hop, HopId, Micros, Place, Record, Seconds, Shift, SourceId, finding};
+use crate::model::{
+    Brief, Findings, Hop, HopId, Micros, Opened, Place, Record, Seconds, Shift, SourceId, finding,
+};
 use crate::plan::{Plan, Window};
 use crate::report::progress::Progress;
 use crate::report::summary;
@@ -253,10 +255,8 @@ fn on_this_pool(plan: &Plan, now_us: i64, progress: &Progress) -> Result<(Report
     let with_evidence = findings.sources().chain(single.iter().map(|place| place.source));
     let with_evidence: BTreeSet<SourceId> = with_evidence.collect();
     let once = with_evidence.iter().any(|&source| lines.is_read_once(source));
-    let of_findings = findings
-        .iter()
-        .filter(|_| once)
-        .flat_map(|finding| finding.evidence);
+    let of_findings = once.then(|| findings.iter()).into_iter().flatten();
+    let of_findings = of_findings.flat_map(|finding| finding.evidence);
     let places = of_findings.filter_map(|evidence| evidence.place).chain(single);
     lines.prepare(
         &with_evidence,
@@ -329,10 +329,10 @@ fn sources_shown(
         .collect()
 }
 
-fn is_shown(plan: &Plan, findings: &Findings, brief: &Brief<'_>) -> bool {
+fn is_shown(plan: &Plan, findings: &mut Opened<'_>, brief: &Brief<'_>) -> bool {
     let is_asked = |hop: &str| plan.hops.iter().any(|asked| asked == hop);
     let by_cause = plan.causes.is_empty() || plan.causes.contains(&brief.cause);
-    let visited = || {
+    let mut visited = || {
         let finding = findings.get(brief.at);
         finding.is_some_and(|finding| finding.hops.iter().any(|record| is_asked(&record.hop)))
     };
