@@ -140,7 +140,7 @@ pub fn explain(world: &World<'_>, traces: &Traces, asked: &[usize]) -> (Outcome,
 }
 
 /// Blocks of traces that are unpacked at a time.
-const BLOCKS: usize = 32;
+const BLOCKS: usize = 80;
 
 /// What happened further away in time than this does not bear on a failure.
 const AROUND_US: i64 = 600_000_000;

@@ -28,7 +28,7 @@ pub struct Findings {
 
 /// A block has so many bytes, before it is compressed, and besides as many as its last finding needs: few enough to be
 /// unpacked for one finding.
-const BLOCK: usize = 32 << 10;
+const BLOCK: usize = 12 << 10;
 
 /// What is known of a finding without unpacking it.
 #[derive(Debug, Clone, Copy)]
@@ -203,8 +203,7 @@ impl Findings {
     pub fn opened(&self) -> Opened<'_> {
         Opened {
             findings: self,
-            number: None,
-            block: Vec::new(),
+            blocks: Default::default(),
         }
     }
 
@@ -270,12 +269,11 @@ impl Findings {
     }
 }
 
-/// Findings with the block unpacked that was looked at last.
+/// Findings with the two blocks unpacked that were looked at last: in order of time they take turns now and then.
 pub struct Opened<'f> {
     findings: &'f Findings,
-    /// Which, and what is in it.
-    number: Option<u32>,
-    block: Vec<u8>,
+    /// Their numbers and what is in them, the last first.
+    blocks: [(Option<u32>, Vec<u8>); 2],
 }
 
 impl Opened<'_> {
@@ -285,13 +283,18 @@ impl Opened<'_> {
         let Some(block) = self.findings.blocks.get(entry.block as usize) else {
             return self.findings.unpacked(entry, &self.findings.open);
         };
-        if self.number != Some(entry.block) {
-            self.number = Some(entry.block);
-            self.block.clear();
-            self.block.reserve_exact(self.findings.most);
-            inflate(block, &mut self.block);
+        let wanted = Some(entry.block);
+        if self.blocks[0].0 != wanted {
+            self.blocks.swap(0, 1);
         }
-        self.findings.unpacked(entry, &self.block)
+        let (number, unpacked) = &mut self.blocks[0];
+        if *number != wanted {
+            *number = wanted;
+            unpacked.clear();
+            unpacked.reserve_exact(self.findings.most);
+            inflate(block, unpacked);
+        }
+        self.findings.unpacked(entry, unpacked)
     }
 }
 

@@ -171,7 +171,7 @@ pub struct Parting {
 impl Default for Parting {
     fn default() -> Self {
         Self {
-            failures: 8_192,
+            failures: 12_288,
             // Longer than usual timeouts, an id that comes again and a late start taken together.
             around_us: 600_000_000,
         }
