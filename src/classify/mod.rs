@@ -155,8 +155,6 @@ struct Judging<'a> {
     /// The blocks of each part.
     parts: Vec<Range<usize>>,
     whole: Whole,
-    /// The only part, if there is no other.
-    only: Option<Part>,
 }
 
 impl<'a> Judging<'a> {
@@ -167,34 +165,40 @@ impl<'a> Judging<'a> {
             .step_by(of_part)
             .map(|from| from..(from + of_part).min(blocks))
             .collect();
-        let only = match parts.as_slice() {
-            [only] => Some(Part::of(&traces, only.clone(), 0)),
-            _ => None,
-        };
         Self {
             world,
             traces,
             parts,
             whole: Whole::of(world),
-            only,
         }
     }
 
     fn outcome(mut self, asked: &[usize]) -> (Outcome, Vec<Judgement>) {
         let world = self.world;
+        let mut judged = Judged::of(world, self.traces.len(), asked);
+        if let [only] = self.parts.as_slice() {
+            let part = Part::of(&self.traces, only.clone(), 0);
+            self.whole.note_traces(world, &part);
+            self.whole.settle_traces(world);
+            let failures = Failures::of(&part, &self.whole);
+            self.whole.note_failures(&part, &failures);
+            self.whole.learn(world, &part, &failures);
+            self.whole.settle_learning();
+            judged.add(
+                &Survey::of(world, &self.whole, &part, &failures),
+                part.numbers.clone(),
+            );
+            return judged.outcome(&self.whole);
+        }
         self.round(0, false, |whole, part| whole.note_traces(world, part));
         self.whole.settle_traces(world);
         self.round(0, false, |whole, part| {
             whole.note_failures(part, &Failures::of(part, whole))
         });
         self.round(AROUND_US, false, |whole, part| {
-            let mut learning = whole.learning();
-            let failures = Failures::of(part, whole);
-            Survey::of(world, whole, part, &failures).teach(&mut learning);
-            whole.learn(learning);
+            whole.learn(world, part, &Failures::of(part, whole))
         });
         self.whole.settle_learning();
-        let mut judged = Judged::of(world, self.traces.len(), asked);
         self.round(AROUND_US, true, |whole, part| {
             let failures = Failures::of(part, whole);
             judged.add(&Survey::of(world, whole, part, &failures), part.numbers.clone());
@@ -205,9 +209,6 @@ impl<'a> Judging<'a> {
     /// Shows `look` every part, with the traces within `around_us` of it. In the last round, what no later part needs is
     /// given up.
     fn round(&mut self, around_us: i64, is_last: bool, mut look: impl FnMut(&mut Whole, &Part)) {
-        if let Some(only) = &self.only {
-            return look(&mut self.whole, only);
-        }
         let all = self.parts.iter();
         let needed: Vec<Range<usize>> = all
             .map(|blocks| self.traces.around(blocks.clone(), around_us))

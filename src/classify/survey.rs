@@ -108,16 +108,15 @@ impl Whole {
     }
 
     /// Third round: limits and habits.
-    pub(crate) fn learn(&mut self, learning: (Learning, Habits)) {
-        (self.learning, self.habits) = learning;
-    }
-
-    /// What the third round learnt so far.
-    pub(crate) fn learning(&mut self) -> (Learning, Habits) {
-        (
-            std::mem::take(&mut self.learning),
-            std::mem::take(&mut self.habits),
-        )
+    pub(crate) fn learn(&mut self, world: &World<'_>, part: &Part, failures: &Failures<'_>) {
+        let mut learning = std::mem::take(&mut self.learning);
+        let mut habits = std::mem::take(&mut self.habits);
+        let survey = Survey::of(world, self, part, failures);
+        for x in failures.own(part) {
+            learning.add(&survey, x);
+            habits.add(&survey, x);
+        }
+        (self.learning, self.habits) = (learning, habits);
     }
 
     /// Ends the third round.
@@ -248,14 +247,6 @@ impl<'a> Survey<'a> {
     /// The trace with this number, if it is of this part or near it.
     pub(crate) fn trace(&self, number: usize) -> Option<&'a Trace> {
         self.part.trace(number)
-    }
-
-    /// Learns from the failures of this part.
-    pub(crate) fn teach(&self, (learning, habits): &mut (Learning, Habits)) {
-        for x in self.failures.own(self.part) {
-            learning.add(self, x);
-            habits.add(self, x);
-        }
     }
 
     /// What the quick cuts of `x`'s upstream have in common.

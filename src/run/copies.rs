@@ -92,12 +92,13 @@ fn logs<'s>(
             .for_each(|input| log.sketch.merge(input.sketch.clone()));
     }
     if !logs.is_empty() {
-        for (record, _) in kept.iter().filter(|(record, _)| record.kind == Kind::Request) {
+        kept.each(|record| {
             let is_of = |log: &&mut Log<'_>| log.sources.contains(&record.place.source);
-            if let Some(log) = logs.iter_mut().find(is_of) {
-                log.failures.push(record);
+            let log = logs.iter_mut().find(is_of);
+            if let Some(log) = log.filter(|_| record.kind == Kind::Request) {
+                log.failures.push(record.clone());
             }
-        }
+        });
     }
     for log in &mut logs {
         log.failures.sort_unstable_by_key(|record| record.place);

@@ -34,11 +34,16 @@ pub(super) struct AllSeen {
     pub(super) requests: BTreeMap<SourceId, Vec<Seen>>,
 }
 
-/// Failures, hidden failures and events in no order, packed.
+/// So many wait before they are packed, in all threads together: few logs have more, and need no packing at all.
+const UNPACKED: usize = 12_288;
+
+/// Failures, hidden failures and events in no order, packed where they are many.
 #[derive(Default)]
 pub(super) struct Kept {
     /// What each thread packed.
     packs: Vec<Records>,
+    /// What it did not pack yet.
+    unpacked: Vec<(Record, Vec<i64>)>,
     /// The ids of some, as far as they were asked for.
     pub(super) ids: Keys,
     /// The addresses of upstreams that they name.
@@ -51,17 +56,16 @@ impl Kept {
     /// Takes the failures out of `survey`, with what is known of the connections to their upstreams if no more can be.
     fn take(&mut self, survey: &mut Survey) {
         for (&source, input) in &mut survey.inputs {
-            let records = std::mem::take(&mut input.kept);
-            for record in &records {
+            for record in std::mem::take(&mut input.kept) {
                 let offset = record.place.offset;
                 let is_whole = input.prior.get(&offset).is_some_and(|prior| !prior.is_short());
                 let prior = is_whole.then(|| input.prior.remove(&offset)).flatten();
-                self.add(record, &prior.unwrap_or_default().ends, source);
+                self.add(record, prior.unwrap_or_default().ends, source);
             }
         }
     }
 
-    fn add(&mut self, record: &Record, ends: &[i64], source: SourceId) {
+    fn add(&mut self, record: Record, ends: Vec<i64>, source: SourceId) {
         for attempt in &record.attempts {
             if !attempt.addr.is_empty() && !self.addresses.contains(&attempt.addr) {
                 self.addresses.insert(Arc::clone(&attempt.addr));
@@ -70,17 +74,30 @@ impl Kept {
         if record.kind == Kind::Request {
             self.with_requests.insert(source);
         }
+        self.unpacked.push((record, ends));
+        if self.unpacked.len() >= UNPACKED / rayon::current_num_threads().max(1) {
+            self.pack();
+        }
+    }
+
+    fn pack(&mut self) {
         if self.packs.is_empty() {
             self.packs.push(Records::default());
         }
         if let Some(pack) = self.packs.first_mut() {
-            pack.push(record, ends);
+            self.unpacked
+                .drain(..)
+                .for_each(|(record, ends)| pack.push(&record, &ends));
         }
     }
 
     /// Takes in what another thread packed.
     pub(super) fn merge(&mut self, other: Self) {
         self.packs.extend(other.packs);
+        self.unpacked.extend(other.unpacked);
+        if self.unpacked.len() > UNPACKED {
+            self.pack();
+        }
         self.ids.extend(other.ids);
         self.addresses.extend(other.addresses);
         self.with_requests.extend(other.with_requests);
@@ -95,17 +112,18 @@ impl Kept {
     /// Leaves out the failures of the inputs `wrong`.
     pub(super) fn forget(&mut self, wrong: &BTreeSet<SourceId>) {
         let old = std::mem::take(self);
-        for (record, ends) in old.packs.iter().flat_map(Records::iter) {
+        let all = old.packs.into_iter().flatten().chain(old.unpacked);
+        for (record, ends) in all {
             let source = record.place.source;
             if !wrong.contains(&source) {
-                self.add(&record, &ends, source);
+                self.add(record, ends, source);
             }
         }
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.packs.iter().map(Records::len).sum()
+        self.unpacked.len() + self.packs.iter().map(Records::len).sum::<usize>()
     }
 
     /// The addresses of upstreams that they name.
@@ -118,13 +136,15 @@ impl Kept {
         self.with_requests.contains(&source)
     }
 
-    /// All of them, unpacked one by one, with the ends of exchanges with their upstreams as far as they are here. Lines are
-    /// counted within their parts.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Record, Vec<i64>)> + '_ {
-        self.packs.iter().flat_map(Records::iter)
+    /// Shows all of them to `look`, one by one. Lines are counted within their parts.
+    pub(super) fn each(&self, mut look: impl FnMut(&Record)) {
+        let packed = self.packs.iter().flat_map(Records::iter);
+        packed.for_each(|(record, _)| look(&record));
+        self.unpacked.iter().for_each(|(record, _)| look(record));
     }
 
-    /// The same, given up as they are taken, with lines counted as `survey` tells.
+    /// All of them, given up as they are taken, with the ends of exchanges with their upstreams as far as they are here,
+    /// and lines counted as `survey` tells.
     pub(super) fn into_records(self, survey: &Survey) -> impl Iterator<Item = (Record, Vec<i64>)> + use<> {
         let before: BTreeMap<SourceId, Vec<(u64, u64)>> = survey
             .inputs
@@ -138,7 +158,7 @@ impl Kept {
                 (source, input.parts.iter().map(start).collect())
             })
             .collect();
-        let all = self.packs.into_iter().flat_map(Records::into_iter);
+        let all = self.packs.into_iter().flatten().chain(self.unpacked);
         all.map(move |(mut record, ends)| {
             let starts = before.get(&record.place.source).map_or(&[][..], Vec::as_slice);
             let at = starts.partition_point(|&(start, _)| start <= record.place.offset);
@@ -152,18 +172,21 @@ impl Kept {
     pub(super) fn seen(&self, failing: &BTreeSet<SourceId>, requested: &BTreeSet<SourceId>) -> AllSeen {
         let mut failures: BTreeMap<SourceId, BTreeMap<u64, Seen>> = BTreeMap::new();
         let mut requests: BTreeMap<SourceId, Vec<Seen>> = BTreeMap::new();
-        for (record, _) in self.iter().filter(|(record, _)| !record.path.is_empty()) {
+        self.each(|record| {
             let source = record.place.source;
+            if record.path.is_empty() {
+                return;
+            }
             if failing.contains(&source) {
                 let of_source = failures.entry(source).or_default();
-                of_source.insert(record.place.offset, Seen::from(&record));
+                of_source.insert(record.place.offset, Seen::from(record));
                 if of_source.len() > folds::LOOKED_AT {
                     of_source.pop_last();
                 }
             } else if requested.contains(&source) && record.kind == Kind::Request {
-                requests.entry(source).or_default().push(Seen::from(&record));
+                requests.entry(source).or_default().push(Seen::from(record));
             }
-        }
+        });
         let in_order = |of_source: BTreeMap<u64, Seen>| of_source.into_values().collect();
         AllSeen {
             failures: failures

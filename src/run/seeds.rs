@@ -134,16 +134,20 @@ impl Map {
     fn stretches(&self, kept: &Kept, parting: Option<Parting>) -> Vec<Stretch> {
         let mut times = Vec::new();
         if let Some(parting) = parting.filter(|parting| kept.len() > parting.failures) {
-            let failures = kept.iter().filter(|(record, _)| record.kind != Kind::Event);
-            let instants = failures.map(|(record, _)| {
+            let mut instants = Vec::with_capacity(kept.len());
+            let mut have_times = true;
+            kept.each(|record| {
                 let shift = self.shift(record.place.source);
-                Some(instant(&record)? + shift.at(record.raw_us, record.place.offset))
+                let corrected = |us: i64| us + shift.at(record.raw_us, record.place.offset);
+                if record.kind != Kind::Event {
+                    have_times &= instant(record).is_some();
+                    instants.extend(instant(record).map(corrected));
+                }
             });
             // What has no time may belong anywhere.
-            let instants: Option<Vec<i64>> = instants.collect();
-            times = instants
-                .map(|instants| parted(instants, parting))
-                .unwrap_or_default();
+            if have_times {
+                times = parted(instants, parting);
+            }
         }
         if times.len() < 2 {
             return vec![Stretch::default()];
