@@ -1,8 +1,11 @@
 //! A JSON object around a line, as collectors and log services write it: Fluent Bit, Filebeat, Vector, CloudWatch,
 //! Cloud Logging, Loki, Splunk.
 //!
-//! The line stands under one of `LINES`; an object in its place is itself the record (structured logs). Elements
-//! of an array that are one to a line have a comma behind them, which is passed over.
+//! The line stands under one of `LINES`. An object in its place is itself the record (structured logs), unless another
+//! of them is a string: Filebeat's `log` tells the file and the offset of the line that `message` is. Elements of an
+//! array that are one to a line have a comma behind them, which is passed over.
+//!
+//! Source: Elastic Common Schema, "Log fields": `log.file.path`, `log.offset`.
 
 use super::members::{Members, quoted, scalar};
 use super::{json_text, without_json_end};
@@ -30,12 +33,16 @@ const AROUND: [&[u8]; 2] = [b"_source", b"result"];
 #[derive(Debug)]
 pub struct Envelope;
 
+/// How good a candidate for the line is, less being better: whether it is an object, and the place of its key in
+/// [`LINES`].
+type Standing = (bool, usize);
+
 /// What was found so far.
 #[derive(Default)]
 struct Found<'a> {
     inside: Inside<'a>,
-    /// The line as written, and how good its key is.
-    line: Option<(usize, &'a [u8])>,
+    /// The line as written, and what it is compared with others by: less is better.
+    line: Option<(Standing, &'a [u8])>,
     stamp: Option<&'a [u8]>,
 }
 
@@ -78,9 +85,14 @@ impl<'a> Found<'a> {
 
     fn member(&mut self, key: &'a [u8], raw: &'a [u8], is_outermost: bool) {
         if let Some(rank) = LINES.iter().position(|known| *known == key) {
-            let is_line = matches!(raw.first(), Some(b'"' | b'{'));
-            if is_line && self.line.is_none_or(|(known, _)| rank < known) {
-                self.line = Some((rank, raw));
+            let is_object = match raw.first() {
+                Some(b'"') => false,
+                Some(b'{') => true,
+                _ => return,
+            };
+            let standing = (is_object, rank);
+            if self.line.is_none_or(|(known, _)| standing < known) {
+                self.line = Some((standing, raw));
             }
             return;
         }

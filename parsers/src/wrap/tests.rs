@@ -116,6 +116,8 @@ fn envelopes_of_collectors_hold_the_line_under_any_of_their_keys() {
         r#"{"id":"3","timestamp":1795168805123,"message":"a \"b\""}"#,
         r#"{"preview":false,"result":{"_raw":"a \"b\"","time":"1795168805.123"}}"#,
         r#"{"_source":{"message":"a \"b\"","@timestamp":"2026-11-20T10:00:05.123Z"}}"#,
+        r#"{"@timestamp":"2026-11-20T10:00:05.123Z","log":{"offset":1,"file":{"path":"/x"}},"message":"a \"b\""}"#,
+        r#"{"@timestamp":"2026-11-20T10:00:05.123Z","message":"a \"b\"","log":{"offset":1},"event":{"dataset":"x"}}"#,
     ] {
         let (text, time, ..) =
             peeled(&envelope::Envelope, line.as_bytes()).unwrap_or_else(|| panic!("{line}"));
