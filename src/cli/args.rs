@@ -24,7 +24,7 @@ pub struct WindowArgs {
     #[arg(env = "WHY502_SINCE", hide_env = true)]
     pub since: Option<String>,
 
-    /// Only what happened before TIME
+    /// Only what happened before TIME; a clock time alone is of the day that --since names, or the next
     #[arg(
         short = 'U',
         long,

@@ -46,6 +46,8 @@ pub enum Moment {
     Yearless(i64),
     /// Microseconds before the reference: now, or the last entry.
     Ago(i64),
+    /// A clock time of no day: of that of the other end of the window, else of the reference's.
+    BareClock(i64),
     /// A clock time (microseconds since midnight) some days before the reference's day.
     Clock {
         /// Days before.
@@ -53,6 +55,13 @@ pub enum Moment {
         /// Microseconds since midnight.
         since_midnight_us: i64,
     },
+}
+
+/// The end of a window that a moment is given for.
+#[derive(Debug, Clone, Copy)]
+enum Side {
+    Since,
+    Until,
 }
 
 /// The window as the user wrote it.
@@ -79,7 +88,7 @@ impl Moment {
         let text = text.trim();
         named(text)
             .or_else(|| ago(text))
-            .or_else(|| clock(text).map(|us| Self::at_clock(0, us)))
+            .or_else(|| clock(text).map(Self::BareClock))
             .or_else(|| date(text))
             .or_else(|| stamp(text))
             .ok_or_else(|| format!("'{text}' is not a time"))
@@ -99,20 +108,40 @@ impl Moment {
             Self::Civil(civil_us) => zone.instant(civil_us, fold),
             Self::Yearless(civil_us) => zone.instant(with_year(civil_us, reference_us), fold),
             Self::Ago(us) => reference_us.saturating_sub(us),
+            Self::BareClock(since_midnight_us) => at_clock(reference_us, 0, since_midnight_us, zone, fold),
             Self::Clock {
                 days,
                 since_midnight_us,
-            } => {
-                let civil_us = reference_us.saturating_add(zone.offset_us(reference_us));
-                let midnight_us = (civil_us.div_euclid(DAY_US) - days).saturating_mul(DAY_US);
-                zone.instant(midnight_us.saturating_add(since_midnight_us), fold)
-            }
+            } => at_clock(reference_us, -days, since_midnight_us, zone, fold),
         }
+    }
+
+    /// The instant it means beside the `other` end of a window, which is dated: a bare clock time is the next one
+    /// after a start, and the last one before an end.
+    fn beside(self, other: i64, side: Side, zone: Zone, fold: Fold) -> Option<i64> {
+        let Self::BareClock(since_midnight_us) = self else {
+            return None;
+        };
+        let on_day = |days| at_clock(other, days, since_midnight_us, zone, fold);
+        let same_day = on_day(0);
+        Some(match side {
+            Side::Until if same_day < other => on_day(1),
+            Side::Since if same_day > other => on_day(-1),
+            _ => same_day,
+        })
+    }
+
+    /// Whether it names a day, so that a bare clock time beside it is of that day.
+    const fn is_dated(self) -> bool {
+        !matches!(self, Self::BareClock(_) | Self::Ago(_))
     }
 
     /// Whether it means something else when "now" is another time.
     const fn is_relative(self) -> bool {
-        matches!(self, Self::Ago(_) | Self::Clock { .. } | Self::Yearless(_))
+        matches!(
+            self,
+            Self::Ago(_) | Self::BareClock(_) | Self::Clock { .. } | Self::Yearless(_)
+        )
     }
 }
 
@@ -149,12 +178,7 @@ impl WindowSpec {
                 until: Some(to.saturating_add(half_us)),
             });
         }
-        let window = Window {
-            since: self
-                .since
-                .map(|moment| moment.resolve(reference_us, self.zone, Fold::Earlier)),
-            until: self.until.map(|moment| self.end(moment, reference_us)),
-        };
+        let window = self.ends(reference_us);
         match (window.since, window.until) {
             (Some(since), Some(until)) if since >= until => Err(format!(
                 "the time window is empty: it begins at {} and ends at {}",
@@ -163,6 +187,30 @@ impl WindowSpec {
             )),
             _ => Ok(window),
         }
+    }
+
+    /// The window, empty ones too. A clock time alone is of the day that the other end names, if it names one.
+    fn ends(&self, reference_us: i64) -> Window {
+        let mut window = Window {
+            since: self
+                .since
+                .map(|moment| moment.resolve(reference_us, self.zone, Fold::Earlier)),
+            until: self.until.map(|moment| self.end(moment, reference_us)),
+        };
+        let (Some(since), Some(until)) = (self.since, self.until) else {
+            return window;
+        };
+        if since.is_dated() {
+            let start_us = window.since.unwrap_or_default();
+            let end_us = until.beside(start_us, Side::Until, self.zone, Fold::Later);
+            window.until = end_us.or(window.until);
+        }
+        if until.is_dated() {
+            let end_us = window.until.unwrap_or_default();
+            let start_us = since.beside(end_us, Side::Since, self.zone, Fold::Earlier);
+            window.since = start_us.or(window.since);
+        }
+        window
     }
 
     /// The end of the window. `--until now --relative-to-end` keeps the last entry inside.
@@ -249,6 +297,13 @@ fn stamp(text: &str) -> Option<Moment> {
         StampZone::Local => Moment::Civil(stamp.us),
         StampZone::LocalNoYear => Moment::Yearless(stamp.us),
     })
+}
+
+/// The instant of a clock time on the day of `day_of_us`, or some `days` after it.
+fn at_clock(day_of_us: i64, days: i64, since_midnight_us: i64, zone: Zone, fold: Fold) -> i64 {
+    let civil_us = day_of_us.saturating_add(zone.offset_us(day_of_us));
+    let midnight_us = (civil_us.div_euclid(DAY_US) + days).saturating_mul(DAY_US);
+    zone.instant(midnight_us.saturating_add(since_midnight_us), fold)
 }
 
 /// Puts a civil time of [`ASSUMED_YEAR`] into the latest year in which it exists and is not more than

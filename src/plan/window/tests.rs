@@ -190,3 +190,49 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_clock_time_alone_is_of_the_day_that_the_other_end_names() {
+    let now = us("2026-12-24T15:00:00Z");
+    let resolved = |since: &str, until: &str| {
+        let spec = WindowSpec {
+            since: Some(Moment::parse(since).unwrap()),
+            until: Some(Moment::parse(until).unwrap()),
+            zone: BERLIN,
+            ..WindowSpec::default()
+        };
+        let window = spec.resolve(now, None).unwrap();
+        [window.since, window.until].map(|end| BERLIN.rfc3339(end.unwrap()))
+    };
+    for (since, until, want) in [
+        (
+            "2026-11-20 18:20",
+            "18:20:30",
+            ["11-20T18:20:00", "11-20T18:20:30"],
+        ),
+        ("2026-11-20 23:50", "00:10", ["11-20T23:50:00", "11-21T00:10:00"]),
+        (
+            "20/Nov/2026:18:20:00 +0100",
+            "18:30",
+            ["11-20T18:20:00", "11-20T18:30:00"],
+        ),
+        ("Nov 20 18:20:00", "18:30", ["11-20T18:20:00", "11-20T18:30:00"]),
+        (
+            "2026-11-20T23:30:00Z",
+            "00:45",
+            ["11-21T00:30:00", "11-21T00:45:00"],
+        ),
+        ("yesterday 23:00", "23:30", ["12-23T23:00:00", "12-23T23:30:00"]),
+        (
+            "18:20",
+            "2026-11-20 18:20:30",
+            ["11-20T18:20:00", "11-20T18:20:30"],
+        ),
+        ("23:50", "2026-11-20 00:10", ["11-19T23:50:00", "11-20T00:10:00"]),
+        ("10:00", "11:00", ["12-24T10:00:00", "12-24T11:00:00"]),
+        ("-1d", "11:00", ["12-23T16:00:00", "12-24T11:00:00"]),
+    ] {
+        let shown = |text: &str| format!("2026-{text}.000+01:00");
+        assert_eq!(resolved(since, until), want.map(shown), "{since} to {until}");
+    }
+}
