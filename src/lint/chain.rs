@@ -89,7 +89,7 @@ fn general<'a>(given: &'a Given<'a>, at: usize) -> &'a Route {
 
 /// The server that an address or name means. Listeners on every address are told apart by their port, if it is the
 /// only one, or by the host being called like the server.
-fn target(given: &Given<'_>, from: usize, address: &str) -> Option<usize> {
+pub(super) fn target(given: &Given<'_>, from: usize, address: &str) -> Option<usize> {
     if address.is_empty() {
         return None;
     }

@@ -23,7 +23,7 @@ fn slow(pair: &Pair<'_>) -> Option<LintFinding> {
     let patience = pair
         .before
         .iter()
-        .find(|(.., up)| *up == Some(pair.down))
+        .find(|(.., up)| *up == Some(pair.down) && pair.circle().is_none())
         .and_then(|(down, route, _)| {
             let limit = super::patience(pair.given, *down, route)?;
             Some((pair.given.servers[*down].name.as_str(), limit.value_us?))
@@ -32,7 +32,11 @@ fn slow(pair: &Pair<'_>) -> Option<LintFinding> {
     let (level, what) = match (outlasts, others) {
         (Some((name, us)), _) => (
             Level::Warning,
-            format!("longer than {name} waits for the whole answer ({})", span(us)),
+            format!(
+                "{} {name} waits for the whole answer ({})",
+                if us < own_us { "longer than" } else { "as long as" },
+                span(us)
+            ),
         ),
         (None, true) => (Level::Warning, "before it tries another server".to_owned()),
         (None, false) if own.origin.is_configured() => {

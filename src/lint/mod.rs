@@ -4,6 +4,7 @@
 //! in `RULES`.
 
 mod chain;
+mod circle;
 mod connect;
 mod idle;
 mod middlebox;
@@ -59,6 +60,7 @@ type Rule = fn(&Pair<'_>) -> Vec<LintFinding>;
 
 /// Every rule.
 const RULES: &[Rule] = &[
+    circle::check,
     idle::check,
     response::check,
     retries::check,

@@ -31,6 +31,9 @@ fn further<'a>(pair: &'a Pair<'_>) -> Vec<(&'a Route, Limit)> {
 
 fn order(pair: &Pair<'_>) -> Option<LintFinding> {
     let receiver = pair.receiver()?;
+    if pair.circle().is_some() {
+        return None; // Each would have to wait longer than the other.
+    }
     let own = pair.patience()?;
     let own_us = own.value_us.filter(|us| *us > 0)?;
     let further = further(pair);

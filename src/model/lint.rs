@@ -71,7 +71,7 @@ impl Level {
 pub struct LintFinding {
     /// How bad.
     pub level: Level,
-    /// Which rule: `idle_order`, `response_order`, `retries`, `connect`, `missing`, `worker_kill`, `drain`.
+    /// Which rule: `idle_order`, `response_order`, `retries`, `connect`, `missing`, `worker_kill`, `drain`, `loop`.
     pub rule: String,
     /// The server that sends.
     pub downstream: String,

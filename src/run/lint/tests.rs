@@ -292,3 +292,90 @@ fn connections_that_outlast_what_a_device_between_remembers_are_noted() {
     let report = linted(&[("edge/nginx.conf", &here), ("why502.toml", &app)], &[]);
     assert!(found(&report, "middlebox").is_empty());
 }
+
+/// A gateway in front of the server at `to`, listening on `own`, for requests of `path`.
+fn gateway(own: &str, to: &str, path: &str) -> String {
+    nginx("keepalive_timeout 10s;", "")
+        .replace("listen 8080", &format!("listen {own}"))
+        .replace("10.0.0.3:3000", to)
+        .replace("location /", &format!("location {path}"))
+}
+
+#[test]
+fn servers_that_send_everything_to_each_other_are_a_loop_and_nothing_is_proposed_for_their_order() {
+    let (edge, gw) = ("10.0.0.1:80", "10.0.0.2:80");
+    let lint = |edge_path: &str, gw_path: &str| {
+        let files = [
+            ("edge/nginx.conf", gateway(edge, gw, edge_path)),
+            ("gw/nginx.conf", gateway(gw, edge, gw_path)),
+        ];
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        linted(&files, &[])
+    };
+    let report = lint("/", "/");
+    let [finding] = found(&report, "loop")[..] else {
+        panic!("{report:#?}")
+    };
+    assert_eq!(finding.level, Level::Error);
+    assert_eq!(
+        finding.summary,
+        "requests go round in a circle: edge to gw (10.0.0.2:80, path /), gw to edge (10.0.0.1:80, path /)"
+    );
+    assert!(found(&report, "response_order").is_empty(), "{report:#?}");
+    let apart = lint("/api/", "/web/");
+    assert!(found(&apart, "loop").is_empty(), "{apart:#?}");
+}
+
+#[test]
+fn a_loop_of_three_is_told_once_and_one_with_another_way_out_is_a_warning() {
+    let (a, b, c) = ("10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80");
+    let lint = |last: &str| {
+        let files = [
+            ("a/nginx.conf", gateway(a, b, "/")),
+            ("b/nginx.conf", gateway(b, c, "/")),
+            ("c/nginx.conf", last.to_owned()),
+        ];
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        linted(&files, &[])
+    };
+    let levels = |report: &LintReport| -> Vec<Level> {
+        found(report, "loop")
+            .iter()
+            .map(|finding| finding.level)
+            .collect()
+    };
+    let back = gateway(c, a, "/");
+    assert_eq!(levels(&lint(&back)), [Level::Error]);
+    let backup = back.replace(
+        "server 10.0.0.1:80;",
+        "server 10.0.0.9:80; server 10.0.0.1:80 backup;",
+    );
+    assert_eq!(levels(&lint(&backup)), [Level::Warning]);
+    assert_eq!(levels(&lint(&gateway(c, "10.0.0.9:80", "/"))), []);
+}
+
+#[test]
+fn a_connect_timer_as_long_as_the_whole_answer_is_not_called_longer() {
+    let edge = gateway("10.0.0.1:80", "10.0.0.2:80", "/")
+        .replace("proxy_connect_timeout 3s;", "proxy_read_timeout 60s;");
+    let gw = gateway("10.0.0.2:80", "10.0.0.9:80", "/").replace("proxy_connect_timeout 3s;", "");
+    let summary = |connect: &str| {
+        let gw = gw.replace(
+            "proxy_http_version 1.1;",
+            &format!("proxy_http_version 1.1; proxy_connect_timeout {connect};"),
+        );
+        let report = linted(&[("edge/nginx.conf", &edge), ("gw/nginx.conf", &gw)], &[]);
+        let of_gw = found(&report, "connect");
+        let finding = of_gw.iter().find(|finding| finding.downstream == "gw");
+        finding.map(|finding| finding.summary.clone()).unwrap_or_default()
+    };
+    assert_eq!(
+        summary("60s"),
+        "gw waits up to 60 s for a connection, as long as edge waits for the whole answer (60 s)"
+    );
+    assert!(
+        summary("70s").contains(", longer than edge waits"),
+        "{}",
+        summary("70s")
+    );
+}
