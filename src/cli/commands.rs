@@ -83,19 +83,19 @@ pub struct ExplainArgs {
     #[command(flatten)]
     pub look: LookArgs,
 
-    /// Threads [default: one per core]
+    /// Threads, at most 256 or four per core [default: one per core]
     #[arg(short = 'j', long, value_name = "N", help_heading = "Run")]
     pub threads: Option<String>,
 }
 
 const EXPLAIN_HELP: &str = "\
-Shows one request, failed or not: every hop with its times (as logged and corrected), durations drawn to scale, the
-lines themselves, and what each rule said of the failure and why.
+Shows one request, failed or not: every hop with its times (as logged and corrected), durations drawn to scale, \
+the lines themselves, and what each rule said of the failure and why.
 
 Examples:
-  why502 explain f-9bee1535a7a693d7 logs/           the request of a finding
+  why502 explain f-9bee1535a7a693d7 logs/    the request of a finding
   why502 explain 460882a92e9165a465f314b2cf47144f logs/
-  why502 explain edge/error.log:812 logs/           the request that a line is about";
+  why502 explain edge/error.log:812 logs/    the request that a line is about";
 
 /// Options of `detect`.
 #[derive(Debug, Args)]
@@ -124,7 +124,7 @@ pub struct DetectArgs {
     #[command(flatten)]
     pub look: LookArgs,
 
-    /// Threads [default: one per core]
+    /// Threads, at most 256 or four per core [default: one per core]
     #[arg(short = 'j', long, value_name = "N", help_heading = "Run")]
     pub threads: Option<String>,
 }
@@ -171,12 +171,15 @@ pub struct ParseArgs {
 }
 
 const PARSE_HELP: &str = "\
-Records are written by file, then by line. 'why502 formats fields' explains every field and its unit, and
+Records are written by file, then by line. 'why502 formats fields' explains every field and its unit, and \
 'why502 formats schema entries' is the JSON Schema of a record.
-Stamps are written as the logs have them, in UTC: clock errors are corrected only by --offset, and stamps that do
+
+Stamps are written as the logs have them, in UTC: clock errors are corrected only by --offset, and stamps that do \
 not say their zone are taken to be UTC unless --tz says otherwise (their time_zone is 'local').
+
 With a window, a record lies in it if its end does (its start where no end is known).
-What clients sent is hostile: control characters are escaped in NDJSON and written out in CSV (\\x1b). A cell may
+
+What clients sent is hostile: control characters are escaped in NDJSON and written out in CSV (\\x1b). A cell may \
 begin with =, so let a spreadsheet import the columns as text, or it takes the cell for a formula.";
 
 /// Options of `formats`.

@@ -17,8 +17,9 @@ use crate::run;
 const MET: u8 = 1;
 
 const HELP: &str = "\
-Servers are found by their configuration; who sends to whom, by the addresses in it. What cannot be read (the
+Servers are found by their configuration; who sends to whom, by the addresses in it. What cannot be read (the \
 keep-alive time of a Node application, say) is given with --limit or in a why502.toml beside the configurations.
+
 Limits: idle, upstream_idle, connect, tls, response, send, total, queue, worker_kill, drain, recycle.";
 
 /// Options of `lint`.

@@ -31,18 +31,20 @@ Examples:
   why502 logs/                                  every log below logs/, every 502
   why502 'edge/*.log' gw/ --since 10:00         since ten o'clock today (UTC)
   why502 logs/ --around '20/Nov/2026:10:00:05 +0000' --window 2m
-  why502 archive/ -S -15m --relative-to-end     the last quarter of an hour of an archive
-  why502 logs/ --log-format 'edge*=nginx:$remote_addr [$time_local] \"$request\" $status $request_time'
-  why502 logs/ -o findings.json -o -            JSON to a file, the report to the terminal
+  why502 archive/ -S -15m --relative-to-end     its last quarter of an hour
+  why502 logs/ --log-format 'edge*=nginx:$remote_addr [$time_local] $status'
+  why502 logs/ -o findings.json -o -            JSON to a file, text to stdout
   zcat app.log.gz | why502 edge.log -           standard input is one more log
 
-Times:      2026-11-20T10:00:05Z, '2026-11-20 10:00', 10:00, today, yesterday, now, -1h, '1h ago',
-            @1795168805, or a stamp as a log has it. Lengths: 90s, 10m, 1h30m, 2d.
-Globs:      * stays within a directory, ** does not; a part is enough: edge* fits logs/edge/a.log.
+Times:      2026-11-20T10:00:05Z, '2026-11-20 10:00', 10:00, today, yesterday,
+            now, -1h, '1h ago', @1795168805, or a stamp as a log has it.
+            Lengths: 90s, 10m, 1h30m, 2d.
+Globs:      * stays within a directory, ** does not; a part is enough: edge*
+            fits logs/edge/a.log.
 Causes:     proxy_timeout, dropped_connection, queueing_delay, keep_alive_race,
             invalid_response, upstream_502, unexplained.
-Exit codes: 0 the run came to its end; 1 --fail-on was met; 2 wrong usage, unreadable input,
-            unwritable output, or --strict was not met.
+Exit codes: 0 the run came to its end; 1 --fail-on was met; 2 wrong usage,
+            unreadable input, unwritable output, or --strict was not met.
 Every option may be set in the environment too: --time-zone as WHY502_TIME_ZONE, and so on.";
 
 /// Says why requests ended in 502: reads the logs of every hop, joins them, names the cause.
@@ -137,7 +139,7 @@ pub struct Diagnose {
     #[arg(action = ArgAction::SetTrue, env = "WHY502_STRICT", hide_env = true)]
     pub strict: bool,
 
-    /// Threads [default: one per core]
+    /// Threads, at most 256 or four per core [default: one per core]
     #[arg(short = 'j', long, value_name = "N", help_heading = "Run")]
     #[arg(env = "WHY502_THREADS", hide_env = true)]
     pub threads: Option<String>,

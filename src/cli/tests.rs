@@ -42,6 +42,54 @@ fn help_names_every_cause_and_fits_a_terminal() {
 }
 
 #[test]
+fn what_stands_below_the_options_is_not_broken_twice() {
+    let mut cli = Cli::command();
+    cli.build();
+    let of_subcommands = cli.get_subcommands().cloned();
+    for command in std::iter::once(cli.clone()).chain(of_subcommands.collect::<Vec<_>>()) {
+        let Some(epilogue) = command.get_after_help() else {
+            continue;
+        };
+        let first_word = epilogue.to_string().split(' ').next().unwrap().to_owned();
+        for width in [80, 100] {
+            let help = command.clone().term_width(width).render_help().to_string();
+            let (_, below) = help.rsplit_once(&format!("\n\n{first_word}")).unwrap();
+            let below = first_word.clone() + below;
+            let lines: Vec<&str> = below.lines().collect();
+            for pair in lines.windows(2) {
+                // A line may end early before a blank one, at the end of a sentence, and in a table or an example.
+                let goes_on = !pair[1].starts_with(' ') && !pair[1].is_empty();
+                if !goes_on
+                    || pair[0].is_empty()
+                    || pair[0].ends_with(['.', ':'])
+                    || pair[0].starts_with("  ")
+                {
+                    continue;
+                }
+                let next_word = pair[1].split(' ').next().unwrap();
+                let joined = pair[0].chars().count() + 1 + next_word.chars().count();
+                assert!(joined > width, "{} at {width}: {pair:?}", command.get_name());
+            }
+            // Of examples and tables no line is wrapped at all.
+            let wrapped = lines.windows(2).find(|pair| {
+                pair[0].starts_with("  ")
+                    && !pair[1].is_empty()
+                    && pair[1].starts_with(|c: char| c.is_lowercase())
+            });
+            assert_eq!(wrapped, None, "{} at {width}", command.get_name());
+        }
+    }
+}
+
+#[test]
+fn more_threads_than_are_of_use_are_not_started() {
+    let threads = |number: &str| plan(&["logs", "--threads", number]).unwrap().threads;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    assert_eq!(threads("3"), 3);
+    assert_eq!(threads("9999"), 256.max(4 * cores));
+}
+
+#[test]
 fn a_path_alone_is_the_main_job_with_its_defaults() {
     let plan = plan(&["logs"]).unwrap();
     assert_eq!(plan.paths, [PathBuf::from("logs")]);

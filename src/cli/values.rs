@@ -232,7 +232,13 @@ pub(super) fn color(text: &str) -> Result<Color, Error> {
     }
 }
 
-/// How many threads; one per core if nothing (or 0) is said.
+/// More threads than this do no good, and to start them takes time that grows with the square of their number; a
+/// machine that has the cores for more may have [`THREADS_PER_CORE`] times as many.
+const THREADS_MOST: usize = 256;
+/// See [`THREADS_MOST`]: reading waits for disks, so that more threads than cores can be of use.
+const THREADS_PER_CORE: usize = 4;
+
+/// How many threads; one per core if nothing (or 0) is said, and no more than are of use.
 pub(super) fn threads(text: Option<&str>) -> Result<usize, Error> {
     let wanted: usize = match text {
         None => 0,
@@ -244,8 +250,10 @@ pub(super) fn threads(text: Option<&str>) -> Result<usize, Error> {
             )
         })?,
     };
-    match wanted {
-        0 => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
-        n => Ok(n),
-    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let most = cores.saturating_mul(THREADS_PER_CORE).max(THREADS_MOST);
+    Ok(match wanted {
+        0 => cores,
+        n => n.min(most),
+    })
 }
