@@ -157,8 +157,8 @@ const CONFIG_WORDS: [&str; 22] = [
     "static_resources:",
 ];
 
-/// Whether the file may be a server's configuration: it is not named like a log, or two different words of
-/// configuration stand at the start of lines of its `head`.
+/// Whether the file may be a server's configuration: it is not named like a log, or its `head`
+/// [has words of configuration](has_configuration_words).
 pub fn looks_like_configuration(shown: &str, head: &[u8]) -> bool {
     let name = shown.rsplit('/').next().unwrap_or(shown).to_ascii_lowercase();
     if DOCUMENTS.iter().any(|ending| name.ends_with(ending)) {
@@ -175,6 +175,11 @@ pub fn looks_like_configuration(shown: &str, head: &[u8]) -> bool {
     if !ends_in_digit && !LOG_NAMES.iter().any(|part| name.contains(part)) {
         return true;
     }
+    has_configuration_words(head)
+}
+
+/// Whether two different words of server configuration stand at the start of lines of `head`.
+pub fn has_configuration_words(head: &[u8]) -> bool {
     let words = CONFIG_WORDS.iter().filter(|word| {
         why502_parsers::bytes::lines(head).any(|line| line.trim_ascii_start().starts_with(word.as_bytes()))
     });

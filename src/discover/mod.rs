@@ -18,7 +18,7 @@ use crate::model::finding::Problem;
 use crate::model::input::{Coding, Input};
 use crate::read::Content as Bytes;
 
-pub use content::looks_like_configuration;
+pub use content::{has_configuration_words, looks_like_configuration};
 pub use stream::stream_name;
 pub use unpacked::Unpacked;
 

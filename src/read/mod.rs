@@ -4,6 +4,7 @@
 
 mod content;
 mod lines;
+mod nuls;
 mod places;
 mod record;
 mod source;
@@ -30,6 +31,9 @@ const PIECE: usize = 256 << 10;
 
 /// The longest line that is kept whole, in bytes; what is longer is cut, see [`Chunk::cut`].
 pub const LINE_MOST: usize = 16 << 20;
+
+/// How many leading NULs are passed over in looking for the first line of what is not plain, in bytes: a second's work.
+const NULS_MOST: u64 = 1 << 30;
 
 /// A part of an input that can be read on its own. Offsets are those of the content, every coding undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -136,20 +140,39 @@ pub fn read_until(
     result.map_err(|source| broken(input, content.delivered(), source))
 }
 
-/// The first `bytes` bytes, cut at the last line end (unless the file ends before, or has no line end so
-/// far), without byte order mark and leading NULs. Of a damaged compressed file, what could be had.
+/// The first `bytes` bytes behind leading NULs, cut at the last line end (unless the file ends before, or has no line
+/// end so far), without byte order mark. Of a damaged compressed file, what could be had. What is not plain has to be
+/// read up to there: nothing is found behind more than [`NULS_MOST`] NULs of it.
 ///
 /// # Errors
 /// [`Error::Read`]; [`Error::Damaged`] if not even the first line could be decompressed.
 pub fn head(input: &Input, bytes: usize) -> Result<Vec<u8>, Error> {
     let mut head = Vec::new();
+    if input.is_plain() {
+        let mut source = source::At::open(input, 0)?;
+        let complete = take(&mut source, bytes, &mut head).and_then(|complete| {
+            if complete || !is_nul(&head) {
+                return Ok(complete);
+            }
+            head.clear();
+            let text_from = nuls::end(&mut source, bytes as u64)?;
+            source.go_to(text_from);
+            take(&mut source, bytes, &mut head)
+        });
+        let complete = complete.map_err(|source| broken(input, 0, source))?;
+        cut_at_lines(&mut head, complete);
+        return Ok(head);
+    }
     let mut content = Content::open(input)?;
-    let complete = match take(&mut content, bytes, &mut head) {
-        Ok(complete) => complete,
-        Err(source) if input.is_plain() || !head.contains(&b'\n') => {
-            return Err(broken(input, content.delivered(), source));
+    let complete = loop {
+        match take(&mut content, bytes, &mut head) {
+            Ok(false) if is_nul(&head) && content.delivered() < NULS_MOST => head.clear(),
+            Ok(complete) => break complete,
+            Err(source) if !head.contains(&b'\n') => {
+                return Err(broken(input, content.delivered(), source));
+            }
+            Err(_) => break false,
         }
-        Err(_) => false,
     };
     cut_at_lines(&mut head, complete);
     Ok(head)
@@ -232,6 +255,10 @@ pub fn whole(input: &Input) -> Span {
 fn take(source: impl Read, most: usize, into: &mut Vec<u8>) -> std::io::Result<bool> {
     source.take(most as u64).read_to_end(into)?;
     Ok(into.len() < most)
+}
+
+fn is_nul(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
 }
 
 fn cut_at_lines(head: &mut Vec<u8>, complete: bool) {

@@ -221,6 +221,21 @@ fn a_head_ends_with_a_line() {
 }
 
 #[test]
+fn a_head_begins_behind_the_hole_that_truncating_leaves() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    let mut file = std::fs::File::create(&path).unwrap();
+    let hole = 10_u64 << 30; // No room is taken on disk.
+    file.set_len(hole).unwrap();
+    std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0)).unwrap();
+    std::io::Write::write_all(&mut file, b"first\nsecond\n").unwrap();
+    let mut input = input(dir.path(), "b.log", b"");
+    input.path = path;
+    input.bytes_on_disk = hole + 13;
+    assert_eq!(head(&input, 64 * 1024).unwrap(), b"first\nsecond\n");
+}
+
+#[test]
 fn directives_are_found_with_their_places_and_repeats_left_out() {
     let root = tempfile::tempdir().unwrap();
     let content = b"#Fields: a\r\n1\n#Fields: a\r\n2 #Fields: no\n#Fields: a b\r\n3\n#Fields: a";

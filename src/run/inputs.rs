@@ -86,6 +86,7 @@ pub(super) fn open(plan: &Plan) -> Result<Sources, Error> {
     if detected.is_empty() {
         return Err(nothing_known(&found.inputs, problems));
     }
+    problems.extend(unrecognised(&found.inputs, &sniffed.unrecognised, &configs));
     let mut sources = Sources {
         inputs: found.inputs,
         problems,
@@ -130,6 +131,31 @@ fn nothing_known(inputs: &[Input], mut problems: Vec<Problem>) -> Error {
             problems,
         },
     }
+}
+
+/// Files that are named where several are not recognised; of the others it is said how many they are.
+const NAMED_MOST: usize = 5;
+
+/// What is said of files of which it is not known what they are, those of a server's configuration apart.
+fn unrecognised(inputs: &[Input], ids: &[SourceId], configs: &[ServerConfig]) -> Option<Problem> {
+    let is_config = |shown: &str| configs.iter().any(|config| config.file == shown);
+    let shown: Vec<&str> = inputs
+        .iter()
+        .filter(|input| ids.binary_search(&input.id).is_ok() && !is_config(&input.shown))
+        .map(|input| input.shown.as_str())
+        .collect();
+    let path = (*shown.first()?).to_owned();
+    let named = shown[..shown.len().min(NAMED_MOST)].join(", ");
+    let more = match shown.len().saturating_sub(NAMED_MOST) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(Problem {
+        message: format!("no known log format in {named}{more}: not read"),
+        hint: "if it is a log, name its format with --input-format or --log-format; else name the logs only"
+            .to_owned(),
+        path,
+    })
 }
 
 /// Configurations beside the logs, in archives or not, and those that the user named.

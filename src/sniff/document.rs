@@ -8,6 +8,67 @@ const DOCUMENTS: [&str; 14] = [
     ".lock",
 ];
 
+/// Endings of files that stand beside logs and are none: settings, keys, sources.
+const BESIDE: [&str; 26] = [
+    ".conf",
+    ".cfg",
+    ".cnf",
+    ".config",
+    ".ini",
+    ".properties",
+    ".toml",
+    ".yaml",
+    ".yml",
+    ".json",
+    ".env",
+    ".vcl",
+    ".lua",
+    ".service",
+    ".xsl",
+    ".svg",
+    ".pem",
+    ".crt",
+    ".key",
+    ".rb",
+    ".java",
+    ".php",
+    ".go",
+    ".sql",
+    ".tsx",
+    ".jsx",
+];
+
+/// What the names of files begin with that stand beside logs and are none.
+const NAMES_BESIDE: [&str; 12] = [
+    ".",
+    "readme",
+    "license",
+    "licence",
+    "copying",
+    "notice",
+    "changelog",
+    "notes",
+    "dockerfile",
+    "makefile",
+    "procfile",
+    "caddyfile",
+];
+
+/// Whether the file is no log on purpose: a document, settings, a program, a report of this program. Whatever else is
+/// not recognised may be a log, so that it has to be said that it was not read.
+pub(super) fn is_beside_logs(shown: &str, head: &[u8]) -> bool {
+    let lower = shown.to_ascii_lowercase();
+    let name = lower.rsplit('/').next().unwrap_or(&lower);
+    DOCUMENTS
+        .iter()
+        .chain(&BESIDE)
+        .any(|ending| name.ends_with(ending))
+        || NAMES_BESIDE.iter().any(|start| name.starts_with(start))
+        || head.starts_with(b"#!")
+        || crate::discover::has_configuration_words(head)
+        || is_json_document(head)
+}
+
 /// Whether the file is a report of this program.
 pub(super) fn is_own_report(head: &[u8]) -> bool {
     let start = &head[..head.len().min(200)];

@@ -115,6 +115,8 @@ pub struct Sniffed {
     pub problems: Vec<Problem>,
     /// Files that are no logs (configuration, documentation, reports): passed over in silence.
     pub passed_over: Vec<SourceId>,
+    /// Files that do not look like logs of servers, but like nothing else either.
+    pub unrecognised: Vec<SourceId>,
 }
 
 /// Recognises every input. The parts of one stream are taken to be of one format unless they do not parse so.
@@ -166,9 +168,11 @@ pub fn detect(inputs: &[Input], surroundings: Surroundings<'_>, forced: &Forced,
         }
         sniffed.problems.extend(found.problems);
         sniffed.passed_over.extend(found.passed_over);
+        sniffed.unrecognised.extend(found.unrecognised);
     }
     sniffed.problems.sort();
     sniffed.passed_over.sort();
+    sniffed.unrecognised.sort();
     sniffed
 }
 
@@ -178,6 +182,7 @@ struct Found {
     formats: Vec<(usize, Detected)>,
     problems: Vec<Problem>,
     passed_over: Vec<SourceId>,
+    unrecognised: Vec<SourceId>,
 }
 
 /// The parts of one log, and what was made of the first of them that is not empty.
@@ -348,14 +353,19 @@ impl<'a> Detector<'a> {
 }
 
 impl Found {
-    /// No format fits: a problem if it looks like a log, else passed over.
+    /// No format fits: a problem if it looks like a log, else passed over, or said to be not recognised.
     fn unknown(&mut self, inputs: &[Input], members: &[usize], sample: &Sample) {
         let Some(first) = members.first().map(|at| &inputs[*at]) else {
             return;
         };
         if first.is_document() || !document::looks_like_log(&first.shown, &sample.raw) {
-            let ids = members.iter().map(|at| inputs[*at].id);
-            return self.passed_over.extend(ids);
+            let is_beside = first.is_document() || document::is_beside_logs(&first.shown, &sample.raw);
+            let list = if is_beside {
+                &mut self.passed_over
+            } else {
+                &mut self.unrecognised
+            };
+            return list.extend(members.iter().map(|at| inputs[*at].id));
         }
         let more = match members.len() {
             1 => String::new(),

@@ -55,7 +55,11 @@ impl Tree {
             .iter()
             .map(|id| format!("{}: passed over", name(&inputs[id.0 as usize])));
         let problems = sniffed.problems.iter().map(|p| p.message.replace(&root, ""));
-        known.chain(passed).chain(problems).collect()
+        let not_known = sniffed
+            .unrecognised
+            .iter()
+            .map(|id| format!("{}: not recognised", name(&inputs[id.0 as usize])));
+        known.chain(passed).chain(not_known).chain(problems).collect()
     }
 
     fn plain(&self) -> Vec<String> {
@@ -301,7 +305,7 @@ fn messages_of_the_system_are_read_but_not_those_of_a_server_whose_format_is_unk
         tree.plain(),
         [
             "a.log: linux/messages in syslog (rfc 3164)",
-            "c.txt: passed over",
+            "c.txt: not recognised",
             "no known log format in b.log, inside syslog (rfc 3164)"
         ]
     );
@@ -358,6 +362,35 @@ fn what_is_no_log_is_passed_over_and_an_unknown_log_is_a_problem() {
             "nginx.conf: passed over",
             "truth.json: passed over",
             "no known log format in odd.log and 1 more of the same log",
+        ]
+    );
+}
+
+#[test]
+fn what_is_neither_a_log_nor_plainly_something_else_is_not_passed_over_in_silence() {
+    let one_line = "x".repeat(100_000);
+    let nuls = "\0".repeat(200_000) + CLF;
+    let tree = Tree::new(&[
+        ("app.log", &one_line),
+        ("b/hello.3", "hello 3\n"),
+        ("c.gz", "no gzip at all\n"),
+        ("d/Dockerfile", "FROM scratch\n"),
+        ("e/app.properties", "a=b\n"),
+        ("f/start", "#!/bin/sh\nexec app\n"),
+        ("g/access.log", &nuls),
+        ("h.log", ""),
+    ]);
+    assert_eq!(
+        tree.plain(),
+        [
+            "g/access.log: unknown/clf",
+            "d/Dockerfile: passed over",
+            "e/app.properties: passed over",
+            "f/start: passed over",
+            "h.log: passed over",
+            "app.log: not recognised",
+            "b/hello.3: not recognised",
+            "c.gz: not recognised",
         ]
     );
 }
