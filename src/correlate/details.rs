@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use why502_parsers::entry::Kind;
 
 use super::owners::{ALIKE, Index};
-use crate::model::{HopId, Place, Record, SourceId, ids};
+use crate::model::{HopId, Logs, Place, Record, SourceId, ids};
 
 /// One request at one hop, before it is joined to other hops.
 #[derive(Debug, Clone, Default)]
@@ -95,17 +95,16 @@ impl Visit {
     }
 }
 
-/// The visits that `records` of one hop are made of, by time and place. What `copies` log is logged by another input
-/// of the hop too.
-pub fn visits(mut records: Vec<Record>, copies: &[SourceId]) -> Vec<Visit> {
+/// The visits that `records` of one hop, which `logs` belong to, are made of, by time and place.
+pub fn visits(mut records: Vec<Record>, logs: &Logs) -> Vec<Visit> {
     records.sort_by_key(|record| (record.interval().map(|interval| interval.1), record.place));
     let (outcomes, rest): (Vec<_>, Vec<_>) = records
         .into_iter()
         .filter(|r| r.kind != Kind::Event)
         .partition(|r| r.kind == Kind::Request);
-    let mut visits = merge_copies(merge_duplicates(outcomes), copies);
+    let mut visits = merge_copies(merge_duplicates(outcomes), &logs.copies);
     let index = Index::of(&visits);
-    // Each log of the hop may tell of a failure.
+    // Each log of the hop may tell of a failure; the parts of a rotated one are one log, whose order goes on.
     let mut alike: BTreeMap<SourceId, Vec<Vec<Record>>> = BTreeMap::new();
     let mut orphans = Vec::new();
     for cluster in clusters(rest) {
@@ -114,12 +113,16 @@ pub fn visits(mut records: Vec<Record>, copies: &[SourceId]) -> Vec<Visit> {
                 visits[best.at].unsure |= best.tied;
                 visits[best.at].details.extend(cluster);
             }
-            Some(_) => alike.entry(cluster[0].place.source).or_default().push(cluster),
+            Some(_) => {
+                let log = logs.log_of(cluster[0].place.source);
+                alike.entry(log).or_default().push(cluster);
+            }
             None => orphans.push(cluster),
         }
     }
-    for (source, clusters) in alike {
-        let owners = index.owners(&visits, source, &clusters);
+    for (log, clusters) in alike {
+        let is_of_log = |line: &Record| logs.log_of(line.place.source) == log;
+        let owners = index.owners(&visits, &is_of_log, &clusters);
         for (at, cluster) in clusters.into_iter().enumerate() {
             match owners.of.get(&at) {
                 Some(&owner) => visits[owner].details.extend(cluster),

@@ -7,8 +7,13 @@ use super::*;
 
 /// By the line number of the access line, the faults of its error lines.
 fn faults(records: Vec<Record>) -> BTreeMap<u64, Vec<Fault>> {
+    faults_in(records, &Logs::default())
+}
+
+/// The same, where the inputs hang together like this.
+fn faults_in(records: Vec<Record>, logs: &Logs) -> BTreeMap<u64, Vec<Fault>> {
     let fault = |record: &Record| record.signal.map(|signal| signal.fault);
-    visits(records, &[])
+    visits(records, logs)
         .iter()
         .map(|visit| {
             let line = visit.outcome.as_ref().map_or(0, |outcome| outcome.place.line);
@@ -83,6 +88,41 @@ fn two_failures_of_one_path_in_one_second_keep_their_error_lines_by_order() {
 }
 
 #[test]
+fn error_lines_of_one_second_keep_their_order_where_the_log_was_rotated_within_it() {
+    let addr = "10.0.0.7:3000";
+    let records = || {
+        let mut newest = line(1, Fault::Reset, addr);
+        newest.place.source = SourceId(2);
+        vec![
+            outcome(1, vec![attempt(addr, None)]),
+            outcome(2, vec![attempt(addr, None)]),
+            outcome(3, vec![attempt(addr, None)]),
+            line(1, Fault::Closed, addr),
+            line(2, Fault::MalformedHeader, addr),
+            newest,
+        ]
+    };
+    let rotated = Logs {
+        oldest_parts: BTreeMap::from([(SourceId(2), SourceId(1))]),
+        ..Logs::default()
+    };
+    let expected = [
+        (1, vec![Fault::Closed]),
+        (2, vec![Fault::MalformedHeader]),
+        (3, vec![Fault::Reset]),
+    ];
+    assert_eq!(faults_in(records(), &rotated), BTreeMap::from(expected));
+}
+
+/// The input `source` is a copy.
+fn copied(source: u32) -> Logs {
+    Logs {
+        copies: vec![SourceId(source)],
+        ..Logs::default()
+    }
+}
+
+#[test]
 fn a_request_of_two_logs_of_one_server_is_one_visit() {
     let second = |n: u64| {
         Record::from(Particulars {
@@ -101,8 +141,8 @@ fn a_request_of_two_logs_of_one_server_is_one_visit() {
             second(2),
         ]
     };
-    assert_eq!(visits(both(), &[SourceId(7)]).len(), 2);
-    assert_eq!(visits(both(), &[]).len(), 4);
+    assert_eq!(visits(both(), &copied(7)).len(), 2);
+    assert_eq!(visits(both(), &Logs::default()).len(), 4);
 }
 
 #[test]
@@ -111,7 +151,7 @@ fn a_copy_with_finer_stamps_is_recognised_and_kept_for_them() {
     fine.place.source = SourceId(7);
     fine.end_us = fine.end_us.map(|us| us + 486_000);
     fine.resolution_us = 1;
-    let all = visits(vec![outcome(1, Vec::new()), fine], &[SourceId(7)]);
+    let all = visits(vec![outcome(1, Vec::new()), fine], &copied(7));
     assert_eq!(all.len(), 1);
     assert_eq!(
         all[0].outcome.as_ref().map(|outcome| outcome.resolution_us),
@@ -186,7 +226,7 @@ fn a_line_of_an_answer_without_header_is_not_given_to_a_request_that_timed_out_l
 /// By the line number of the access line, whether it is sure whose error lines it has.
 fn sure(records: Vec<Record>) -> BTreeMap<u64, bool> {
     let line = |visit: &Visit| visit.outcome.as_ref().map_or(0, |outcome| outcome.place.line);
-    visits(records, &[])
+    visits(records, &Logs::default())
         .iter()
         .map(|visit| (line(visit), !visit.unsure))
         .collect()

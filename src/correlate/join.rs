@@ -55,7 +55,7 @@ pub fn join(records: Vec<Record>, hops: &[Hop]) -> Vec<Trace> {
         by_hop.entry(record.hop).or_default().push(record);
     }
     let visits_of = |(hop, records): (HopId, Vec<Record>)| {
-        let mut visits = visits(records, &hops[hop.0 as usize].copies);
+        let mut visits = visits(records, &hops[hop.0 as usize].logs);
         for visit in &mut visits {
             let path = visit.text(|record| &record.path);
             let sent = further_in(hops, hop, path).pop();

@@ -3,7 +3,7 @@ use why502_parsers::Product;
 
 use super::super::testing::*;
 use super::*;
-use crate::model::Rewrite;
+use crate::model::{Logs, Rewrite};
 
 /// Proxies in a row, and an application at the end.
 fn hops(count: u16) -> Vec<Hop> {
@@ -16,7 +16,7 @@ fn hops(count: u16) -> Vec<Hop> {
         },
         upstreams: (n + 1 < count).then_some(HopId(n + 1)).into_iter().collect(),
         addresses: Vec::new(),
-        copies: Vec::new(),
+        logs: Logs::default(),
         rewrites: Vec::new(),
     };
     (0..count).map(hop).collect()

@@ -12,7 +12,7 @@ use why502_parsers::entry::{Fault, Kind, Marks, Phase, Signal};
 
 use super::assignment::{self, Edge};
 use super::details::Visit;
-use crate::model::{Attempt, Place, Record, SourceId, ids};
+use crate::model::{Attempt, Place, Record, ids};
 
 /// An error line may be stamped this much before or after the request it belongs to.
 const AROUND_US: i64 = 100_000;
@@ -121,9 +121,14 @@ impl Index {
         }
     }
 
-    /// The visits of clusters that share nothing but method, path and time with them, cheapest over all of them. What
-    /// the lines say of the upstream decides, then their order: both logs are written as requests end.
-    pub(super) fn owners(&self, visits: &[Visit], source: SourceId, clusters: &[Vec<Record>]) -> Owners {
+    /// The visits of clusters, all of one log, that share nothing but method, path and time with them, cheapest over all
+    /// of them. What the lines say of the upstream decides, then their order: both logs are written as requests end.
+    pub(super) fn owners(
+        &self,
+        visits: &[Visit],
+        is_of_log: &dyn Fn(&Record) -> bool,
+        clusters: &[Vec<Record>],
+    ) -> Owners {
         let mut fits: BTreeMap<(usize, usize), i64> = BTreeMap::new();
         let mut lines = Places::default();
         let mut outcomes = Places::default();
@@ -149,7 +154,7 @@ impl Index {
         };
         let places = |column: usize| {
             let visit: &Visit = &visits[column];
-            let is_failure = |line: &&Record| line.kind == Kind::Failure && line.place.source == source;
+            let is_failure = |line: &&Record| line.kind == Kind::Failure && is_of_log(line);
             let had = visit.details.iter().filter(is_failure).count();
             visit.outcome.as_ref().map_or(1, failures).saturating_sub(had)
         };
@@ -239,7 +244,7 @@ pub(super) const ALIKE: u8 = 3;
 /// What it costs to leave an error line without a request, in microseconds.
 const ALONE: i64 = 60_000_000;
 
-/// The order in the file of records with the same path and stamp.
+/// The order in the log, from its oldest part on, of records with the same path and stamp.
 #[derive(Default)]
 struct Places {
     by_stamp: BTreeMap<(u64, i64), BTreeSet<(Place, usize)>>,

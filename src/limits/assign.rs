@@ -122,7 +122,7 @@ fn listens_on(listens: &[String], address: &str) -> bool {
 mod tests {
     use super::*;
     use crate::limits::Limits;
-    use crate::model::LimitKind;
+    use crate::model::{LimitKind, Logs};
 
     fn hop(name: &str, product: Product, addresses: &[&str]) -> Hop {
         let addresses = addresses.iter().map(|text| (*text).to_owned()).collect();
@@ -131,7 +131,7 @@ mod tests {
             product,
             upstreams: Vec::new(),
             addresses,
-            copies: Vec::new(),
+            logs: Logs::default(),
             rewrites: Vec::new(),
         }
     }

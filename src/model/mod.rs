@@ -23,7 +23,7 @@ pub mod traces;
 
 pub use finding::{Cause, Certainty, Finding, Fix, Report, Subtype, Weight};
 pub use findings::{Brief, Findings, Opened};
-pub use hop::{Hop, HopId};
+pub use hop::{Hop, HopId, Logs};
 pub use input::{Coding, Input};
 pub use limit::{Limit, LimitKind, Origin};
 pub use option_u64::OptionU64;

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::limits::{self, Limits, ServerConfig};
 use crate::model::finding::{self, Problem, UnparsedLine, UnparsedReason};
 use crate::model::stats::{Coverage, Unparsed};
-use crate::model::{Hop, HopId, Input, Micros, SourceId};
+use crate::model::{Hop, HopId, Input, Logs, Micros, SourceId};
 use crate::plan::{GivenHop, Plan};
 use crate::read;
 use crate::select::own::Whence;
@@ -334,6 +334,20 @@ impl Sources {
         )
     }
 
+    /// Inputs that are later parts of a rotated log, each with its oldest part.
+    pub(super) fn oldest_parts(&self) -> BTreeMap<SourceId, SourceId> {
+        let mut oldest: BTreeMap<&str, SourceId> = BTreeMap::new();
+        let mut parts = BTreeMap::new();
+        // Inputs stand in the order in which they were written.
+        for input in &self.inputs {
+            let first = *oldest.entry(&input.stream).or_insert(input.id);
+            if first != input.id && self.hop_of.get(&first) == self.hop_of.get(&input.id) {
+                parts.insert(input.id, first);
+            }
+        }
+        parts
+    }
+
     /// The path of an input as reports name it.
     pub(super) fn shown(&self, source: SourceId) -> &str {
         self.inputs
@@ -391,7 +405,7 @@ impl Sources {
                 product: *product,
                 upstreams: Vec::new(),
                 addresses: Vec::new(),
-                copies: Vec::new(),
+                logs: Logs::default(),
                 rewrites: Vec::new(),
             })
             .collect()

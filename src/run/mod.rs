@@ -405,7 +405,12 @@ impl Map {
         add_spellings(&mut hops, kept);
         let hop_of = sources.hop_of();
         for copy in copies.keys() {
-            hops[hop_of[copy].0 as usize].copies.push(*copy);
+            hops[hop_of[copy].0 as usize].logs.copies.push(*copy);
+        }
+        for (part, oldest) in sources.oldest_parts() {
+            if let Some(hop) = hop_of.get(&part) {
+                hops[hop.0 as usize].logs.oldest_parts.insert(part, oldest);
+            }
         }
         let limits = sources.limits();
         let by_id = topology.by_id.iter().map(|(a, b)| (rank[a], rank[b])).collect();

@@ -37,7 +37,7 @@ pub(super) fn searches(
         by_hop.entry(record.hop).or_default().push(record);
     }
     let of_hop = |(hop, records): (HopId, Vec<Record>)| {
-        let visits = visits(records, &hops[hop.0 as usize].copies);
+        let visits = visits(records, &hops[hop.0 as usize].logs);
         let searches: Vec<Search> = visits
             .iter()
             .filter_map(|visit| search(visit, prior, known, hops, is_wanted))

@@ -12,7 +12,7 @@ use crate::limits::{Count, CountKind, Scope};
 use crate::model::finding::{Finding, Inference, NearMiss};
 use crate::model::stats::Second;
 use crate::model::{
-    Attempt, Cause, Certainty, Gap, Hop, HopId, JoinedBy, Limit, LimitKind, Link, Micros, Origin,
+    Attempt, Cause, Certainty, Gap, Hop, HopId, JoinedBy, Limit, LimitKind, Link, Logs, Micros, Origin,
     Particulars, Place, Record, SourceId, Stats, Subtype, Trace, Traces,
 };
 
@@ -250,7 +250,7 @@ impl Scene {
             name: name.to_owned(),
             product,
             upstreams,
-            copies: Vec::new(),
+            logs: Logs::default(),
             rewrites: Vec::new(),
             addresses: if name == "app" {
                 vec![ADDR.to_owned()]
