@@ -102,7 +102,7 @@ pub fn visits(mut records: Vec<Record>, logs: &Logs) -> Vec<Visit> {
         .into_iter()
         .filter(|r| r.kind != Kind::Event)
         .partition(|r| r.kind == Kind::Request);
-    let mut visits = merge_copies(merge_duplicates(outcomes), &logs.copies);
+    let mut visits = merge_copies(merge_duplicates(outcomes, logs), &logs.copies);
     let index = Index::of(&visits);
     // Each log of the hop may tell of a failure; the parts of a rotated one are one log, whose order goes on.
     let mut alike: BTreeMap<SourceId, Vec<Vec<Record>>> = BTreeMap::new();
@@ -144,9 +144,13 @@ pub fn visits(mut records: Vec<Record>, logs: &Logs) -> Vec<Visit> {
     visits
 }
 
-/// One visit per request. Two outcomes with the same id whose intervals overlap are one request logged twice (two
-/// steps of one gateway, or the same line by way of syslog and file); a retry comes after, not within.
-fn merge_duplicates(outcomes: Vec<Record>) -> Vec<Visit> {
+/// How many of the last requests with an id, and how many records of each, are looked at for one that a record of that
+/// id says again.
+const SAID_BEFORE: usize = 48;
+
+/// One visit per request. Two outcomes with the same id may be one request logged twice (two steps of one gateway, or
+/// the same line by way of syslog and file); a retry comes after, not within.
+fn merge_duplicates(outcomes: Vec<Record>, logs: &Logs) -> Vec<Visit> {
     let mut visits: Vec<Visit> = Vec::new();
     let mut by_id: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     for record in outcomes {
@@ -157,13 +161,12 @@ fn merge_duplicates(outcomes: Vec<Record>) -> Vec<Visit> {
             .collect();
         let same = keys
             .iter()
-            .flat_map(|key| by_id.get(key).into_iter().flatten())
+            .filter_map(|key| by_id.get(key))
+            .flat_map(|before| &before[before.len().saturating_sub(SAID_BEFORE)..])
             .copied()
             .find(|&at| {
-                visits[at]
-                    .outcome
-                    .as_ref()
-                    .is_some_and(|first| is_duplicate(first, &record))
+                let mut known = visits[at].records().take(SAID_BEFORE);
+                known.all(|known| is_duplicate(known, &record, logs))
             });
         let Some(at) = same else {
             keys.iter()
@@ -247,35 +250,64 @@ fn first_place(visit: &Visit) -> Option<Place> {
 
 /// Whether `second`, of another log of the same server, is the same line again.
 pub fn is_copy_of(first: &Record, second: &Record) -> bool {
-    let agree = |a: &str, b: &str| a.is_empty() || b.is_empty() || a == b;
     let durations = first.duration_us.zip(second.duration_us);
     let resolution_us = i64::from(first.resolution_us.max(second.resolution_us));
     let ends = first.end_us.zip(second.end_us);
     first.status == second.status
-        && agree(&first.method, &second.method)
-        && agree(first.bare_path(), second.bare_path())
-        && agree(&first.client, &second.client)
+        && may_be_one(first, second)
         && durations.is_none_or(|(a, b)| a.abs_diff(b) <= 2_000)
         && ends.is_some_and(|(a, b)| (a - b).abs() <= resolution_us)
-        && (first.client_port.is_none()
-            || second.client_port.is_none()
-            || first.client_port == second.client_port)
 }
 
-fn is_duplicate(first: &Record, second: &Record) -> bool {
+/// Whether nothing that both records say of their request and its connection differs.
+fn may_be_one(first: &Record, second: &Record) -> bool {
+    fn agree<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
+        a.zip(b).is_none_or(|(a, b)| a == b)
+    }
+    let alike = |a: &str, b: &str| a.is_empty() || b.is_empty() || a == b;
+    alike(&first.method, &second.method)
+        && alike(first.bare_path(), second.bare_path())
+        && alike(&first.client, &second.client)
+        && agree(first.client_port, second.client_port)
+        && agree(first.connection.get(), second.connection.get())
+        && agree(first.connection_requests, second.connection_requests)
+}
+
+/// Stamps of this resolution still tell whether one request lies within another.
+const NESTED_TO_US: i64 = 50_000;
+
+/// Whether `second`, which shares an id with `first`, is the same request again.
+fn is_duplicate(first: &Record, second: &Record, logs: &Logs) -> bool {
     let (Some(a), Some(b)) = (first.interval(), second.interval()) else {
         return false;
     };
-    // Two logs of one server have the same line again, however coarse their stamps are.
-    if first.place.source != second.place.source && is_copy_of(first, second) {
-        return true;
+    if first.status != second.status || !may_be_one(first, second) {
+        return false;
     }
-    let slack = i64::from(first.resolution_us.max(second.resolution_us)).min(50_000);
-    first.status == second.status
-        && a.0 <= b.1 + slack
-        && b.0 <= a.1 + slack
-        && (first.path.is_empty() || second.path.is_empty() || first.bare_path() == second.bare_path())
-        && first.client_port == second.client_port
+    let resolution_us = i64::from(first.resolution_us.max(second.resolution_us));
+    let slack = resolution_us.min(NESTED_TO_US);
+    if logs.log_of(first.place.source) == logs.log_of(second.place.source) {
+        // Coarser stamps do not tell what is within what from what came after it.
+        let tells = resolution_us <= NESTED_TO_US;
+        let is_nested = is_within(a, b, slack) || is_within(b, a, slack);
+        return says_the_same(first, second) || (tells && is_nested);
+    }
+    // Two logs of one server have the same line again, however coarse their stamps are.
+    is_copy_of(first, second) || (a.0 <= b.1 + slack && b.0 <= a.1 + slack)
+}
+
+/// Whether one log has the same line twice: whatever tells one request from the next is the same.
+fn says_the_same(first: &Record, second: &Record) -> bool {
+    first.raw_us == second.raw_us
+        && first.duration_us == second.duration_us
+        && first.bytes_sent.get() == second.bytes_sent.get()
+        && first.attempts == second.attempts
+}
+
+/// Whether `inner` is the shorter one and lies within `outer`, as a step or a subrequest does.
+fn is_within(inner: (i64, i64), outer: (i64, i64), slack_us: i64) -> bool {
+    let is_shorter = inner.1 - inner.0 < outer.1 - outer.0;
+    is_shorter && inner.0 >= outer.0 - slack_us && inner.1 <= outer.1 + slack_us
 }
 
 /// Error lines and steps that are of the same request: same id, connection, client or thread, close in time.

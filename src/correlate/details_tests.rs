@@ -145,6 +145,68 @@ fn a_request_of_two_logs_of_one_server_is_one_visit() {
     assert_eq!(visits(both(), &Logs::default()).len(), 4);
 }
 
+/// How many visits three requests of one id make that began 10 ms apart and lasted `lengths_ms`, each changed by
+/// `change`.
+fn visits_of_one_id(lengths_ms: [i64; 3], change: impl Fn(&mut Record, u64)) -> usize {
+    let one = |n: u64| {
+        let mut record = request(
+            0,
+            n,
+            (n as i64 * 10, lengths_ms[n as usize]),
+            &["0af7651916cd43dd8448eb211c80319c"],
+        );
+        change(&mut record, n);
+        record
+    };
+    visits((0..3).map(one).collect(), &Logs::default()).len()
+}
+
+#[test]
+fn overlapping_requests_of_one_id_are_one_only_where_one_lies_within_the_other() {
+    assert_eq!(visits_of_one_id([50, 50, 50], |_, _| ()), 3);
+    assert_eq!(visits_of_one_id([50, 50, 10], |_, _| ()), 2);
+    // A line that says again what another says.
+    let again = |record: &mut Record, _| {
+        (record.start_us, record.end_us, record.raw_us) = (Some(0), Some(50_000), 50_000);
+    };
+    assert_eq!(visits_of_one_id([50, 50, 50], again), 1);
+    // Stamps of whole seconds do not tell whether it was within.
+    let coarse = |record: &mut Record, _| record.resolution_us = 1_000_000;
+    assert_eq!(visits_of_one_id([50, 50, 10], coarse), 3);
+    // Two logs may say of one request what one log says of two.
+    let of_two_logs = |record: &mut Record, n| record.place.source = SourceId(n as u32);
+    assert_eq!(visits_of_one_id([50, 50, 50], of_two_logs), 1);
+}
+
+#[test]
+fn requests_of_one_id_that_another_client_connection_or_method_tells_apart_are_several() {
+    let within = [50, 30, 10];
+    assert_eq!(visits_of_one_id(within, |_, _| ()), 1);
+    assert_eq!(
+        visits_of_one_id(within, |record, n| record.connection = Some(n).into()),
+        3
+    );
+    assert_eq!(
+        visits_of_one_id(within, |record, n| record.connection_requests = Some(n as u32)),
+        3
+    );
+    assert_eq!(
+        visits_of_one_id(within, |record, n| record.client_port = Some(n as u16)),
+        3
+    );
+    assert_eq!(
+        visits_of_one_id(within, |record, n| record.client = format!("10.0.0.{n}").into()),
+        3
+    );
+    assert_eq!(
+        visits_of_one_id(within, |record, n| record.method = format!("M{n}").into()),
+        3
+    );
+    // What only one of two lines says tells nothing.
+    let once = |record: &mut Record, n| record.client_port = (n == 0).then_some(7);
+    assert_eq!(visits_of_one_id(within, once), 1);
+}
+
 #[test]
 fn a_copy_with_finer_stamps_is_recognised_and_kept_for_them() {
     let mut fine = outcome(9, Vec::new());
