@@ -15,6 +15,8 @@ pub struct Visit {
     pub outcome: Option<Record>,
     /// Error lines and steps.
     pub details: Vec<Record>,
+    /// How many error lines are among them that were given to it.
+    pub(super) failures: usize,
     /// Another request's error lines would fit it (nearly) as well, and tell of something else; or it has none, and
     /// another request's may be its.
     pub unsure: bool,
@@ -26,6 +28,12 @@ pub struct Visit {
 const TOGETHER_US: i64 = 1_000_000;
 
 impl Visit {
+    /// Gives it error lines and steps.
+    fn take(&mut self, cluster: Vec<Record>) {
+        self.failures += cluster.iter().filter(|line| line.kind == Kind::Failure).count();
+        self.details.extend(cluster);
+    }
+
     /// All records.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.outcome.iter().chain(&self.details)
@@ -111,7 +119,7 @@ pub fn visits(mut records: Vec<Record>, logs: &Logs) -> Vec<Visit> {
         match index.best(&visits, &cluster) {
             Some(best) if best.rank < ALIKE => {
                 visits[best.at].unsure |= best.tied;
-                visits[best.at].details.extend(cluster);
+                visits[best.at].take(cluster);
             }
             Some(_) => {
                 let log = logs.log_of(cluster[0].place.source);
@@ -125,7 +133,7 @@ pub fn visits(mut records: Vec<Record>, logs: &Logs) -> Vec<Visit> {
         let owners = index.owners(&visits, &is_of_log, &clusters);
         for (at, cluster) in clusters.into_iter().enumerate() {
             match owners.of.get(&at) {
-                Some(&owner) => visits[owner].details.extend(cluster),
+                Some(&owner) => visits[owner].take(cluster),
                 None => orphans.push(cluster),
             }
         }

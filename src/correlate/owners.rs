@@ -63,15 +63,19 @@ impl Index {
 
     /// The visit that a cluster of error lines belongs to, by itself.
     pub(super) fn best(&self, visits: &[Visit], cluster: &[Record]) -> Option<Best> {
-        let mut all: Vec<((u8, bool, bool, i64), usize)> = Vec::new();
-        self.each(visits, cluster, &mut |at, (rank, distance)| {
-            let visit = &visits[at];
+        let mut fits: Vec<(usize, (u8, i64))> = Vec::new();
+        self.each(visits, cluster, &mut |at, fit| fits.push((at, fit)));
+        // The line that fits a visit best speaks for the cluster: what follows is looked at once a visit.
+        fits.sort_unstable();
+        fits.dedup_by_key(|&mut (at, _)| at);
+        let candidate = |(at, (rank, distance)): (usize, (u8, i64))| {
+            let visit: &Visit = &visits[at];
             let outcome = visit.outcome.as_ref();
             let well = outcome.is_some_and(|outcome| cluster.iter().all(|line| went_well(outcome, line)));
             let wanted = outcome.map_or(1, failures);
-            let full = visit.details.iter().filter(|d| d.kind == Kind::Failure).count() >= wanted;
-            all.push(((rank, well, full, distance), at));
-        });
+            ((rank, well, visit.failures >= wanted, distance), at)
+        };
+        let all: Vec<((u8, bool, bool, i64), usize)> = fits.into_iter().map(candidate).collect();
         let &(best, at) = all.iter().min()?;
         let as_good = |&((rank, well, full, distance), other): &((u8, bool, bool, i64), usize)| {
             other != at && (rank, well, full) == (best.0, best.1, best.2) && distance - best.3 <= CLOSE_US
@@ -145,10 +149,10 @@ impl Index {
                 outcomes.add(Some(outcome), column);
             });
         }
+        let (lines, outcomes) = (lines.order(), outcomes.order());
+        let nth = |order: &BTreeMap<usize, usize>, at: usize| order.get(&at).copied().unwrap_or(0);
         let edge = |(&(row, column), fit): (&(usize, usize), &i64)| {
-            let apart = lines
-                .nth(clusters[row].first(), row)
-                .abs_diff(outcomes.nth(visits[column].outcome.as_ref(), column));
+            let apart = nth(&lines, row).abs_diff(nth(&outcomes, column));
             let cost = fit + (apart.min(1_000) as i64).pow(2);
             Edge { cost, column, row }
         };
@@ -264,9 +268,10 @@ impl Places {
         }
     }
 
-    fn nth(&self, record: Option<&Record>, at: usize) -> usize {
-        let place = record.and_then(|record| Some((self.by_stamp.get(&Self::key(record))?, record.place)));
-        place.map_or(0, |(all, place)| all.range(..(place, at)).count())
+    /// For each, how many with its path and stamp stand before it.
+    fn order(self) -> BTreeMap<usize, usize> {
+        let of_stamp = |all: BTreeSet<(Place, usize)>| all.into_iter().map(|(_, at)| at).zip(0..);
+        self.by_stamp.into_values().flat_map(of_stamp).collect()
     }
 }
 
