@@ -230,6 +230,34 @@ const LOGS: [&str; 3] = [
 /// the message above it.
 const LINE_BY_LINE: [&str; 2] = [LOGS[0], LOGS[2]];
 
+/// A log whose error lines, many in one second, are told apart by nothing but their order.
+const CROWDED: (&str, &str) = ("haproxy-nginx-node", "logs/web-nginx/error.log");
+
+#[test]
+fn an_error_log_that_was_rotated_within_a_second_gives_the_same_answer() {
+    let in_parts = |parts: usize| {
+        let copy = Copy::of(CROWDED.0, |path, bytes| {
+            if path != CROWDED.1 {
+                return vec![(path.to_owned(), bytes)];
+            }
+            let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+            let part =
+                |nth: usize| lines[nth * lines.len() / parts..(nth + 1) * lines.len() / parts].concat();
+            let older = (1..parts).map(|age| (format!("{path}.{age}"), part(parts - 1 - age)));
+            older.chain([(path.to_owned(), part(parts - 1))]).collect()
+        });
+        answer(copy.report())
+    };
+    let whole = in_parts(1);
+    for parts in [2, 3] {
+        assert_same_answer(
+            &whole,
+            &in_parts(parts),
+            &format!("{} in {parts} parts", CROWDED.1),
+        );
+    }
+}
+
 /// Lines that no server writes, hostile ones among them.
 const GARBAGE: [&[u8]; 5] = [
     b"%%% not a log line %%%\n",
