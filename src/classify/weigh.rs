@@ -9,7 +9,7 @@ use super::case::{Case, Join, Reuse, hits, origin};
 use super::exchange::Exchange;
 use super::words::{count, span};
 use crate::model::finding::Evidence;
-use crate::model::{Limit, LimitKind, Weight};
+use crate::model::{FINE_US, Limit, LimitKind, Record, Weight};
 
 /// The sum from which a race is probable.
 pub(crate) const PROBABLE: i32 = 3;
@@ -446,6 +446,18 @@ fn product(case: &Case<'_, '_>, sum: &mut Balance) {
     if logged && empty && !sum.reused && !sum.idle_matches {
         let fact = "HAProxy logs this state mostly for new server connections (http-reuse safe); a race leaves no line";
         sum.add(-2, 1, case.says(Weight::Counter, case.x.outcome, fact));
+    }
+}
+
+/// What the log lacks where it is not known how long a connection had been idle.
+pub(crate) fn idle_lacks(case: &Case<'_, '_>) -> String {
+    let is_fine = |record: &Record| record.resolution_us < FINE_US;
+    match case.x.upstream {
+        "" => format!("the upstream's address in the log of {}", case.name()),
+        upstream if case.x.record().is_some_and(is_fine) => {
+            format!("how long the connection had been idle: no earlier request to {upstream} is in the log")
+        }
+        _ => "how long the connection had been idle: stamps to the millisecond would tell".to_owned(),
     }
 }
 

@@ -27,7 +27,7 @@ pub use hop::{Hop, HopId, Logs};
 pub use input::{Coding, Input};
 pub use limit::{Limit, LimitKind, Origin};
 pub use option_u64::OptionU64;
-pub use record::{Attempt, Particulars, Place, RECORD_MOST, Record, SourceId};
+pub use record::{Attempt, FINE_US, Particulars, Place, RECORD_MOST, Record, SourceId};
 pub use rewrite::Rewrite;
 pub use seconds::Seconds;
 pub use shift::{Fold, Shift};

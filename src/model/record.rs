@@ -8,6 +8,9 @@ use why502_parsers::entry::{Kind, Level, Marks, Signal};
 
 use super::{HopId, OptionU64};
 
+/// Stamps coarser than this (microseconds) say nothing about idle gaps of seconds.
+pub const FINE_US: u32 = 100_000;
+
 /// Longest record of several lines that is read whole, in bytes beyond its first line; what goes on beyond is read line
 /// by line.
 pub const RECORD_MOST: usize = 64 << 10;

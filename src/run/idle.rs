@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Gap, Hop, HopId, Link, Place, Record, Trace};
+use crate::model::{FINE_US, Gap, Hop, HopId, Link, Place, Record, Trace};
 use crate::select::gather::Served;
-
-/// Stamps coarser than this say nothing about idle gaps of seconds.
-pub(super) const FINE_US: u32 = 100_000;
 
 /// For every link of `trace` that asked an upstream: the time since the exchange before it on that upstream, in
 /// microseconds.

@@ -6,10 +6,9 @@ use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 use why502_parsers::entry::{Fault, Signal};
 
-use super::idle::FINE_US;
 use crate::correlate::details::{Visit, visits};
 use crate::correlate::join::spellings;
-use crate::model::{Hop, HopId, Place, Record, ids};
+use crate::model::{FINE_US, Hop, HopId, Place, Record, ids};
 use crate::select::Search;
 
 /// What is known of a hop's logs.

@@ -14,7 +14,7 @@ use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
 use crate::classify::burst::{self, Upset};
 use crate::classify::case::hits;
 use crate::classify::wait::outlived_us;
-use crate::classify::weigh::{Balance, PROBABLE};
+use crate::classify::weigh::{Balance, PROBABLE, idle_lacks};
 use crate::classify::words::span;
 use crate::model::Weight;
 use crate::model::finding::Label;
@@ -580,7 +580,7 @@ fn cut(case: &Case<'_, '_>, sum: &Balance) -> Candidate {
         found = found.lacking("whether the connection had been used before");
     }
     if case.idle_us().is_none() {
-        found = found.lacking(format!("the upstream's address in the log of {}", case.name()));
+        found = found.lacking(idle_lacks(case));
     }
     found
 }

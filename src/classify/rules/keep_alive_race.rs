@@ -12,7 +12,7 @@ use super::{Candidate, Case, Cause, Rule, Subtype, Verdict, label};
 use crate::classify::burst::Upset;
 use crate::classify::load::{self, Load};
 use crate::classify::wait::stuck_with;
-use crate::classify::weigh::{Balance, PROBABLE, idle_known};
+use crate::classify::weigh::{Balance, PROBABLE, idle_known, idle_lacks};
 use crate::classify::words::count;
 use crate::classify::words::span;
 use crate::model::finding::Label;
@@ -235,10 +235,7 @@ impl Rule for Race {
         }
         let (idle, limit) = idle_known(case);
         if !idle {
-            found = found.lacking(match case.x.upstream {
-                "" => format!("the upstream's address in the log of {}", case.name()),
-                _ => "how long the connection had been idle: stamps to the millisecond would tell".to_owned(),
-            });
+            found = found.lacking(idle_lacks(case));
         }
         if limit.is_none() {
             found = found.lacking(format!("the keep-alive timeout of {}", case.upstream_name()));
