@@ -451,12 +451,13 @@ fn product(case: &Case<'_, '_>, sum: &mut Balance) {
 
 /// What the log lacks where it is not known how long a connection had been idle.
 pub(crate) fn idle_lacks(case: &Case<'_, '_>) -> String {
-    let is_fine = |record: &Record| record.resolution_us < FINE_US;
+    let is_fine = |outcome: &Record| outcome.resolution_us < FINE_US;
     match case.x.upstream {
         "" => format!("the upstream's address in the log of {}", case.name()),
-        upstream if case.x.record().is_some_and(is_fine) => {
-            format!("how long the connection had been idle: no earlier request to {upstream} is in the log")
-        }
+        upstream if case.x.outcome.is_some_and(is_fine) => format!(
+            "how long the connection had been idle: no earlier line of {} says that {upstream} answered",
+            case.name()
+        ),
         _ => "how long the connection had been idle: stamps to the millisecond would tell".to_owned(),
     }
 }

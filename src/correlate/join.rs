@@ -11,6 +11,7 @@ use why502_parsers::entry::{Fault, Phase};
 
 use super::assignment::{self, Edge};
 use super::details::{Visit, visits};
+use super::topology::Place;
 use crate::model::{Hop, HopId, JoinedBy, Link, Record, Trace, ids, rewrite};
 
 /// The same id this far apart is two requests (a client's own retry).
@@ -355,14 +356,16 @@ fn sent_elsewhere(outer: &Visit, inner: HopId, hops: &[Hop]) -> bool {
 }
 
 /// The hops that send requests to `inner`. If nothing is known of any hop, an application is behind the one before
-/// it in order; of two proxies none is: they may as well stand side by side.
+/// it in order; of two proxies none is, nor of two servers of which it is not known what they are: they may as well
+/// stand side by side.
 fn outer_hops(hops: &[Hop], inner: HopId) -> Vec<HopId> {
     let known: Vec<HopId> = (0..hops.len() as u16)
         .map(HopId)
         .filter(|&hop| hop < inner && hops[hop.0 as usize].upstreams.contains(&inner))
         .collect();
     let nothing_known = hops.iter().all(|hop| hop.upstreams.is_empty());
-    if !nothing_known || hops[inner.0 as usize].product.is_proxy() {
+    let hop = &hops[inner.0 as usize];
+    if !nothing_known || Place::of(hop.product, &hop.name) != Place::Inner {
         return known;
     }
     inner.0.checked_sub(1).map(HopId).into_iter().collect()

@@ -28,6 +28,8 @@ pub struct Node<'a> {
     pub routes_to: Vec<String>,
     /// Addresses it listens on.
     pub addresses: Vec<String>,
+    /// Hashes of addresses of some of its clients, and of those that it was told of: of all hops the lowest.
+    pub clients: BTreeSet<u64>,
     /// Place in an order given by the user.
     pub given_rank: Option<usize>,
     /// Clock correction given by the user.
@@ -137,9 +139,29 @@ fn all_fits(nodes: &[Node<'_>]) -> BTreeMap<(HopId, HopId), Fit> {
         .collect();
     let fits = pairs.into_par_iter().filter_map(|(outer, inner)| {
         let fit = clocks::fit(outer.sketch?, inner.sketch?)?;
-        Some(((outer.hop, inner.hop), fit))
+        let is_sure = fit.by_id || !fit.coarse || sends(outer, inner) || sends(inner, outer);
+        (is_sure || !are_strangers(outer, inner)).then_some(((outer.hop, inner.hop), fit))
     });
     fits.collect()
+}
+
+/// Whether two hops serve different clients: then they stand side by side, and whole seconds that fit each other do so by
+/// accident. Behind a proxy a hop has few clients, or is told the proxy's.
+fn are_strangers(one: &Node<'_>, other: &Node<'_>) -> bool {
+    let least = one.clients.len().min(other.clients.len());
+    least >= MANY_CLIENTS && one.clients.intersection(&other.clients).count() * 4 < least
+}
+
+/// So many clients are not the few addresses of a proxy.
+const MANY_CLIENTS: usize = 12;
+
+/// Whether `from` is known to send requests to `to`: by its configuration, or since its lines speak of it.
+fn sends(from: &Node<'_>, to: &Node<'_>) -> bool {
+    let listens = |route: &String| {
+        let mut addresses = to.addresses.iter();
+        addresses.any(|address| same_address(route, address))
+    };
+    from.routes_to.iter().any(listens) || name_used(from, to).is_some()
 }
 
 /// An edge for every pair that shares requests, from the outer to the inner hop.
@@ -159,13 +181,7 @@ fn directed(nodes: &[Node<'_>], fits: &BTreeMap<(HopId, HopId), Fit>) -> BTreeMa
 
 /// Whether requests go from `a` to `b` (`true`), from `b` to `a` (`false`), or not between them at all.
 fn direction(a: &Node<'_>, b: &Node<'_>, fits: &BTreeMap<(HopId, HopId), Fit>) -> Option<bool> {
-    let routes = |from: &Node<'_>, to: &Node<'_>| {
-        from.routes_to
-            .iter()
-            .any(|route| to.addresses.iter().any(|address| same_address(route, address)))
-            || name_used(from, to).is_some()
-    };
-    match (routes(a, b), routes(b, a)) {
+    match (sends(a, b), sends(b, a)) {
         (true, false) => return Some(true),
         (false, true) => return Some(false),
         _ => {}
@@ -548,6 +564,7 @@ mod tests {
             place: if hop == 2 { Place::Inner } else { Place::Outer },
             routes_to: Vec::new(),
             addresses: Vec::new(),
+            clients: BTreeSet::new(),
             given_rank: None,
             given_us: None,
         }
@@ -593,6 +610,42 @@ mod tests {
         let topology = work_out(&[node(0, &edge), one, node(2, &other)], &|_, _| None);
         assert_eq!(topology.edges[&HopId(0)], BTreeSet::from([HopId(1), HopId(2)]));
         assert_eq!(topology.addresses, BTreeMap::new());
+    }
+
+    #[test]
+    fn servers_with_clients_of_their_own_stand_side_by_side() {
+        let mut hops = [Sketch::default(), Sketch::default()];
+        for n in 0..40u64 {
+            let at = n as i64 * 7_000_000;
+            let sample = Sample {
+                start_us: at,
+                end_us: at,
+                resolution_us: 1_000_000,
+                whole: false,
+                upstream: 0,
+            };
+            let told = Told {
+                path: b"/a",
+                upstream: b"",
+            };
+            hops.iter_mut()
+                .for_each(|hop| hop.offer_request(mix(n), Some(sample), told));
+        }
+        let [a, b] = &hops;
+        let clients = |from: u64, count: u64| (from..from + count).map(mix).collect();
+        let edges = |clients: [BTreeSet<u64>; 2], address: &str| {
+            let [mut one, mut other] = [node(0, a), node(1, b)];
+            [one.clients, other.clients] = clients;
+            one.routes_to = vec!["10.0.0.2:80".to_owned()];
+            other.addresses = vec![address.to_owned()];
+            work_out(&[one, other], &|_, _| None).edges.len()
+        };
+        let elsewhere = "10.0.0.9:80";
+        assert_eq!(edges([clients(0, 40), clients(100, 40)], elsewhere), 0);
+        // Few are the addresses of a proxy; some of the outer hop's are passed on; a configuration says more.
+        assert_eq!(edges([clients(0, 40), clients(100, 3)], elsewhere), 1);
+        assert_eq!(edges([clients(0, 40), clients(20, 40)], elsewhere), 1);
+        assert_eq!(edges([clients(0, 40), clients(100, 40)], "10.0.0.2:80"), 1);
     }
 
     #[test]

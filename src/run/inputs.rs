@@ -11,6 +11,7 @@ use super::declared;
 use super::directives::Directives;
 use super::focus::{Extent, Focuses};
 use super::hops::{self, Named};
+use super::kept::Kept;
 use super::lines_before::LinesBefore;
 use super::passes::Reading;
 use crate::correlate::topology::{Node, Place, Topology};
@@ -459,8 +460,12 @@ impl Sources {
         plan: &Plan,
         limits: &Limits,
         sketches: &'a BTreeMap<HopId, Sketch>,
-        survey: &Survey,
+        (survey, kept): (&Survey, &Kept),
     ) -> Vec<Node<'a>> {
+        let clients = |hop: HopId| {
+            let of_hop = self.hop_of.iter().filter(|(_, of)| **of == hop);
+            of_hop.flat_map(|(&source, _)| kept.clients_of(source)).collect()
+        };
         let zone_unknown = |hop: HopId| {
             self.hop_of
                 .iter()
@@ -491,6 +496,7 @@ impl Sources {
                 place: Place::of(self.names[hop.0 as usize].1, &self.names[hop.0 as usize].0),
                 routes_to: self.routes_to(limits, hop),
                 addresses: self.addresses(limits, hop),
+                clients: clients(hop),
                 given_rank: self.ranks.get(&hop).copied(),
                 given_us: given_us(hop),
             })

@@ -8,7 +8,7 @@ use why502_parsers::entry::Kind;
 
 use crate::correlate::folds;
 use crate::correlate::zones::Seen;
-use crate::model::{Record, Records, SourceId};
+use crate::model::{Record, Records, SourceId, ids};
 use crate::select::Survey;
 use crate::select::packed::Keys;
 
@@ -48,9 +48,12 @@ pub(super) struct Kept {
     pub(super) ids: Keys,
     /// The addresses of upstreams that they name.
     addresses: FxHashSet<Arc<str>>,
-    /// Inputs with requests among them.
-    with_requests: BTreeSet<SourceId>,
+    /// The clients of requests among them, by input; the lowest few hashes of their addresses.
+    clients: BTreeMap<SourceId, BTreeSet<u64>>,
 }
+
+/// Clients that are remembered of one input.
+const CLIENTS: usize = 64;
 
 impl Kept {
     /// Takes the failures out of `survey`, with what is known of the connections to their upstreams if no more can be.
@@ -72,7 +75,13 @@ impl Kept {
             }
         }
         if record.kind == Kind::Request {
-            self.with_requests.insert(source);
+            let clients = self.clients.entry(source).or_default();
+            let told = record.forwarded_for.split(',').map(str::trim);
+            let all = told.chain([&*record.client]).filter(|client| !client.is_empty());
+            all.for_each(|client| _ = clients.insert(ids::hash(client.as_bytes())));
+            while clients.len() > CLIENTS {
+                clients.pop_last();
+            }
         }
         self.unpacked.push((record, ends));
         if self.unpacked.len() >= UNPACKED / rayon::current_num_threads().max(1) {
@@ -100,7 +109,13 @@ impl Kept {
         }
         self.ids.extend(other.ids);
         self.addresses.extend(other.addresses);
-        self.with_requests.extend(other.with_requests);
+        for (source, clients) in other.clients {
+            let known = self.clients.entry(source).or_default();
+            known.extend(clients);
+            while known.len() > CLIENTS {
+                known.pop_last();
+            }
+        }
     }
 
     /// Ends the first pass.
@@ -133,7 +148,13 @@ impl Kept {
 
     /// Whether some request of `source` is among them.
     pub(super) fn has_request_of(&self, source: SourceId) -> bool {
-        self.with_requests.contains(&source)
+        self.clients.contains_key(&source)
+    }
+
+    /// The clients of requests of `source` among them, those that it was told of too: the lowest few hashes of addresses,
+    /// as [`ids::hash`] gives them.
+    pub(super) fn clients_of(&self, source: SourceId) -> impl Iterator<Item = u64> {
+        self.clients.get(&source).into_iter().flatten().copied()
     }
 
     /// Shows all of them to `look`, one by one. Lines are counted within their parts.

@@ -369,7 +369,7 @@ impl Map {
                 *sketch = sketch.rewritten(rules);
             }
         }
-        let nodes: Vec<topology::Node<'_>> = sources.nodes(plan, &limits, &sketches, survey);
+        let nodes: Vec<topology::Node<'_>> = sources.nodes(plan, &limits, &sketches, (survey, kept));
         let route_of = |hop: HopId, path: &str| {
             let route = limits.route(
                 hop,
