@@ -230,32 +230,42 @@ const LOGS: [&str; 3] = [
 /// the message above it.
 const LINE_BY_LINE: [&str; 2] = [LOGS[0], LOGS[2]];
 
-/// A log whose error lines, many in one second, are told apart by nothing but their order.
-const CROWDED: (&str, &str) = ("haproxy-nginx-node", "logs/web-nginx/error.log");
+/// The answer on `sample` with the newest part of `log` cut in so many, and without its older parts.
+fn rotated(sample: &str, log: &str, parts: usize) -> Value {
+    let older = format!("{log}.1");
+    let copy = Copy::of(sample, |path, bytes| {
+        if path == older {
+            return Vec::new();
+        }
+        if path != log {
+            return vec![(path.to_owned(), bytes)];
+        }
+        let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+        let part = |nth: usize| lines[nth * lines.len() / parts..(nth + 1) * lines.len() / parts].concat();
+        let older = (1..parts).map(|age| (format!("{log}.{age}"), part(parts - 1 - age)));
+        older.chain([(log.to_owned(), part(parts - 1))]).collect()
+    });
+    answer(copy.report())
+}
 
+fn assert_same_rotated(sample: &str, log: &str, all: &[usize]) {
+    let whole = rotated(sample, log, 1);
+    for &parts in all {
+        let what = format!("{sample}, {log} in {parts} parts");
+        assert_same_answer(&whole, &rotated(sample, log, parts), &what);
+    }
+}
+
+/// It has seconds with many error lines.
 #[test]
 fn an_error_log_that_was_rotated_within_a_second_gives_the_same_answer() {
-    let in_parts = |parts: usize| {
-        let copy = Copy::of(CROWDED.0, |path, bytes| {
-            if path != CROWDED.1 {
-                return vec![(path.to_owned(), bytes)];
-            }
-            let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
-            let part =
-                |nth: usize| lines[nth * lines.len() / parts..(nth + 1) * lines.len() / parts].concat();
-            let older = (1..parts).map(|age| (format!("{path}.{age}"), part(parts - 1 - age)));
-            older.chain([(path.to_owned(), part(parts - 1))]).collect()
-        });
-        answer(copy.report())
-    };
-    let whole = in_parts(1);
-    for parts in [2, 3] {
-        assert_same_answer(
-            &whole,
-            &in_parts(parts),
-            &format!("{} in {parts} parts", CROWDED.1),
-        );
-    }
+    assert_same_rotated("haproxy-nginx-node", "logs/web-nginx/error.log", &[2, 3]);
+}
+
+/// Right behind a cut a failure's upstream was used last by a request in the part before.
+#[test]
+fn what_is_known_of_upstreams_goes_on_across_rotated_parts() {
+    assert_same_rotated("nginx-node", "logs/edge-nginx/access.log", &[9, 40]);
 }
 
 /// Lines that no server writes, hostile ones among them.

@@ -142,7 +142,7 @@ pub fn read_until(
 
 /// The first `bytes` bytes behind leading NULs, cut at the last line end (unless the file ends before, or has no line
 /// end so far), without byte order mark. Of a damaged compressed file, what could be had. What is not plain has to be
-/// read up to there: nothing is found behind more than [`NULS_MOST`] NULs of it.
+/// read up to there: nothing is found behind more than a GiB of NULs of it.
 ///
 /// # Errors
 /// [`Error::Read`]; [`Error::Damaged`] if not even the first line could be decompressed.

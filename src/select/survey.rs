@@ -112,10 +112,30 @@ impl Survey {
     }
 
     /// Turns line numbers counted within parts into line numbers of the file, and puts everything in file order.
-    pub fn settle(&mut self) {
-        self.inputs.values_mut().for_each(InputSurvey::settle);
+    ///
+    /// `before` gives, for parts of rotated logs, the part that was written right before: what was known of a failure's
+    /// upstream may stand at its end.
+    pub fn settle(&mut self, before: &BTreeMap<SourceId, SourceId>) {
+        let mut ends: BTreeMap<SourceId, (Recent, Option<i64>)> = BTreeMap::new();
+        for (source, input) in &mut self.inputs {
+            let part = before.get(source).and_then(|part| ends.remove(part));
+            let goes_on = |last: Option<i64>| {
+                let pause = input
+                    .coverage
+                    .first_us
+                    .zip(last)
+                    .map(|(first, last)| first - last);
+                pause.is_some_and(|us| us <= LONGEST_PAUSE_US)
+            };
+            let earlier = part.filter(|(_, last)| goes_on(*last)).map(|(recent, _)| recent);
+            let recent = input.settle(earlier.unwrap_or_default());
+            ends.insert(*source, (recent, input.coverage.last_us));
+        }
     }
 }
+
+/// After a longer pause between two parts of a rotated log a part may be missing between them.
+const LONGEST_PAUSE_US: i64 = 660_000_000;
 
 impl InputSurvey {
     fn merge(&mut self, other: Self) {
@@ -194,7 +214,8 @@ impl InputSurvey {
         self.parts.range(..offset).map(|(_, part)| part.lines).sum()
     }
 
-    fn settle(&mut self) {
+    /// `earlier` is what the part of the log before this one knew of upstreams at its end; gives what this one does.
+    fn settle(&mut self, earlier: Recent) -> Recent {
         let mut before = 0;
         let starts: Vec<(u64, u64)> = self
             .parts
@@ -220,12 +241,11 @@ impl InputSurvey {
         let jumps = std::mem::take(&mut self.jumps);
         self.steps = steps::whole(&jumps);
         self.ends = steps::ends(&jumps);
-        self.complete_prior();
+        self.complete_prior(earlier)
     }
 
     /// Lets failures near the start of a part know what earlier parts saw of their upstreams.
-    fn complete_prior(&mut self) {
-        let mut earlier = Recent::default();
+    fn complete_prior(&mut self, mut earlier: Recent) -> Recent {
         let ends = self
             .recent
             .keys()
@@ -243,6 +263,7 @@ impl InputSurvey {
             earlier.follow(recent);
         }
         self.recent.clear();
+        earlier
     }
 }
 
