@@ -72,6 +72,7 @@ pub(super) fn open(plan: &Plan) -> Result<Sources, Error> {
     let surroundings = Surroundings {
         declared: &declared,
         configs: &beside,
+        has_configuration_words: Some(discover::has_configuration_words),
     };
     let sniffed = sniff::detect(&found.inputs, surroundings, &forced, &|input, part| match part {
         Part::Head => read::head(input, sniff::HEAD),

@@ -65,7 +65,6 @@ pub(super) fn is_beside_logs(shown: &str, head: &[u8]) -> bool {
         .any(|ending| name.ends_with(ending))
         || NAMES_BESIDE.iter().any(|start| name.starts_with(start))
         || head.starts_with(b"#!")
-        || crate::discover::has_configuration_words(head)
         || is_json_document(head)
 }
 

@@ -92,6 +92,8 @@ pub struct Surroundings<'a> {
     pub declared: &'a [DeclaredFormat],
     /// Server configuration that was found: the file as reports name it, and whose it is.
     pub configs: &'a [(String, Product)],
+    /// Tells by a file's head whether it has words of server configuration; nothing has if it is not given.
+    pub has_configuration_words: Option<fn(&[u8]) -> bool>,
 }
 
 /// Which part of an input is looked at.
@@ -258,7 +260,7 @@ impl<'a> Detector<'a> {
         let inputs = self.inputs;
         let input = &inputs[lead];
         let Some(choice) = choice else {
-            return found.unknown(inputs, &members, &sample);
+            return found.unknown(inputs, self.surroundings, &members, &sample);
         };
         let choice = match choice.score {
             Score::Shape => self
@@ -346,7 +348,7 @@ impl<'a> Detector<'a> {
         }
         let (sample, choice) = self.choose(input, sample.raw, &[stream.product()]);
         if choice.is_none() {
-            found.unknown(self.inputs, &[at], &sample);
+            found.unknown(self.inputs, self.surroundings, &[at], &sample);
         }
         choice.map(|choice| choice.detected(&sample, day::of(input)))
     }
@@ -354,12 +356,16 @@ impl<'a> Detector<'a> {
 
 impl Found {
     /// No format fits: a problem if it looks like a log, else passed over, or said to be not recognised.
-    fn unknown(&mut self, inputs: &[Input], members: &[usize], sample: &Sample) {
+    fn unknown(&mut self, inputs: &[Input], around: Surroundings<'_>, members: &[usize], sample: &Sample) {
         let Some(first) = members.first().map(|at| &inputs[*at]) else {
             return;
         };
         if first.is_document() || !document::looks_like_log(&first.shown, &sample.raw) {
-            let is_beside = first.is_document() || document::is_beside_logs(&first.shown, &sample.raw);
+            let is_beside = first.is_document()
+                || document::is_beside_logs(&first.shown, &sample.raw)
+                || around
+                    .has_configuration_words
+                    .is_some_and(|has_words| has_words(&sample.raw));
             let list = if is_beside {
                 &mut self.passed_over
             } else {

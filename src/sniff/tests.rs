@@ -30,6 +30,7 @@ impl Tree {
         let surroundings = Surroundings {
             declared,
             configs: &configs,
+            has_configuration_words: Some(crate::discover::has_configuration_words),
         };
         let forced = Forced::new(plan, declared).unwrap();
         let sniffed = detect(&inputs, surroundings, &forced, &|input, part| match part {
