@@ -176,6 +176,7 @@ impl<'a> Judging<'a> {
     fn outcome(mut self, asked: &[usize]) -> (Outcome, Vec<Judgement>) {
         let world = self.world;
         let mut judged = Judged::of(world, self.traces.len(), asked);
+        // What is one part is unpacked, and looked through for failures, once.
         if let [only] = self.parts.as_slice() {
             let part = Part::of(&self.traces, only.clone(), 0);
             self.whole.note_traces(world, &part);

@@ -330,12 +330,7 @@ impl<'a> Survey<'a> {
         let hop = record.hop;
         let slack = i64::from(record.resolution_us).max(1_000_000);
         let late = if record.end_us.is_none() { LONGEST_US } else { 0 };
-        let list = self
-            .whole
-            .orphans
-            .get(&hop)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let list = list_of(&self.whole.orphans, hop);
         // Where many lines found no request, the clocks or zones are wrong, and the rest says nothing either.
         let all = self.whole.failed.get(&hop).copied().unwrap_or(0);
         if list.len() >= 3 && list.len() * 4 > all {
@@ -424,12 +419,7 @@ impl<'a> Survey<'a> {
         (from_us, to_us): (i64, i64),
         least_us: i64,
     ) -> usize {
-        let list = self
-            .failures
-            .service
-            .get(&hop)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let list = list_of(&self.failures.service, hop);
         let first = list.partition_point(|&(end, ..)| end < from_us.saturating_add(least_us));
         let shared = |&(end, start, _): &(i64, i64, usize)| end.min(to_us) - start.max(from_us);
         list[first..]
@@ -521,6 +511,11 @@ impl Habits {
         }
         habit.paths = kinds.len();
     }
+}
+
+/// What `lists` have of `hop`.
+fn list_of<T>(lists: &BTreeMap<HopId, Vec<T>>, hop: HopId) -> &[T] {
+    lists.get(&hop).map_or(&[], Vec::as_slice)
 }
 
 /// Under which name the upstream of `x` is shared with other exchanges. Bare server names

@@ -62,7 +62,7 @@ pub struct Plan {
     pub block_bytes: u64,
     /// How the part of the inputs that a window needs is found. Findings do not depend on it.
     pub seek: Seek,
-    /// How many failures are looked at together. Findings do not depend on it.
+    /// How many failures are looked at together.
     pub parting: Parting,
     /// When to colour, the environment taken into account.
     pub color: Color,
@@ -160,6 +160,9 @@ impl Default for Seek {
 }
 
 /// How failures are parted by time, so that those of one time only are held in memory with what belongs to them.
+///
+/// Findings depend on it only where what belongs together lies further apart than `around_us`: the failures of one
+/// request, the lines that show an id to be no request's, and an idle time that only the upstream's lines tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parting {
     /// At least so many are looked at together.

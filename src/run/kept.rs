@@ -9,8 +9,9 @@ use why502_parsers::entry::Kind;
 use crate::correlate::folds;
 use crate::correlate::zones::Seen;
 use crate::model::{Record, Records, SourceId, ids};
-use crate::select::Survey;
 use crate::select::packed::Keys;
+use crate::select::survey::Starts;
+use crate::select::{InputSurvey, Survey};
 
 /// What the first pass learnt, its failures packed.
 #[derive(Default)]
@@ -55,6 +56,14 @@ pub(super) struct Kept {
 /// Clients that are remembered of one input.
 const CLIENTS: usize = 64;
 
+/// Adds the hashes `more` of clients, of which the lowest few are remembered.
+fn remember(clients: &mut BTreeSet<u64>, more: impl IntoIterator<Item = u64>) {
+    clients.extend(more);
+    while clients.len() > CLIENTS {
+        clients.pop_last();
+    }
+}
+
 impl Kept {
     /// Takes the failures out of `survey`, with what is known of the connections to their upstreams if no more can be.
     fn take(&mut self, survey: &mut Survey) {
@@ -78,10 +87,7 @@ impl Kept {
             let clients = self.clients.entry(source).or_default();
             let told = record.forwarded_for.split(',').map(str::trim);
             let all = told.chain([&*record.client]).filter(|client| !client.is_empty());
-            all.for_each(|client| _ = clients.insert(ids::hash(client.as_bytes())));
-            while clients.len() > CLIENTS {
-                clients.pop_last();
-            }
+            remember(clients, all.map(|client| ids::hash(client.as_bytes())));
         }
         self.unpacked.push((record, ends));
         if self.unpacked.len() >= UNPACKED / rayon::current_num_threads().max(1) {
@@ -110,11 +116,7 @@ impl Kept {
         self.ids.extend(other.ids);
         self.addresses.extend(other.addresses);
         for (source, clients) in other.clients {
-            let known = self.clients.entry(source).or_default();
-            known.extend(clients);
-            while known.len() > CLIENTS {
-                known.pop_last();
-            }
+            remember(self.clients.entry(source).or_default(), clients);
         }
     }
 
@@ -167,23 +169,12 @@ impl Kept {
     /// All of them, given up as they are taken, with the ends of exchanges with their upstreams as far as they are here,
     /// and lines counted as `survey` tells.
     pub(super) fn into_records(self, survey: &Survey) -> impl Iterator<Item = (Record, Vec<i64>)> + use<> {
-        let before: BTreeMap<SourceId, Vec<(u64, u64)>> = survey
-            .inputs
-            .iter()
-            .map(|(&source, input)| {
-                let mut lines = 0;
-                let start = |(&offset, part): (&u64, &crate::select::survey::Part)| {
-                    lines += part.lines;
-                    (offset, lines - part.lines)
-                };
-                (source, input.parts.iter().map(start).collect())
-            })
-            .collect();
+        let starts = |(&source, input): (&SourceId, &InputSurvey)| (source, input.starts());
+        let starts: BTreeMap<SourceId, Starts> = survey.inputs.iter().map(starts).collect();
         let all = self.packs.into_iter().flatten().chain(self.unpacked);
         all.map(move |(mut record, ends)| {
-            let starts = before.get(&record.place.source).map_or(&[][..], Vec::as_slice);
-            let at = starts.partition_point(|&(start, _)| start <= record.place.offset);
-            record.place.line += at.checked_sub(1).map_or(0, |at| starts[at].1);
+            let of_input = starts.get(&record.place.source);
+            record.place.line += of_input.map_or(0, |starts| starts.lines_before(record.place.offset));
             (record, ends)
         })
     }

@@ -348,21 +348,11 @@ pub(super) fn survey(
         )?;
         all.merge(again);
     }
-    all.survey.settle(&parts_before(readings));
+    let inputs = readings.iter().map(|reading| reading.input);
+    all.survey
+        .settle(&inputs.map(|input| (input.id, input.stream.as_str())).collect());
     all.kept.settle();
     Ok((all, problems))
-}
-
-/// Inputs that are later parts of a rotated log, each with the part that was written right before.
-fn parts_before(readings: &[Reading<'_>]) -> BTreeMap<SourceId, SourceId> {
-    let mut latest: BTreeMap<&str, SourceId> = BTreeMap::new();
-    let mut before = BTreeMap::new();
-    // Inputs stand in the order in which they were written.
-    for Reading { input, .. } in readings {
-        let part = latest.insert(&input.stream, input.id);
-        before.extend(part.map(|part| (input.id, part)));
-    }
-    before
 }
 
 /// What the samples of an input's parts settle for those of the others, by input.

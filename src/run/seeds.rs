@@ -127,7 +127,7 @@ impl Map {
             }
         }
         stretches.iter_mut().for_each(|stretch| stretch.records.settle());
-        events.sort_unstable_by_key(|record| (record.end_us.or(record.start_us), record.place));
+        events.sort_unstable_by_key(|record| (instant(record), record.place));
         Seeds { stretches, events }
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use why502_parsers::entry::Kind;
 
+use super::seeds::instant;
 use crate::model::finding::Problem;
 use crate::model::{HopId, Link, Record, SourceId, Trace, Traces};
 
@@ -60,7 +61,7 @@ impl<'m> Unmatched<'m> {
         let Some((first, last)) = (self.requests.span)(line.hop) else {
             return false;
         };
-        let at_us = line.end_us.or(line.start_us).unwrap_or(first);
+        let at_us = instant(line).unwrap_or(first);
         let alone = Alone {
             source: line.place.source,
             hop: line.hop,

@@ -28,7 +28,7 @@ const CONSTANT: usize = 48;
 const LATE_US: i64 = 60_000_000;
 
 /// Idle gaps are looked up as far back as the longest keep-alive that is usual.
-const LONGEST_IDLE_US: i64 = 660_000_000;
+pub(super) const LONGEST_IDLE_US: i64 = 660_000_000;
 
 /// Beyond this, a stamp's resolution and the clocks' uncertainty are not the reason for a misfit.
 const SLACK_US: i64 = 1_500_000;

@@ -8,6 +8,7 @@ use why502_parsers::entry::{Entry, Fault, Ids, Kind, Phase, Stamp, Zone};
 use why502_parsers::unread::Around;
 
 use super::cells::{Cell, Cells};
+use super::gather::LONGEST_IDLE_US;
 use super::locus::Loci;
 use super::own::{self, Whence};
 use super::packed::{Keys, Line, Noted, Packed};
@@ -92,6 +93,18 @@ pub struct Part {
     pub last_us: Option<i64>,
 }
 
+/// Where the parts of an input begin, each with the lines before it.
+#[derive(Debug)]
+pub struct Starts(Vec<(u64, u64)>);
+
+impl Starts {
+    /// Lines of the input before the part in which byte `offset` is.
+    pub fn lines_before(&self, offset: u64) -> u64 {
+        let at = self.0.partition_point(|&(start, _)| start <= offset);
+        at.checked_sub(1).map_or(0, |at| self.0[at].1)
+    }
+}
+
 impl Survey {
     /// The ids of everything that was kept.
     pub fn ids_kept(&self) -> Keys {
@@ -111,31 +124,32 @@ impl Survey {
         }
     }
 
-    /// Turns line numbers counted within parts into line numbers of the file, and puts everything in file order.
+    /// Ends the first pass: turns line numbers counted within parts into line numbers of the file, and puts everything in
+    /// file order. What was kept has been taken out before.
     ///
-    /// `before` gives, for parts of rotated logs, the part that was written right before: what was known of a failure's
-    /// upstream may stand at its end.
-    pub fn settle(&mut self, before: &BTreeMap<SourceId, SourceId>) {
-        let mut ends: BTreeMap<SourceId, (Recent, Option<i64>)> = BTreeMap::new();
+    /// `streams` says which inputs are parts of one rotated log: what was known of a failure's upstream may stand at the
+    /// end of the part before.
+    pub fn settle(&mut self, streams: &BTreeMap<SourceId, &str>) {
+        let mut ends: BTreeMap<&str, (Recent, Option<i64>)> = BTreeMap::new();
+        // Inputs are numbered in the order in which they were written.
         for (source, input) in &mut self.inputs {
-            let part = before.get(source).and_then(|part| ends.remove(part));
+            let stream = streams.get(source).copied().unwrap_or_default();
+            let part = ends.remove(stream);
             let goes_on = |last: Option<i64>| {
                 let pause = input
                     .coverage
                     .first_us
                     .zip(last)
                     .map(|(first, last)| first - last);
-                pause.is_some_and(|us| us <= LONGEST_PAUSE_US)
+                // After a longer pause a part may be missing.
+                pause.is_some_and(|us| us <= LONGEST_IDLE_US)
             };
             let earlier = part.filter(|(_, last)| goes_on(*last)).map(|(recent, _)| recent);
             let recent = input.settle(earlier.unwrap_or_default());
-            ends.insert(*source, (recent, input.coverage.last_us));
+            ends.insert(stream, (recent, input.coverage.last_us));
         }
     }
 }
-
-/// After a longer pause between two parts of a rotated log a part may be missing between them.
-const LONGEST_PAUSE_US: i64 = 660_000_000;
 
 impl InputSurvey {
     fn merge(&mut self, other: Self) {
@@ -209,6 +223,16 @@ impl InputSurvey {
         self.resolution_us >= 1_000_000 && self.ends_are_finer
     }
 
+    /// Where its parts begin.
+    pub fn starts(&self) -> Starts {
+        let mut lines = 0;
+        let start = |(&offset, part): (&u64, &Part)| {
+            lines += part.lines;
+            (offset, lines - part.lines)
+        };
+        Starts(self.parts.iter().map(start).collect())
+    }
+
     /// Lines of the input before the part that starts at `offset`.
     pub fn lines_before(&self, offset: u64) -> u64 {
         self.parts.range(..offset).map(|(_, part)| part.lines).sum()
@@ -216,27 +240,10 @@ impl InputSurvey {
 
     /// `earlier` is what the part of the log before this one knew of upstreams at its end; gives what this one does.
     fn settle(&mut self, earlier: Recent) -> Recent {
-        let mut before = 0;
-        let starts: Vec<(u64, u64)> = self
-            .parts
-            .iter()
-            .map(|(&offset, part)| {
-                let start = before;
-                before += part.lines;
-                (offset, start)
-            })
-            .collect();
-        let lines_before = |offset: u64| {
-            let at = starts.partition_point(|&(start, _)| start <= offset);
-            at.checked_sub(1).map_or(0, |at| starts[at].1)
-        };
-        for record in &mut self.kept {
-            record.place.line += lines_before(record.place.offset);
-        }
+        let starts = self.starts();
         for line in &mut self.coverage.unparsed_at {
-            line.line += lines_before(line.offset);
+            line.line += starts.lines_before(line.offset);
         }
-        self.kept.sort_unstable_by_key(|record| record.place);
         self.seconds.settle();
         let jumps = std::mem::take(&mut self.jumps);
         self.steps = steps::whole(&jumps);
