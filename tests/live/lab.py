@@ -27,7 +27,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 # What the applications log with.
 NODE_PACKAGES = ["pino@10.4.0", "pino-http@11.0.0"]
-START_SECONDS = 15.0
+# A new machine reads its programs from disk for the first time while others run.
+START_SECONDS = 60.0
 STOP_SECONDS = 4.0
 
 

@@ -11,6 +11,7 @@ import http.client
 import importlib
 import re
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,6 +22,8 @@ import lab as laboratory  # noqa: E402  pylint: disable=wrong-import-position
 
 DATA = HERE.parent.parent / "parsers/tests/data"
 MISSING = 77
+# What a machine that is too busy makes of a recipe.
+DISTURBED = (laboratory.Rejected, OSError, subprocess.SubprocessError)
 # What stands for the directories and for the name of this machine.
 HOME, MACHINE = "/srv/shop", "shop-1"
 
@@ -58,6 +61,15 @@ def capture(name, out):
     return sorted(logs)
 
 
+def undisturbed(name, out):
+    """Runs one recipe, and once more if the machine got in its way; the names of its logs."""
+    try:
+        return capture(name, out)
+    except DISTURBED as reason:
+        print(f"{name}: once more: {reason!r}")
+        return capture(name, out)
+
+
 def main():
     """Reads the command line and captures what it names."""
     parser = argparse.ArgumentParser(description="capture lines of real servers")
@@ -68,12 +80,12 @@ def main():
     code = 0
     for name in args.server or recipes():
         try:
-            print(f"{name}: {', '.join(capture(name, args.out))}")
+            print(f"{name}: {', '.join(undisturbed(name, args.out))}")
         except laboratory.Missing as missing:
             print(f"{name}: left out: {missing}")
             code = code or MISSING
-        except laboratory.Rejected as reason:
-            print(f"{name}: {reason}", file=sys.stderr)
+        except DISTURBED as reason:
+            print(f"{name}: {reason!r}", file=sys.stderr)
             code = 1
     return code
 

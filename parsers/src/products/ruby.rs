@@ -8,10 +8,11 @@
 //! ```
 //! The first three are Puma's; as one process it writes no number in front. It says nothing of a worker that exits, only
 //! that another has booted. A request is stamped when it has been answered, and took seconds. The last is Unicorn's, in the
-//! layout of Ruby's `Logger`: local time, and the process that wrote it. An interpreter that crashes prints a page that begins with
-//! `[BUG]`; what follows belongs to it.
+//! layout of Ruby's `Logger`: local time, and the process that wrote it. An interpreter that crashes prints pages that begin with
+//! `[BUG]`. Other processes write between their lines, so each of these is told by its own shape.
 //! Source: Puma 5.6.5 and Unicorn 6.0.0, observed; Puma `lib/puma/cluster.rb`, `lib/puma/error_logger.rb`,
-//! `lib/puma/commonlogger.rb`; Unicorn `lib/unicorn/http_server.rb`; Ruby `Logger::Formatter`.
+//! `lib/puma/commonlogger.rb`; Unicorn `lib/unicorn/http_server.rb`; Ruby `Logger::Formatter`, `vm_dump.c`,
+//! `error.c`.
 
 use crate::bytes::memmem;
 
@@ -65,8 +66,6 @@ fn is_of_worker(line: &[u8]) -> bool {
 struct Parser {
     day: DayCache,
     requests: ClfParser,
-    /// Whether the page of a crashed interpreter goes on.
-    in_dump: bool,
 }
 
 impl Default for Parser {
@@ -74,7 +73,6 @@ impl Default for Parser {
         Self {
             day: DayCache::default(),
             requests: ClfParser::new(Style::PLAIN),
-            in_dump: false,
         }
     }
 }
@@ -84,11 +82,12 @@ impl LineParser for Parser {
         if line.is_empty() {
             return Ok(Line::Directive);
         }
-        let was_in_dump = std::mem::take(&mut self.in_dump);
         if memmem::find(line, b": [BUG] ").is_some() {
-            self.in_dump = true;
             told(line, entry);
             return Ok(Line::Entry);
+        }
+        if is_of_crash(line) {
+            return Ok(Line::Continuation);
         }
         if let Some(text) = self.logger(line, entry).or_else(|| puma(line, entry)) {
             if self.is_request(text, entry) {
@@ -101,12 +100,51 @@ impl LineParser for Parser {
         if self.is_request(line, entry) || self.raised(line, entry) {
             return Ok(Line::Entry);
         }
-        self.in_dump = was_in_dump;
-        if was_in_dump {
-            return Ok(Line::Continuation);
-        }
         Err(LineError::new(0, "process in brackets"))
     }
+}
+
+/// How lines begin that a crashed interpreter prints: titles, frames, registers, what was loaded, how to report it.
+const OF_CRASH: [&[u8]; 10] = [
+    b"-- ",
+    b"c:",
+    b"* Loaded ",
+    b"* Process memory map:",
+    b"Total ractor count: ",
+    b"Ruby thread count for this ractor: ",
+    b"[NOTE]",
+    b"You may have encountered a bug in the Ruby interpreter",
+    b"Bug reports are welcome",
+    b"For details: http",
+];
+
+/// Whether a line is one of those below `[BUG]`.
+fn is_of_crash(line: &[u8]) -> bool {
+    let has = |needle: &[u8]| memmem::find(line, needle).is_some();
+    OF_CRASH.iter().any(|start| line.starts_with(start))
+        || line.starts_with(b"ruby ") && has(b") [")
+        // Registers, a frame in C, one in Ruby.
+        || line.starts_with(b" ") && has(b": 0x")
+        || has(b"0x") && line.ends_with(b"]") && !line.starts_with(b"[")
+        || has(b":in `") || has(b":in '")
+        || is_of_list(line)
+}
+
+/// Whether a line is a feature that was loaded, `   12 /usr/lib/ruby/3.1.0/etc.so`, or a mapping of memory,
+/// `7f183ca29000-7f183cc00000 r--s 00000000 fe:00 326279`.
+fn is_of_list(line: &[u8]) -> bool {
+    let mut words = line.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+    let (Some(first), Some(second)) = (words.next(), words.next()) else {
+        return false;
+    };
+    let is_hex = |word: &[u8]| word.len() >= 8 && word.iter().all(u8::is_ascii_hexdigit);
+    let is_span = |at: usize| is_hex(&first[..at]) && is_hex(&first[at + 1..]);
+    if let Some(at) = memchr::memchr(b'-', first) {
+        return is_span(at) && second.len() == 4 && second.iter().all(|byte| b"rwxsp-".contains(byte));
+    }
+    line.starts_with(b" ")
+        && first.iter().all(u8::is_ascii_digit)
+        && (second.ends_with(b".rb") || second.ends_with(b".so"))
 }
 
 /// What a message tells of a process.
@@ -300,6 +338,54 @@ mod tests {
                 (Some(Signal::new(Phase::Process, fault)), Some(pid)),
                 "{line}"
             );
+        }
+    }
+
+    #[test]
+    fn what_a_crashed_interpreter_prints_is_understood_whatever_stands_between() {
+        let page = "puma/cluster/worker.rb:136: [BUG] Segmentation fault at 0x000000000000518f
+ruby 3.1.2p20 (2022-04-12 revision 4491bb740a) [x86_64-linux-gnu]
+
+-- Control frame information -----------------------------------------------
+c:0017 p:---- s:0104 e:000103 CFUNC  :join
+[77] 10.0.0.7 - - [20/Nov/2026:16:23:16 +0000] \"GET / HTTP/1.1\" 200 - 0.0002
+c:0011 p:0051 s:0065 e:000064 BLOCK  /usr/lib/ruby/puma/cluster.rb:79 [FINISH]
+
+-- Ruby level backtrace information ----------------------------------------
+puma/cluster.rb:97:in `fork'
+
+-- Machine register context ------------------------------------------------
+ RIP: 0x00007fc9fd93e267 RBP: 0x000000000000000b RSP: 0x00007fff91026d78
+  R8: 0x0000000000000000  R9: 0x000055b9742e76f0 R10: 0x0000000000000010
+
+-- C level backtrace information -------------------------------------------
+/lib/x86_64-linux-gnu/libc.so.6(ppoll+0xa6) [0x7f1841d1a366]
+puma: cluster worker 0: 22061 [puma](_start+0x21) [0x56410a109151]
+
+-- Other runtime information -----------------------------------------------
+
+* Loaded script: puma: cluster worker 0: 22061 [puma]
+
+* Loaded features:
+
+    0 enumerator.so
+  101 /usr/lib/ruby/3.1.0/etc.so
+
+* Process memory map:
+
+56410d013000-56410d762000 rw-p 00000000 00:00 0                          [heap]
+7f1820021000-7f1824000000 ---p 00000000 00:00 0
+
+[1] - Worker 0 (PID: 78) booted in 0.07s, phase: 0";
+        // Of a parser each: a part of a file may begin with any of them.
+        let read = |line: &str| Parser::default().parse(line.as_bytes(), &mut Entry::default());
+        let entries: Vec<&str> = page
+            .lines()
+            .filter(|line| read(line) == Ok(Line::Entry))
+            .collect();
+        assert_eq!(entries.len(), 3, "{entries:?}");
+        for line in page.lines() {
+            assert!(read(line).is_ok(), "{line}");
         }
     }
 

@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from lab import HERE, Unfit, program
+from lab import HERE, Rejected, Unfit, program
 from lines import ask
 
 RSYSLOG = """module(load="imuxsock")
@@ -51,8 +51,13 @@ def run(lab):
     lab.config("system", "rsyslog.conf", RSYSLOG.format(home=home))
     log = home / "logs/syslog"
     lab.spawn("system", [daemon, "-n", "-f", "conf/rsyslog.conf", "-i", str(home / "tmp/rsyslog.pid")], [])
-    time.sleep(1)
-    begun = len(log.read_text().splitlines())  # What the kernel had said before.
+    end = time.monotonic() + 30
+    while not (log.exists() and Path("/dev/log").exists()):
+        if time.monotonic() > end:
+            raise Rejected("rsyslogd has made no log")
+        time.sleep(0.1)
+    time.sleep(1)  # What the kernel had said before comes first.
+    begun = len(log.read_text().splitlines())
     lab.nginx("edge", NGINX.format(), [EDGE])
     for path in ("/", "/products/1?page=2", "/cart", "/cart?coupon=a"):
         ask(EDGE, path)
@@ -70,13 +75,15 @@ def run(lab):
 def out_of_memory():
     """A process that takes more memory than its group may."""
     group = MEMORY / "why502"
-    group.mkdir()
+    group.mkdir(exist_ok=True)
     try:
         (group / "memory.limit_in_bytes").write_text(str(LIMIT))
         subprocess.run(["sh", "-c", f"echo $$ > {group}/cgroup.procs; exec python3 -c '{EATER}'"],
                        check=False, capture_output=True)
     finally:
-        time.sleep(0.2)
+        end = time.monotonic() + 30
+        while (group / "cgroup.procs").read_text() and time.monotonic() < end:
+            time.sleep(0.1)
         group.rmdir()
 
 

@@ -4,7 +4,9 @@ run lambda { |env|
   when '/raise' then raise 'no such order'
   when '/exit' then Process.exit!(3)
   when '/stuck' then Process.kill(:STOP, Process.pid)
-  when '/crash' then Process.kill(:SEGV, Process.pid)
+  when '/crash'
+    Process.kill(:SEGV, Process.pid)
+    sleep # An answer would be logged in the middle of what the interpreter prints.
   end
   [200, { 'Content-Type' => 'text/plain' }, ["ok\n"]]
 }
