@@ -1,10 +1,8 @@
 //! Many findings in little memory: packed, with what they are counted, ordered and grouped by beside them.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
-
+use super::blocks::Blocks;
 use super::finding::{Cause, Certainty, Finding, Subtype, WhatIf};
 use super::pack::{Common, Packed, Reader, Words, Writer};
 use super::{Fix, Micros, SourceId};
@@ -13,12 +11,7 @@ use super::{Fix, Micros, SourceId};
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
     entries: Vec<Entry>,
-    /// Packed findings, compressed block by block.
-    blocks: Vec<Box<[u8]>>,
-    /// How long the longest of them is, unpacked.
-    most: usize,
-    /// The block that is being filled.
-    open: Vec<u8>,
+    blocks: Blocks,
     common: Common,
     names: Words,
     advice: Vec<Advice>,
@@ -122,17 +115,16 @@ impl Findings {
 
     /// Adds a finding; its place. One without an id can be given one by [`Findings::identify`].
     pub fn push(&mut self, finding: &Finding) -> usize {
-        if self.open.len() >= BLOCK {
-            self.close();
-        }
-        let start = self.open.len();
-        finding.pack(&mut Writer::new(&mut self.open, &mut self.common));
+        let open = self.blocks.open(BLOCK);
+        let start = open.len();
+        finding.pack(&mut Writer::new(open, &mut self.common));
+        let span = (start as u32, open.len() as u32);
         self.sources.extend(sources_of(finding));
         let issuer = &finding.issuer;
         let upstream = issuer.upstream_hop.as_ref().unwrap_or(&issuer.upstream);
         self.entries.push(Entry {
-            block: self.blocks.len() as u32,
-            span: (start as u32, self.open.len() as u32),
+            block: self.blocks.filling() as u32,
+            span,
             time: finding.time,
             id: id_number(&finding.id),
             score: finding.score,
@@ -172,16 +164,8 @@ impl Findings {
         self.entries = order.iter().map(|&at| self.entries[at]).collect();
         self.common.settle();
         self.names.settle();
-        self.close();
-        self.open = Vec::new();
+        self.blocks.settle();
         order
-    }
-
-    /// Compresses the block that is being filled, and begins the next one.
-    fn close(&mut self) {
-        self.most = self.most.max(self.open.len());
-        self.blocks.push(deflated(&self.open));
-        self.open.clear();
     }
 
     /// How many there are.
@@ -280,9 +264,6 @@ impl Opened<'_> {
     /// See [`Findings::get`].
     pub fn get(&mut self, at: usize) -> Option<Finding> {
         let entry = self.findings.entries.get(at)?;
-        let Some(block) = self.findings.blocks.get(entry.block as usize) else {
-            return self.findings.unpacked(entry, &self.findings.open);
-        };
         let wanted = Some(entry.block);
         if self.blocks[0].0 != wanted {
             self.blocks.swap(0, 1);
@@ -290,38 +271,10 @@ impl Opened<'_> {
         let (number, unpacked) = &mut self.blocks[0];
         if *number != wanted {
             *number = wanted;
-            unpacked.clear();
-            unpacked.reserve_exact(self.findings.most);
-            inflate(block, unpacked);
+            self.findings.blocks.read(entry.block as usize, unpacked);
         }
         self.findings.unpacked(entry, unpacked)
     }
-}
-
-thread_local! {
-    // Made once for each thread: their tables are larger than a block.
-    static DEFLATE: RefCell<Compress> = RefCell::new(Compress::new(Compression::fast(), false));
-    static INFLATE: RefCell<Decompress> = RefCell::new(Decompress::new(false));
-}
-
-/// `bytes` in fewer of them.
-fn deflated(bytes: &[u8]) -> Box<[u8]> {
-    // Room for what cannot be compressed, so that it is written in one go.
-    let mut to = Vec::with_capacity(bytes.len() + bytes.len() / 8 + 64);
-    DEFLATE.with_borrow_mut(|deflate| {
-        deflate.reset();
-        // From memory to memory nothing can fail.
-        let _ = deflate.compress_vec(bytes, &mut to, FlushCompress::Finish);
-    });
-    Box::from(to.as_slice())
-}
-
-/// Puts into `to` what was deflated to `bytes`, which was at most as much as `to` has room for.
-fn inflate(bytes: &[u8], to: &mut Vec<u8>) {
-    INFLATE.with_borrow_mut(|inflate| {
-        inflate.reset(false);
-        let _ = inflate.decompress_vec(bytes, to, FlushDecompress::Finish);
-    });
 }
 
 impl<'a> FromIterator<&'a Finding> for Findings {

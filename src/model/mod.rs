@@ -1,5 +1,6 @@
 //! The types that pass from stage to stage. No stage's logic lives here.
 
+mod blocks;
 pub mod detect;
 pub mod explain;
 pub mod finding;

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use super::blocks::Blocks;
 use super::pack::{Common, Packed as _, Reader, Writer};
 use super::pack_record::{pack, pack_trace, unpack, unpack_trace};
 use super::record::Record;
 use super::trace::{Link, Trace};
 
-/// So many bytes make a block.
+/// So many bytes make a block, before it is compressed.
 const BLOCK: usize = 16 << 10;
 
 /// What is known of the connection to a link's upstream before the request was sent to it.
@@ -23,15 +24,16 @@ pub struct Gap {
 /// Traces in order, packed, each with what is known of its links' upstreams.
 #[derive(Debug, Clone, Default)]
 pub struct Traces {
-    blocks: Vec<Block>,
+    blocks: Blocks,
+    /// What is in each block.
+    contents: Vec<Content>,
     common: Common,
     len: usize,
 }
 
-/// Traces that are packed together.
+/// What is in a block.
 #[derive(Debug, Clone)]
-struct Block {
-    bytes: Vec<u8>,
+struct Content {
     /// The numbers of its traces.
     numbers: Range<usize>,
     /// What the times of all records in it span; `None` if one has none.
@@ -41,33 +43,31 @@ struct Block {
 impl Traces {
     /// Adds a trace with the gaps of its links.
     pub fn push(&mut self, trace: &Trace, gaps: &[Gap]) {
-        let is_full = |block: &Block| block.bytes.len() >= BLOCK;
-        if self.blocks.last().is_none_or(is_full) {
-            self.settle_last();
-            self.blocks.push(Block {
-                bytes: Vec::with_capacity(BLOCK + BLOCK / 4),
-                numbers: self.len..self.len,
-                span: Some((i64::MAX, i64::MIN)),
-            });
-        }
-        let Some(block) = self.blocks.last_mut() else {
-            return;
-        };
-        let to = &mut Writer::new(&mut block.bytes, &mut self.common);
+        let to = &mut Writer::new(self.blocks.open(BLOCK), &mut self.common);
         pack_trace(trace, to);
         for at in 0..trace.links.len() {
             let gap = gaps.get(at).copied().unwrap_or_default();
             gap.idle_us.pack(to);
             gap.used_up.pack(to);
         }
+        let at = self.blocks.filling();
+        if at == self.contents.len() {
+            self.contents.push(Content {
+                numbers: self.len..self.len,
+                span: Some((i64::MAX, i64::MIN)),
+            });
+        }
+        self.len += 1;
+        let Some(content) = self.contents.get_mut(at) else {
+            return;
+        };
+        content.numbers.end = self.len;
         for record in trace.links.iter().flat_map(Link::records) {
-            block.span = block
+            content.span = content
                 .span
                 .zip(record.interval())
                 .map(|(all, one)| (all.0.min(one.0), all.1.max(one.1)));
         }
-        self.len += 1;
-        block.numbers.end = self.len;
     }
 
     /// All but those with these numbers; the others get new ones.
@@ -83,15 +83,8 @@ impl Traces {
 
     /// Forgets what is only needed to take in more.
     pub fn settle(&mut self) {
-        self.settle_last();
-        self.blocks.shrink_to_fit();
+        self.blocks.settle();
         self.common.settle();
-    }
-
-    fn settle_last(&mut self) {
-        if let Some(block) = self.blocks.last_mut() {
-            block.bytes.shrink_to_fit();
-        }
     }
 
     /// How many there are.
@@ -111,7 +104,7 @@ impl Traces {
 
     /// The numbers of the traces in `blocks`.
     pub fn numbers(&self, blocks: Range<usize>) -> Range<usize> {
-        let some = self.blocks.get(blocks).unwrap_or_default();
+        let some = self.contents.get(blocks).unwrap_or_default();
         match (some.first(), some.last()) {
             (Some(first), Some(last)) => first.numbers.start..last.numbers.end,
             _ => self.len..self.len,
@@ -120,18 +113,18 @@ impl Traces {
 
     /// The blocks around `blocks` with every trace that has a record within `around_us` of any record in these.
     pub fn around(&self, blocks: Range<usize>, around_us: i64) -> Range<usize> {
-        let own = self.blocks.get(blocks.clone()).unwrap_or_default();
+        let own = self.contents.get(blocks.clone()).unwrap_or_default();
         let span = own
             .iter()
-            .map(|block| block.span)
+            .map(|content| content.span)
             .reduce(|a, b| a.zip(b).map(|(a, b)| (a.0.min(b.0), a.1.max(b.1))));
         let Some(Some((from, to))) = span else {
             return 0..self.blocks.len();
         };
         let (from, to) = (from.saturating_sub(around_us), to.saturating_add(around_us));
-        let is_near = |block: &Block| block.span.is_none_or(|span| span.0 <= to && span.1 >= from);
-        let first = self.blocks.iter().position(is_near);
-        let last = self.blocks.iter().rposition(is_near);
+        let is_near = |content: &Content| content.span.is_none_or(|span| span.0 <= to && span.1 >= from);
+        let first = self.contents.iter().position(is_near);
+        let last = self.contents.iter().rposition(is_near);
         match (first, last) {
             (Some(first), Some(last)) => first.min(blocks.start)..(last + 1).max(blocks.end),
             _ => blocks,
@@ -140,18 +133,16 @@ impl Traces {
 
     /// Gives up the contents of the blocks before `block`.
     pub fn forget(&mut self, block: usize) {
-        for block in self.blocks.iter_mut().take(block) {
-            block.bytes = Vec::new();
-        }
+        self.blocks.forget(block);
     }
 
     /// The trace with this number.
     pub fn get(&self, number: usize) -> Option<Trace> {
         let at = self
-            .blocks
+            .contents
             .iter()
-            .position(|block| block.numbers.contains(&number))?;
-        let nth = number - self.blocks[at].numbers.start;
+            .position(|content| content.numbers.contains(&number))?;
+        let nth = number - self.contents[at].numbers.start;
         let (trace, _) = self.unpacked(at..at + 1).into_iter().nth(nth)?;
         Some(trace)
     }
@@ -163,11 +154,13 @@ impl Traces {
 
     /// The traces of `blocks`, unpacked, with the gaps of their links.
     pub fn unpacked(&self, blocks: Range<usize>) -> Vec<(Trace, Vec<Gap>)> {
-        let some = self.blocks.get(blocks.clone()).unwrap_or_default();
-        let mut all = Vec::with_capacity(self.numbers(blocks).len());
-        for block in some {
-            let mut bytes = &block.bytes[..];
-            for _ in block.numbers.clone() {
+        let mut all = Vec::with_capacity(self.numbers(blocks.clone()).len());
+        let mut block = Vec::new();
+        for at in blocks {
+            self.blocks.read(at, &mut block);
+            let mut bytes = &block[..];
+            let numbers = self.contents.get(at).map(|content| content.numbers.clone());
+            for _ in numbers.into_iter().flatten() {
                 // Instants are written as differences, anew for each trace.
                 let mut from = Reader::new(bytes, &self.common);
                 let trace = unpack_trace(&mut from);
@@ -187,7 +180,7 @@ impl Traces {
 /// Records in order, packed, each with the ends of exchanges with its upstream before it.
 #[derive(Debug, Clone, Default)]
 pub struct Records {
-    blocks: Vec<Vec<u8>>,
+    blocks: Blocks,
     common: Common,
     len: usize,
 }
@@ -195,14 +188,7 @@ pub struct Records {
 impl Records {
     /// Adds a record.
     pub fn push(&mut self, record: &Record, ends: &[i64]) {
-        if self.blocks.last().is_none_or(|block| block.len() >= BLOCK) {
-            self.blocks.last_mut().map(Vec::shrink_to_fit);
-            self.blocks.push(Vec::with_capacity(BLOCK + BLOCK / 4));
-        }
-        let Some(block) = self.blocks.last_mut() else {
-            return;
-        };
-        let to = &mut Writer::new(block, &mut self.common);
+        let to = &mut Writer::new(self.blocks.open(BLOCK), &mut self.common);
         pack(record, None, to);
         to.number(ends.len() as u64);
         ends.iter().for_each(|end| end.pack(to));
@@ -221,14 +207,31 @@ impl Records {
 
     /// Forgets what is only needed to take in more.
     pub fn settle(&mut self) {
-        self.blocks.last_mut().map(Vec::shrink_to_fit);
-        self.blocks.shrink_to_fit();
+        self.blocks.settle();
         self.common.settle();
+    }
+
+    /// The records of a block.
+    fn unpacked(&self, block: usize) -> Vec<(Record, Vec<i64>)> {
+        let (mut all, mut unpacked) = (Vec::new(), Vec::new());
+        self.blocks.read(block, &mut unpacked);
+        let mut bytes = &unpacked[..];
+        while !bytes.is_empty() {
+            let mut from = Reader::new(bytes, &self.common);
+            let Some(record) = unpack(None, &mut from) else {
+                break;
+            };
+            let count = from.number();
+            let ends = (0..count).map(|_| i64::unpack(&mut from)).collect();
+            bytes = from.rest();
+            all.push((record, ends));
+        }
+        all
     }
 
     /// All of them, unpacked block by block.
     pub fn iter(&self) -> impl Iterator<Item = (Record, Vec<i64>)> + '_ {
-        self.blocks.iter().flat_map(|block| unpacked(block, &self.common))
+        (0..self.blocks.len()).flat_map(|at| self.unpacked(at))
     }
 }
 
@@ -238,25 +241,14 @@ impl IntoIterator for Records {
     type IntoIter = Box<dyn Iterator<Item = Self::Item>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        let common = self.common;
-        let blocks = self.blocks.into_iter();
-        Box::new(blocks.flat_map(move |block| unpacked(&block, &common)))
+        let mut records = self;
+        let all = (0..records.blocks.len()).flat_map(move |at| {
+            let some = records.unpacked(at);
+            records.blocks.forget(at + 1);
+            some
+        });
+        Box::new(all)
     }
-}
-
-fn unpacked<'b>(mut bytes: &'b [u8], common: &'b Common) -> Vec<(Record, Vec<i64>)> {
-    let mut all = Vec::new();
-    while !bytes.is_empty() {
-        let mut from = Reader::new(bytes, common);
-        let Some(record) = unpack(None, &mut from) else {
-            break;
-        };
-        let count = from.number();
-        let ends = (0..count).map(|_| i64::unpack(&mut from)).collect();
-        bytes = from.rest();
-        all.push((record, ends));
-    }
-    all
 }
 
 #[cfg(test)]
