@@ -256,14 +256,14 @@ impl Limits {
     fn configured(&self, hop: HopId, kind: LimitKind, scope: &Scope<'_>) -> Option<&Limit> {
         let fits = self.fitting(hop, scope);
         let best = fits.iter().map(|(fit, _)| *fit).max()?;
-        let tied: Vec<&Route> = fits
-            .iter()
-            .filter(|(fit, _)| *fit == best)
-            .map(|(_, route)| *route)
-            .collect();
+        let tied = || {
+            fits.iter()
+                .filter(|(fit, _)| *fit == best)
+                .map(|(_, route)| *route)
+        };
         let says = |route: &&Route| route.limits.contains_key(&kind);
         // Nothing tells the tied routes apart: what all that lead on agree on holds, else the most general.
-        let mut on = tied.iter().copied().filter(|route| route.leads_on());
+        let mut on = tied().filter(|route| route.leads_on());
         if let Some(limit) = on.next().and_then(|route| route.limits.get(&kind))
             && on.all(|route| {
                 route
@@ -274,13 +274,11 @@ impl Limits {
         {
             return Some(limit);
         }
-        let nearest = tied
-            .iter()
-            .copied()
+        let nearest = tied()
             .filter(says)
             .min_by_key(|route| (route.leads_on(), route.path.len()));
         // A route that leads on holds what it inherits already; what is said for others is not for it.
-        let inherits = tied.iter().any(|route| route.leads_on());
+        let inherits = tied().any(|route| route.leads_on());
         let mut general = fits
             .iter()
             .map(|(_, route)| *route)
@@ -308,10 +306,14 @@ impl Limits {
     fn fitting(&self, hop: HopId, scope: &Scope<'_>) -> Vec<(Fit, &Route)> {
         let routes = self.routes.get(&hop).map(Vec::as_slice).unwrap_or_default();
         let fits = |scope: &Scope<'_>| -> Vec<(Fit, &Route)> {
-            routes
-                .iter()
-                .filter_map(|compiled| Some((compiled.fit(scope)?, &compiled.route)))
-                .collect()
+            let mut all = Vec::with_capacity(routes.len());
+            let fit = |compiled: &'_ Compiled| compiled.fit(scope);
+            all.extend(
+                routes
+                    .iter()
+                    .filter_map(|compiled| Some((fit(compiled)?, &compiled.route))),
+            );
+            all
         };
         let found = fits(scope);
         if scope.host.is_empty() || found.iter().any(|(_, route)| route.leads_on()) {
@@ -369,12 +371,13 @@ impl Compiled {
             [] => false,
             all => {
                 let mut answers = all.iter().map(|upstream| same_upstream(upstream, scope.upstream));
-                let mut answers: Vec<Option<bool>> = answers.by_ref().collect();
-                answers.sort();
-                match (answers.last(), answers.first()) {
-                    (Some(Some(true)), _) => true,
-                    (_, Some(None)) => false,
-                    _ => return None,
+                // Of others than the one itself, one that cannot be told.
+                if answers.clone().any(|answer| answer == Some(true)) {
+                    true
+                } else if answers.any(|answer| answer.is_none()) {
+                    false
+                } else {
+                    return None;
                 }
             }
         };
