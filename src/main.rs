@@ -5,6 +5,11 @@ use std::process::ExitCode;
 use why502::Error;
 use why502::cli::{self, Stop};
 
+/// Safe to have: the crate does nothing but hand `GlobalAlloc`'s calls to mimalloc, and is used for nothing else.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Wrong usage, input or output that failed.
 const FAILED: u8 = 2;
 
