@@ -253,6 +253,8 @@ pub fn whole(input: &Input) -> Span {
 
 /// Reads up to `most` bytes; whether the source ended before.
 fn take(source: impl Read, most: usize, into: &mut Vec<u8>) -> std::io::Result<bool> {
+    // In one go: a vector without room is filled by and by.
+    into.reserve_exact(most);
     source.take(most as u64).read_to_end(into)?;
     Ok(into.len() < most)
 }
