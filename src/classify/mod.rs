@@ -139,8 +139,8 @@ pub fn explain(world: &World<'_>, traces: &Traces, asked: &[usize]) -> (Outcome,
     Judging::of(world, Cow::Borrowed(traces), BLOCKS).outcome(asked)
 }
 
-/// Blocks of traces that are unpacked at a time.
-const BLOCKS: usize = 80;
+/// Blocks of traces that are unpacked at a time; all, if there are not twice as many.
+const BLOCKS: usize = 40;
 
 /// What happened further away in time than this does not bear on a failure.
 const AROUND_US: i64 = 600_000_000;
@@ -158,9 +158,14 @@ struct Judging<'a> {
 }
 
 impl<'a> Judging<'a> {
-    /// In parts of so many blocks each.
+    /// In parts of so many blocks each, if there are twice as many.
     fn of(world: &'a World<'a>, traces: Cow<'a, Traces>, of_part: usize) -> Self {
         let blocks = traces.blocks();
+        let of_part = if blocks / 2 > of_part {
+            of_part
+        } else {
+            blocks.max(1)
+        };
         let parts: Vec<Range<usize>> = (0..blocks)
             .step_by(of_part)
             .map(|from| from..(from + of_part).min(blocks))

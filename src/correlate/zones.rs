@@ -12,13 +12,16 @@ const QUARTER_US: i64 = 900_000_000;
 /// Error lines that are looked at.
 const LOOKED_AT: usize = 400;
 
+/// What stands for a path: those of two paths are hardly ever the same.
+pub type PathKey = NonZeroU64;
+
 /// What of a record tells when its request was.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen {
     /// Where it stands in its file.
     pub offset: u64,
     /// The key of its path; `None` if it names none.
-    path: Option<NonZeroU64>,
+    path: Option<PathKey>,
     interval: Option<(i64, i64)>,
     /// When it was written, as far as that is known.
     at_us: Option<i64>,
@@ -27,6 +30,11 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// The key of its path; `None` if it names none.
+    pub fn path(&self) -> Option<PathKey> {
+        self.path
+    }
+
     /// Whether it names its path.
     pub fn names_path(&self) -> bool {
         self.path.is_some()
@@ -74,7 +82,7 @@ pub fn of_failures(failures: &[&Seen], requests: &[&Seen]) -> Option<(i64, u32)>
 /// Requests by path and by what of their end is less than a zone, so that an error line is compared with those only
 /// that it can lie in.
 pub(super) struct ByPath<'r> {
-    by_path: FxHashMap<NonZeroU64, Vec<(i64, &'r Seen)>>,
+    by_path: FxHashMap<PathKey, Vec<(i64, &'r Seen)>>,
     /// How far an error line may lie before the end of any of them, and after it.
     before_us: i64,
     after_us: i64,

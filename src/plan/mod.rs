@@ -165,7 +165,7 @@ impl Default for Seek {
 /// request, the lines that show an id to be no request's, and an idle time that only the upstream's lines tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parting {
-    /// At least so many are looked at together.
+    /// At least so many are looked at together; all, if there are not twice as many.
     pub failures: usize,
     /// What is further apart, in microseconds, has nothing to do with each other.
     pub around_us: i64,
@@ -174,7 +174,7 @@ pub struct Parting {
 impl Default for Parting {
     fn default() -> Self {
         Self {
-            failures: 12_288,
+            failures: 6_144,
             // Longer than usual timeouts, an id that comes again and a late start taken together.
             around_us: 600_000_000,
         }

@@ -11,6 +11,7 @@ use super::focus::Focuses;
 use super::inputs::{self, Sources};
 use super::kept::Surveyed;
 use super::lines_before::LinesBefore;
+use super::passes::Asked;
 use super::{Map, passes};
 use crate::error::Error;
 use crate::model::detect::{Advice, DetectedFile, Detection, FieldFound, IdsFound, MissingField};
@@ -126,7 +127,10 @@ pub fn detect(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Detection
     progress.restart("reading", bytes());
     let (Surveyed { survey, kept }, mut problems) = passes::survey(
         &mut readings.list,
-        &|status| plan.statuses.contains(status),
+        &Asked {
+            wanted: &|status| plan.statuses.contains(status),
+            by_second: false,
+        },
         progress,
     )?;
     progress.restart("counting fields", bytes());

@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 use why502_parsers::entry::Kind;
 
 use crate::correlate::folds;
-use crate::correlate::zones::Seen;
+use crate::correlate::zones::{PathKey, Seen};
 use crate::model::{Record, Records, SourceId, ids};
 use crate::select::packed::Keys;
 use crate::select::survey::Starts;
@@ -37,6 +37,9 @@ pub(super) struct AllSeen {
 
 /// So many wait before they are packed, in all threads together: few logs have more, and need no packing at all.
 const UNPACKED: usize = 12_288;
+
+/// So many wait of a thread that has packed some before.
+const UNPACKED_MORE: usize = 512;
 
 /// Failures, hidden failures and events in no order, packed where they are many.
 #[derive(Default)]
@@ -90,7 +93,11 @@ impl Kept {
             remember(clients, all.map(|client| ids::hash(client.as_bytes())));
         }
         self.unpacked.push((record, ends));
-        if self.unpacked.len() >= UNPACKED / rayon::current_num_threads().max(1) {
+        let most = match self.packs.as_slice() {
+            [] => UNPACKED / rayon::current_num_threads().max(1),
+            _ => UNPACKED_MORE,
+        };
+        if self.unpacked.len() >= most {
             self.pack();
         }
     }
@@ -180,23 +187,30 @@ impl Kept {
     }
 
     /// What tells when the failures of the inputs `failing` were that name their path, in order of their places and no
-    /// more than are looked at, and the requests of the inputs `requested`.
+    /// more than are looked at, and the requests of the inputs `requested` for the same paths.
     pub(super) fn seen(&self, failing: &BTreeSet<SourceId>, requested: &BTreeSet<SourceId>) -> AllSeen {
         let mut failures: BTreeMap<SourceId, BTreeMap<u64, Seen>> = BTreeMap::new();
-        let mut requests: BTreeMap<SourceId, Vec<Seen>> = BTreeMap::new();
         self.each(|record| {
             let source = record.place.source;
-            if record.path.is_empty() {
-                return;
-            }
-            if failing.contains(&source) {
+            if !record.path.is_empty() && failing.contains(&source) {
                 let of_source = failures.entry(source).or_default();
                 of_source.insert(record.place.offset, Seen::from(record));
                 if of_source.len() > folds::LOOKED_AT {
                     of_source.pop_last();
                 }
-            } else if requested.contains(&source) && record.kind == Kind::Request {
-                requests.entry(source).or_default().push(Seen::from(record));
+            }
+        });
+        let mut requests: BTreeMap<SourceId, Vec<Seen>> = BTreeMap::new();
+        let seen = failures.values().flat_map(BTreeMap::values);
+        let paths: FxHashSet<PathKey> = seen.filter_map(Seen::path).collect();
+        self.each(|record| {
+            let source = record.place.source;
+            if record.kind != Kind::Request || !requested.contains(&source) {
+                return;
+            }
+            let request = Seen::from(record);
+            if request.path().is_some_and(|path| paths.contains(&path)) {
+                requests.entry(source).or_default().push(request);
             }
         });
         let in_order = |of_source: BTreeMap<u64, Seen>| of_source.into_values().collect();

@@ -13,6 +13,7 @@ use super::clocks::Correction;
 use super::focus::{self, Focus, Focuses};
 use super::inputs::Sources;
 use super::kept::{Kept, Surveyed};
+use super::passes::Asked;
 use super::{parse, passes};
 use crate::error::Error;
 use crate::model::SourceId;
@@ -103,7 +104,11 @@ fn survey(
     let mut readings = sources.to_survey(plan, focuses);
     let parts = readings.iter().filter_map(|reading| reading.part);
     progress.restart("reading", parts.map(|part| part.len).sum());
-    let (mut surveyed, mut problems) = passes::survey(&mut readings, wanted, progress)?;
+    let asked = Asked {
+        wanted,
+        by_second: !plan.window.is_open(),
+    };
+    let (mut surveyed, mut problems) = passes::survey(&mut readings, &asked, progress)?;
     drop(readings);
     for (source, focus) in focuses.iter() {
         let input = surveyed.survey.inputs.entry(source).or_default();

@@ -8,7 +8,7 @@ use why502_parsers::Entry;
 
 use super::clocks::Correction;
 use super::inputs::{self, Sources};
-use super::passes::{self, Reading};
+use super::passes::{self, Asked, Reading};
 use crate::error::Error;
 use crate::model::finding::Problem;
 use crate::model::{Shift, SourceId};
@@ -185,7 +185,11 @@ fn window(
     if plan.window.needs_last_entry() {
         let bytes = readings.iter().map(|reading| reading.input.bytes_on_disk).sum();
         progress.restart("looking for the last entry", bytes);
-        let (surveyed, _) = passes::survey(readings, &|_| false, progress)?;
+        let asked = Asked {
+            wanted: &|_| false,
+            by_second: false,
+        };
+        let (surveyed, _) = passes::survey(readings, &asked, progress)?;
         let corrected = |reading: &Reading<'_>| {
             let last_us = surveyed.survey.inputs.get(&reading.input.id)?.coverage.last_us?;
             Some(reading.whence.shift.span(last_us, last_us).1)

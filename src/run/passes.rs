@@ -275,6 +275,26 @@ fn tasks<'r, 'a>(readings: &'r [Reading<'a>]) -> Result<Vec<Task<'r, 'a>>, Error
     Ok(tasks)
 }
 
+/// What the first pass is asked for.
+pub(super) struct Asked<'a> {
+    /// The statuses that are to be explained.
+    pub wanted: &'a (dyn Fn(u16) -> bool + Sync),
+    /// Whether failures with other statuses are counted second by second, or all together.
+    pub by_second: bool,
+}
+
+impl Asked<'_> {
+    /// Keeps of the counts what is asked for: what is to be explained is kept itself.
+    fn retain(&self, failures: &mut BTreeMap<(u16, i64), u64>) {
+        failures.retain(|&(status, _), _| !(self.wanted)(status));
+        if !self.by_second {
+            for ((status, _), count) in std::mem::take(failures) {
+                *failures.entry((status, 0)).or_default() += count;
+            }
+        }
+    }
+}
+
 /// First pass: counts everything, keeps the failures. Inputs that break half-way are counted as far as they went.
 ///
 /// Where large logs of several hops are read, those of one hop go first: of the others is then noted what carries its
@@ -284,7 +304,7 @@ fn tasks<'r, 'a>(readings: &'r [Reading<'a>]) -> Result<Vec<Task<'r, 'a>>, Error
 /// None that concern one input; those are problems.
 pub(super) fn survey(
     readings: &mut [Reading<'_>],
-    wanted: &(dyn Fn(u16) -> bool + Sync),
+    asked: &Asked<'_>,
     progress: &Progress,
 ) -> Result<(Surveyed, Vec<Problem>), Error> {
     let lead = packed::lead(readings);
@@ -298,7 +318,7 @@ pub(super) fn survey(
         &|task| is_first(task.reading),
         &|buffer, task| {
             let (mut surveyed, problem) =
-                survey_one(buffer, task, wanted, progress, Arc::default(), &room, &ceilings);
+                survey_one(buffer, task, asked, progress, Arc::default(), &room, &ceilings);
             if lead.is_some() {
                 surveyed.kept.ids = surveyed.survey.ids_kept();
             }
@@ -315,7 +335,7 @@ pub(super) fn survey(
                 survey_one(
                     buffer,
                     task,
-                    wanted,
+                    asked,
                     progress,
                     Arc::clone(&known),
                     &room,
@@ -343,7 +363,7 @@ pub(super) fn survey(
         let (again, _) = each(
             readings,
             &|task| wrong.contains(&task.reading.input.id),
-            &|buffer, task| survey_one(buffer, task, wanted, progress, Arc::default(), &room, &ceilings),
+            &|buffer, task| survey_one(buffer, task, asked, progress, Arc::default(), &room, &ceilings),
             Surveyed::merge,
         )?;
         all.merge(again);
@@ -367,7 +387,7 @@ fn ceilings(readings: &[Reading<'_>]) -> AllCeilings {
 fn survey_one(
     buffer: &mut Vec<u8>,
     task: &Task<'_, '_>,
-    wanted: &(dyn Fn(u16) -> bool + Sync),
+    asked: &Asked<'_>,
     progress: &Progress,
     known: Arc<Keys>,
     room: &Room,
@@ -379,8 +399,11 @@ fn survey_one(
         scanner,
         reading.whence,
         (task.span.offset, reading.input.bytes_on_disk),
-        wanted,
+        asked.wanted,
     );
+    if reading.detected.kind == RecordKind::Error {
+        surveyor = surveyor.of_errors();
+    }
     if !known.is_empty() && packed::spots(reading) {
         surveyor = surveyor.spotting(Arc::clone(&known));
     }
@@ -406,9 +429,8 @@ fn survey_one(
         progress.add(chunk.bytes.len() as u64);
     });
     let mut survey = surveyor.finish();
-    // What is asked for is kept itself; of the others it is only said how many there were.
     for input in survey.inputs.values_mut() {
-        input.failures.retain(|&(status, _), _| !wanted(status));
+        asked.retain(&mut input.failures);
     }
     if let (Some(ceilings), Some(input)) = (ceilings, survey.inputs.get(&reading.input.id)) {
         ceilings.learn(&input.sketch);

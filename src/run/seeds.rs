@@ -133,7 +133,7 @@ impl Map {
 
     fn stretches(&self, kept: &Kept, parting: Option<Parting>) -> Vec<Stretch> {
         let mut times = Vec::new();
-        if let Some(parting) = parting.filter(|parting| kept.len() > parting.failures) {
+        if let Some(parting) = parting.filter(|parting| kept.len() / 2 > parting.failures) {
             let mut instants = Vec::with_capacity(kept.len());
             let mut have_times = true;
             kept.each(|record| {

@@ -91,6 +91,11 @@ impl Recent {
         self.rings.is_empty()
     }
 
+    /// Whether [`Recent::follow`] can add all that `later` has.
+    pub fn has_room_for(&self, later: &Self) -> bool {
+        self.rings.len() + later.rings.len() <= UPSTREAMS
+    }
+
     /// Adds what was seen in a later part of the same input.
     pub fn follow(&mut self, later: &Self) {
         for (address, ring) in &later.rings {

@@ -75,7 +75,8 @@ impl Spotter {
     }
 
     /// What was noted of the part that begins at `part`.
-    pub(super) fn finish(self, part: u64) -> Spots {
+    pub(super) fn finish(mut self, part: u64) -> Spots {
+        self.spots.shrink_to_fit();
         Spots {
             known: self.known,
             by_part: BTreeMap::from([(part, self.spots)]),

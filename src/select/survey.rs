@@ -63,7 +63,8 @@ pub struct InputSurvey {
     pub loci: Loci,
     /// Some request names its upstream.
     pub names_upstreams: bool,
-    recent: BTreeMap<u64, Recent>,
+    /// The upstreams that were used in parts, by where these begin; those that follow each other are put together.
+    recent: BTreeMap<u64, Used>,
     /// Where its stamps jump, if they do not say their zone.
     pub steps: Vec<Step>,
     /// The stamps of its first and last line, likewise.
@@ -176,7 +177,10 @@ impl InputSurvey {
         }
         self.resolution_us = self.resolution_us.max(other.resolution_us);
         self.prior.extend(other.prior);
-        self.recent.extend(other.recent);
+        other
+            .recent
+            .into_iter()
+            .for_each(|(start, used)| self.use_in(start, used));
         self.jumps.extend(other.jumps);
         self.loci.merge(other.loci);
         self.names_upstreams |= other.names_upstreams;
@@ -251,26 +255,65 @@ impl InputSurvey {
         self.complete_prior(earlier)
     }
 
-    /// Lets failures near the start of a part know what earlier parts saw of their upstreams.
-    fn complete_prior(&mut self, mut earlier: Recent) -> Recent {
-        let ends = self
-            .recent
-            .keys()
-            .skip(1)
-            .copied()
-            .chain(std::iter::once(u64::MAX));
-        for ((&start, recent), end) in self.recent.iter().zip(ends) {
-            for (_, prior) in self
-                .prior
-                .range_mut(start..end)
-                .filter(|(_, prior)| prior.is_short())
-            {
-                prior.extend(&earlier);
-            }
-            earlier.follow(recent);
+    /// Notes which upstreams were used in the part that begins at `start`: with those of the parts around it, if these
+    /// are known.
+    fn use_in(&mut self, start: u64, used: Used) {
+        let (mut start, mut used) = (start, used);
+        let before = self.recent.range_mut(..start).next_back();
+        let joins = |earlier: &Used, end: u64, later: &Used| {
+            earlier.end == end && earlier.recent.has_room_for(&later.recent)
+        };
+        if let Some((&at, _)) = before.filter(|(_, earlier)| joins(earlier, start, &used))
+            && let Some(earlier) = self.recent.remove(&at)
+        {
+            used = earlier.followed(start, used, &mut self.prior);
+            start = at;
         }
-        self.recent.clear();
-        earlier
+        if let Some(later) = self.recent.remove(&used.end) {
+            let at = used.end;
+            if joins(&used, at, &later) {
+                used = used.followed(at, later, &mut self.prior);
+            } else {
+                self.recent.insert(at, later);
+            }
+        }
+        self.recent.insert(start, used);
+    }
+
+    /// Lets failures near the start of a part know what earlier parts saw of their upstreams.
+    fn complete_prior(&mut self, earlier: Recent) -> Recent {
+        let mut earlier = Used {
+            recent: earlier,
+            end: 0,
+        };
+        let starts: Vec<u64> = self.recent.keys().skip(1).copied().collect();
+        let ends = starts.into_iter().chain(std::iter::once(u64::MAX));
+        for ((start, used), end) in std::mem::take(&mut self.recent).into_iter().zip(ends) {
+            earlier = earlier.followed(start, Used { end, ..used }, &mut self.prior);
+        }
+        earlier.recent
+    }
+}
+
+/// The upstreams that were used in some part of an input.
+#[derive(Debug, Default)]
+struct Used {
+    recent: Recent,
+    /// Where the part ends, by what was read of it.
+    end: u64,
+}
+
+impl Used {
+    /// The same with the part from byte `start` on that is `later`, whose failures' `prior` knowledge is added to.
+    fn followed(mut self, start: u64, later: Self, prior: &mut BTreeMap<u64, Prior>) -> Self {
+        for (_, prior) in prior.range_mut(start..later.end) {
+            if prior.is_short() {
+                prior.extend(&self.recent);
+            }
+        }
+        self.recent.follow(&later.recent);
+        self.end = later.end;
+        self
     }
 }
 
@@ -369,6 +412,8 @@ struct Taken<'w> {
     /// The process that served the last request, and when it had served those before it.
     pid: Option<(u32, Bounds)>,
     recent: Recent,
+    /// Whether its lines tell of failures only, so that upstreams are not seen to be used.
+    is_of_errors: bool,
     jumps: Jumps,
     /// The second of the last request's end, and what was counted since another one was met.
     second: (i64, Second),
@@ -398,6 +443,7 @@ impl<'w> Surveyor<'w> {
                 stamps: Bounds::NONE,
                 pid: None,
                 recent: Recent::default(),
+                is_of_errors: false,
                 jumps: Jumps::default(),
                 second: (0, Second::default()),
                 result: InputSurvey::default(),
@@ -413,6 +459,13 @@ impl<'w> Surveyor<'w> {
         let end = offset + bytes.len() as u64;
         taken.cells.reach((offset, end), before);
         scanner.scan_for(bytes, offset, taken);
+    }
+
+    /// The same surveyor, for a log of errors.
+    #[must_use]
+    pub fn of_errors(mut self) -> Self {
+        self.taken.is_of_errors = true;
+        self
     }
 
     /// The same surveyor, which passes over what samples of other parts of its input settle.
@@ -476,7 +529,10 @@ impl<'w> Surveyor<'w> {
         result.parts.insert(part_offset, part);
         result.cells.insert(part_offset, cells);
         result.spots = spotter.map(|spotter| spotter.finish(part_offset));
-        result.recent.insert(part_offset, recent);
+        // Where something between the lines was left out, the part is longer than what was read of it.
+        let last = result.prior.last_key_value().map_or(0, |(&offset, _)| offset + 1);
+        let end = last.max(part_offset + result.coverage.bytes);
+        result.recent.insert(part_offset, Used { recent, end });
         result.jumps.insert(part_offset, jumps);
         Survey {
             inputs: BTreeMap::from([(whence.source, result)]),
@@ -700,7 +756,7 @@ impl Taken<'_> {
 
     /// Remembers, for a failure just kept, when its upstream had been used.
     fn note_prior(&mut self, entry: &Entry<'_>, offset: u64) {
-        if entry.upstream.addr.is_empty() {
+        if entry.upstream.addr.is_empty() || self.is_of_errors {
             return;
         }
         if let Some(attempt) = entry.upstream.attempts().find(|attempt| !attempt.addr.is_empty()) {
