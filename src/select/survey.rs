@@ -854,3 +854,67 @@ fn hides_a_failure(entry: &Entry<'_>) -> bool {
         .iter()
         .any(|attempt| attempt.status.is_none_or(|status| status >= 500))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A part of 100 bytes that begins at `start`: a failure at its 10th byte, whose upstream is used `before` and `after` it.
+    fn part(start: u64, before: i64, after: i64) -> InputSurvey {
+        let mut recent = Recent::default();
+        let at = start as i64 * 1_000;
+        (0..before).for_each(|n| recent.note(7, at + n));
+        let ends = recent.ends(7);
+        (0..after).for_each(|n| recent.note(7, at + 50 + n));
+        let prior = Prior { address: 7, ends };
+        InputSurvey {
+            prior: BTreeMap::from([(start + 10, prior)]),
+            recent: BTreeMap::from([(
+                start,
+                Used {
+                    recent,
+                    end: start + 100,
+                },
+            )]),
+            parts: BTreeMap::from([(start, Part::default())]),
+            ..InputSurvey::default()
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_upstreams_is_the_same_in_whatever_order_parts_are_put_together() {
+        // The last does not follow the one before it.
+        let parts = || {
+            vec![
+                part(0, 2, 1),
+                part(100, 0, 0),
+                part(200, 1, 9),
+                part(300, 3, 0),
+                part(450, 0, 2),
+            ]
+        };
+        let known = |order: [usize; 5]| {
+            let mut all = InputSurvey::default();
+            let mut parts: Vec<Option<InputSurvey>> = parts().into_iter().map(Some).collect();
+            order
+                .into_iter()
+                .for_each(|at| all.merge(parts[at].take().unwrap()));
+            let fragments = all.recent.len();
+            let last = all.settle(Recent::default()).ends(7);
+            let ends: Vec<Vec<i64>> = all.prior.into_values().map(|prior| prior.ends).collect();
+            (fragments, ends, last)
+        };
+        let (fragments, ends, last) = known([0, 1, 2, 3, 4]);
+        assert_eq!(fragments, 2);
+        assert_eq!(ends[1], [50, 1, 0]);
+        assert_eq!(ends[2], [200_000, 50, 1, 0]);
+        assert_eq!(
+            (ends[3].len(), &ends[3][2..5]),
+            (8, &[300_000, 200_058, 200_057][..])
+        );
+        assert_eq!(ends[4][..2], [300_002, 300_001]);
+        for order in [[4, 3, 2, 1, 0], [2, 0, 4, 1, 3], [1, 3, 0, 2, 4], [3, 0, 1, 4, 2]] {
+            assert_eq!(known(order), (fragments, ends.clone(), last.clone()), "{order:?}");
+        }
+    }
+}
