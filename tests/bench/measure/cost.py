@@ -1,10 +1,12 @@
 """What processes cost: wall time, CPU time, peak memory; and rounds in which competitors take turns."""
 
-import os
+import functools
+import json
 import statistics
 import subprocess
-import time
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass
@@ -15,17 +17,33 @@ class Cost:
     cpu: float = 0.0
     peak_kb: int = 0
 
-    def command(self, arguments, accept=(0,), **files):
-        """Runs one process to its end and adds its cost."""
-        begun = time.monotonic()
-        child = subprocess.Popen([str(one) for one in arguments], **files)
-        _, status, usage = os.wait4(child.pid, 0)
-        self.wall += time.monotonic() - begun
-        self.cpu += usage.ru_utime + usage.ru_stime
-        self.peak_kb = max(self.peak_kb, usage.ru_maxrss)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode not in accept:
-            raise Failed(f"{arguments[0]} ended with {child.returncode}")
+    def command(self, arguments, accept=(0,), stdin=None, stdout=None):
+        """Runs one process to its end and adds its cost. `stdin` and `stdout` are files with a name."""
+        names = {"stdin": stdin, "stdout": stdout}
+        answer = started({"arguments": [str(one) for one in arguments],
+                          **{name: file and str(file.name) for name, file in names.items()}})
+        if "error" in answer:
+            raise OSError(answer["error"])
+        self.wall += answer["wall"]
+        self.cpu += answer["cpu"]
+        self.peak_kb = max(self.peak_kb, answer["peak_kb"])
+        if answer["code"] not in accept:
+            raise Failed(f"{arguments[0]} ended with {answer['code']}")
+
+
+@functools.cache
+def starter():
+    """The process that starts all others."""
+    return subprocess.Popen([sys.executable, str(Path(__file__).with_name("starter.py"))], stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, text=True)
+
+
+def started(task):
+    """What the starter says of a task."""
+    process = starter()
+    process.stdin.write(json.dumps(task) + "\n")
+    process.stdin.flush()
+    return json.loads(process.stdout.readline())
 
 
 class Failed(Exception):

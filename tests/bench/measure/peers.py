@@ -58,8 +58,9 @@ class Why502(Peer):
 
     def run(self, corpus, scratch, cost):
         """One diagnosis to a JSON file."""
-        cost.command([self.binary, corpus.logs, "--server-config", corpus.configs, "--status", ",".join(STATUSES), "-q",
-                      *self.options, "-o", scratch / "findings.json"], stdout=subprocess.DEVNULL)
+        with open(os.devnull, "wb") as out:
+            cost.command([self.binary, corpus.logs, "--server-config", corpus.configs, "--status", ",".join(STATUSES),
+                          "-q", *self.options, "-o", scratch / "findings.json"], stdout=out)
 
     def findings(self, scratch):
         """What it found."""
