@@ -306,13 +306,12 @@ impl Limits {
     fn fitting(&self, hop: HopId, scope: &Scope<'_>) -> Vec<(Fit, &Route)> {
         let routes = self.routes.get(&hop).map(Vec::as_slice).unwrap_or_default();
         let fits = |scope: &Scope<'_>| -> Vec<(Fit, &Route)> {
+            // Asked for every finding many times: nearly all routes fit, and a list that grows costs more than it holds.
             let mut all = Vec::with_capacity(routes.len());
-            let fit = |compiled: &'_ Compiled| compiled.fit(scope);
-            all.extend(
-                routes
-                    .iter()
-                    .filter_map(|compiled| Some((fit(compiled)?, &compiled.route))),
-            );
+            let fitting = routes
+                .iter()
+                .filter_map(|one| Some((one.fit(scope)?, &one.route)));
+            all.extend(fitting);
             all
         };
         let found = fits(scope);
@@ -371,7 +370,7 @@ impl Compiled {
             [] => false,
             all => {
                 let mut answers = all.iter().map(|upstream| same_upstream(upstream, scope.upstream));
-                // Of others than the one itself, one that cannot be told.
+                // The upstream itself is enough; else one of which it cannot be told.
                 if answers.clone().any(|answer| answer == Some(true)) {
                     true
                 } else if answers.any(|answer| answer.is_none()) {
