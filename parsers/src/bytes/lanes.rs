@@ -6,7 +6,7 @@
 use wide::u8x16;
 
 /// How many bytes are looked at in one step.
-const STEP: usize = 16;
+pub const STEP: usize = 16;
 
 /// How many are looked at at once where it is not known whether a byte is near.
 const BLOCK: usize = 4 * STEP;
@@ -47,6 +47,13 @@ impl Seek {
             }
         }
         self.find_in_rest(text, at)
+    }
+
+    /// Where the byte stands in the next thirty-two of `text`; `None` as well if it has less.
+    #[inline(always)]
+    pub fn find_near(self, text: &[u8]) -> Option<usize> {
+        let same = same_in_two(text.first_chunk()?, self.lanes);
+        (same != 0).then(|| same.trailing_zeros() as usize)
     }
 
     /// The same for a byte that may be near or far: what it costs hardly depends on where it is.
@@ -93,6 +100,55 @@ impl Seek {
     }
 }
 
+/// Which of these bytes are those `wanted`, the first one in the lowest bit.
+#[inline(always)]
+fn same_in_two(two: &[u8; 2 * STEP], wanted: u8x16) -> u32 {
+    let (steps, _) = two.as_chunks::<STEP>();
+    let bits = |n: usize| u8x16::new(steps[n]).simd_eq(wanted).to_bitmask();
+    bits(0) | bits(1) << STEP
+}
+
+/// Where two bytes stand in the next few bytes of a line: looked for once, and told field by field. A search for the end
+/// of one field could not begin before the end of the field before it is known.
+#[derive(Debug)]
+pub struct Ahead<'p> {
+    pair: &'p [Seek; 2],
+    found: [u64; 2],
+    /// How many bytes of the line were left where these begin.
+    left: usize,
+}
+
+impl<'p> Ahead<'p> {
+    /// Looks for these two bytes.
+    pub fn new(pair: &'p [Seek; 2]) -> Self {
+        Self {
+            pair,
+            found: [0; 2],
+            left: 0,
+        }
+    }
+
+    /// Where the one or the other byte stands in `rest`, which is what is left of the line. `None` if it is far, and near
+    /// the end of the line.
+    #[inline(always)]
+    pub fn find(&mut self, is_second: bool, rest: &[u8]) -> Option<usize> {
+        let at = usize::from(is_second);
+        let passed = self.left.wrapping_sub(rest.len());
+        if passed < BLOCK {
+            let found = self.found[at] >> passed;
+            if found != 0 {
+                return Some(found.trailing_zeros() as usize);
+            }
+        }
+        let block = rest.first_chunk()?;
+        let [one, other] = self.pair;
+        self.found = [same_in_block(block, one.lanes), same_in_block(block, other.lanes)];
+        self.left = rest.len();
+        let found = self.found[at];
+        (found != 0).then(|| found.trailing_zeros() as usize)
+    }
+}
+
 /// Which bytes of `block` are those `wanted`, the first one in the lowest bit.
 #[inline]
 fn same_in_block(block: &[u8; BLOCK], wanted: u8x16) -> u64 {
@@ -109,12 +165,29 @@ pub fn each(byte: u8, text: &[u8], found: impl FnMut(usize)) {
     each_same(text, |lanes| lanes.simd_eq(wanted), found);
 }
 
-/// How often `byte` stands in `text`.
+/// How often `byte` stands in `text`. No branch depends on where it stands.
 #[inline]
 pub fn count(byte: u8, text: &[u8]) -> usize {
+    let wanted = u8x16::splat(byte);
+    let (steps, rest) = text.as_chunks::<STEP>();
     let mut count = 0;
-    each(byte, text, |_| count += 1);
-    count
+    // Each lane counts to 255 at most.
+    for some in steps.chunks(usize::from(u8::MAX)) {
+        let add = |sum: u8x16, step: &[u8; STEP]| sum - u8x16::new(*step).simd_eq(wanted);
+        let sums = some.iter().fold(u8x16::splat(0), add);
+        count += sums.to_array().into_iter().map(usize::from).sum::<usize>();
+    }
+    let mut padded = [!byte; STEP];
+    match text.last_chunk::<STEP>() {
+        Some(last) => {
+            let same = u8x16::new(*last).simd_eq(wanted).to_bitmask();
+            count + (same >> (STEP - rest.len())).count_ones() as usize
+        }
+        None => {
+            padded[..rest.len()].copy_from_slice(rest);
+            count + u8x16::new(padded).simd_eq(wanted).to_bitmask().count_ones() as usize
+        }
+    }
 }
 
 /// As [`each`], for several bytes.
@@ -239,6 +312,16 @@ pub fn path_end(text: &[u8]) -> (usize, bool) {
     (text.len() - rest.len() + len, is_odd | (until(found) != 0))
 }
 
+/// Which of these bytes are hexadecimal digits, the first one in the lowest bit.
+#[inline]
+pub fn hexadecimals(bytes: &[u8; STEP]) -> u32 {
+    let lanes = u8x16::new(*bytes);
+    let digits = lanes - u8x16::splat(b'0');
+    let letters = (lanes | u8x16::splat(0x20)) - u8x16::splat(b'a');
+    let is_digit = digits.simd_eq(digits.min(u8x16::splat(9)));
+    (is_digit | letters.simd_eq(letters.min(u8x16::splat(5)))).to_bitmask()
+}
+
 /// The number that sixteen hexadecimal digits are, the first eight of them in `first`; `None` if one of them is none.
 #[inline]
 pub fn hexadecimal(first: u64, last: u64) -> Option<u64> {
@@ -301,12 +384,75 @@ fn word_before(text: &[u8], from: usize, to: usize) -> Option<(u64, u32)> {
 fn digits(word: u64, len: u32) -> Option<u64> {
     let other = 64 - 8 * len;
     let digits = (word ^ ZEROS) >> other << other;
-    if (digits.wrapping_add(ABOVE_NINE) | digits) & HIGH != 0 {
-        return None;
-    }
+    are_digits(digits).then(|| value(digits))
+}
+
+/// What eight digits are worth together, the first one in the lowest bits.
+#[inline(always)]
+fn value(digits: u64) -> u64 {
     let pairs = (digits.wrapping_mul(10) + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
-    Some((fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff)
+    (fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff
+}
+
+/// What [`number`] gives for the first `len` bytes of `short`.
+#[inline(always)]
+pub fn number_in(short: &[u8; STEP], len: usize) -> Option<u64> {
+    let digits = digits_in(short, len)?;
+    are_digits(digits).then(|| value(digits))
+}
+
+/// Whether there is such a number.
+#[inline(always)]
+pub fn is_number_in(short: &[u8; STEP], len: usize) -> bool {
+    digits_in(short, len).is_some_and(are_digits)
+}
+
+/// What [`thousandths`] gives for the first `len` bytes of `short`.
+#[inline(always)]
+pub fn thousandths_in(short: &[u8; STEP], len: usize) -> Option<u64> {
+    let digits = digits_in(short, len)? ^ POINT;
+    if !(are_digits(digits) && len >= 5 && short[len - 4] == b'.') {
+        return None;
+    }
+    // The digits before the point move into its place.
+    Some(value(digits << 32 >> 24 | digits >> 40 << 40))
+}
+
+/// Whether there are such thousandths.
+#[inline(always)]
+pub fn are_thousandths_in(short: &[u8; STEP], len: usize) -> bool {
+    len >= 5
+        && short.get(len - 4) == Some(&b'.')
+        && digits_in(short, len).is_some_and(|digits| are_digits(digits ^ POINT))
+}
+
+/// A point four bytes from the end, where digits are expected.
+const POINT: u64 = ((b'.' ^ b'0') as u64) << 32;
+
+/// What the first `len` of these bytes, one to eight, are worth as digits, the last one in the highest bits.
+#[inline(always)]
+fn digits_in(short: &[u8; STEP], len: usize) -> Option<u64> {
+    let word: &[u8; 8] = short.first_chunk()?;
+    let other = 64u32.wrapping_sub(8 * len as u32);
+    (other < 64).then(|| (u64::from_le_bytes(*word) ^ ZEROS) << other)
+}
+
+/// Whether no byte is above nine.
+#[inline(always)]
+fn are_digits(bytes: u64) -> bool {
+    (bytes.wrapping_add(ABOVE_NINE) | bytes) & HIGH == 0
+}
+
+/// Where the last colon stands in the first `len` bytes of `text`, no space among them. `None` for anything else, for more
+/// than thirty-one bytes, and near the end of `text`.
+#[inline(always)]
+pub fn last_colon(text: &[u8], len: usize) -> Option<usize> {
+    let window: &[u8; 2 * STEP] = text.first_chunk()?;
+    let within = 1u32.checked_shl(len as u32)? - 1;
+    let colons = same_in_two(window, u8x16::splat(b':')) & within;
+    let spaces = same_in_two(window, u8x16::splat(b' ')) & within;
+    (colons != 0 && spaces == 0).then(|| colons.ilog2() as usize)
 }
 
 /// Whether any of `bytes` stands in `text` from `from` to `to`.
@@ -344,11 +490,97 @@ mod tests {
                 let mut found = Vec::new();
                 each(b'"', &text, |at| found.push(at));
                 assert_eq!(found, [at]);
+                assert_eq!((count(b'"', &text), count(b'x', &text)), (1, len - 1));
             }
             assert_eq!(Seek::new(b'"').find(&vec![b'x'; len], 0), None);
             assert_eq!(Seek::new(b'"').find(&vec![b'"'; len], len + 1), None);
             assert_eq!(Seek::new(b'"').find_far(&vec![b'"'; len], len + 1), None);
         }
+    }
+
+    #[test]
+    fn two_bytes_are_seen_ahead() {
+        let text: Vec<u8> = (0..400usize)
+            .map(|at| match at % 61 {
+                0 | 7 | 40 => b' ',
+                3 | 33 => b'/',
+                _ => b'x',
+            })
+            .collect();
+        let pair = [Seek::new(b' '), Seek::new(b'/')];
+        for step in 1..50 {
+            let mut ahead = Ahead::new(&pair);
+            for from in (0..text.len()).step_by(step) {
+                let rest = &text[from..];
+                for (is_second, byte) in [(false, b' '), (true, b'/')] {
+                    let there = rest.iter().position(|&other| other == byte);
+                    let seen = ahead.find(is_second, rest);
+                    assert!(seen.is_none() || seen == there, "{from} {step}");
+                    let must = there.is_some_and(|at| at < BLOCK) && rest.len() >= BLOCK;
+                    assert!(seen.is_some() || !must, "{from} {step}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn short_fields_are_read_as_long_ones() {
+        let fields = [
+            "",
+            "7",
+            "007",
+            "99999999",
+            "123456789",
+            "-1",
+            "+5",
+            "1x",
+            "0.026",
+            "12.345",
+            "9999.999",
+            "1.5",
+            ".123",
+            "1.23x",
+            "12345.678",
+            "1.2345",
+        ];
+        for field in fields {
+            let text = format!("01234567{field} 0123456789abcdef");
+            let bytes = text.as_bytes();
+            let short: &[u8; STEP] = bytes[8..].first_chunk().unwrap();
+            let (len, end) = (field.len(), 8 + field.len());
+            assert_eq!(number_in(short, len), number(bytes, 8, end), "{field}");
+            assert_eq!(
+                is_number_in(short, len),
+                number(bytes, 8, end).is_some(),
+                "{field}"
+            );
+            assert_eq!(thousandths_in(short, len), thousandths(bytes, 8, end), "{field}");
+            assert_eq!(
+                are_thousandths_in(short, len),
+                thousandths(bytes, 8, end).is_some(),
+                "{field}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_last_colon_is_found_where_there_is_no_space() {
+        let text = b"10.0.0.1:80 2001:db8::7:51234 x:y and more bytes than are looked at";
+        assert_eq!(last_colon(text, 11), Some(8));
+        assert_eq!(last_colon(&text[12..], 17), Some(11));
+        assert_eq!(last_colon(text, 15), None, "a space");
+        assert_eq!(last_colon(text, 8), None, "no colon");
+        assert_eq!(last_colon(&text[12..], 32), None, "too far");
+        assert_eq!(last_colon(b"10.0.0.1:80", 11), None, "too near to the end");
+    }
+
+    #[test]
+    fn hexadecimal_digits_are_told_from_all_other_bytes() {
+        for byte in 0..=u8::MAX {
+            let is = if byte.is_ascii_hexdigit() { 0xffff } else { 0 };
+            assert_eq!(hexadecimals(&[byte; STEP]), is, "{byte}");
+        }
+        assert_eq!(hexadecimals(b"0123-567z9abcdeg"), 0b0111_1110_1110_1111);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Which header names carry a request id, which part of a value is the id, and what an id looks like.
 
+use crate::bytes::lanes;
 use crate::entry::Ids;
 
 /// How the id stands in a header's value.
@@ -99,7 +100,7 @@ pub fn push<'a>(ids: &mut Ids<'a>, kind: IdKind, value: &'a [u8]) {
 /// a `traceparent`, or Amazon's `Root=1-…`.
 pub fn looks_like_id(text: &[u8]) -> bool {
     match text.len() {
-        16 | 32 if text.iter().all(u8::is_ascii_hexdigit) => text.iter().any(|b| !b.is_ascii_digit()),
+        16 | 32 if is_hexadecimal(text) => text.iter().any(|b| !b.is_ascii_digit()),
         24 | 27 if is_unique_id(text) => true,
         36 if is_uuid(text) => true,
         55 if text.starts_with(b"00-") && text[35] == b'-' => true,
@@ -124,11 +125,25 @@ pub fn push_if_id<'a>(ids: &mut Ids<'a>, value: &'a [u8]) -> bool {
 }
 
 fn is_uuid(text: &[u8]) -> bool {
-    text.len() == 36
-        && text.iter().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
+    /// Where the dashes are.
+    const DASHES: [usize; 4] = [8, 13, 18, 23];
+    /// The digits and the dashes of sixteen bytes each.
+    const PARTS: [(usize, u32); 3] = [
+        (0, !(1 << 8 | 1 << 13)),
+        (16, !(1 << 2 | 1 << 7)),
+        (20, !(1 << 3)),
+    ];
+    let is_part = |&(at, digits): &(usize, u32)| {
+        let part = text.get(at..).and_then(<[u8]>::first_chunk);
+        part.is_some_and(|part| lanes::hexadecimals(part) == digits & 0xffff)
+    };
+    text.len() == 36 && DASHES.iter().all(|&at| text[at] == b'-') && PARTS.iter().all(is_part)
+}
+
+/// Whether `text`, sixteen bytes or a multiple of that, is all hexadecimal digits.
+fn is_hexadecimal(text: &[u8]) -> bool {
+    let (parts, rest) = text.as_chunks();
+    rest.is_empty() && parts.iter().all(|part| lanes::hexadecimals(part) == 0xffff)
 }
 
 /// mod_unique_id: letters, digits, `@`, `_` or `-`, of more than one case.

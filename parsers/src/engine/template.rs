@@ -145,6 +145,10 @@ pub(crate) struct Until {
     seek: Seek,
     word: u64,
     mask: u64,
+    /// There is nothing to compare behind the first of them.
+    is_one: bool,
+    /// They are not compared at once: there are too many, or none.
+    is_apart: bool,
     /// Whether a backslash before them makes them part of the value: a quote, unless nothing is escaped.
     is_escapable: bool,
 }
@@ -159,6 +163,8 @@ impl Until {
             seek: Seek::new(bytes.first().copied().unwrap_or(0)),
             word: u64::from_le_bytes(word),
             mask: u64::from_le_bytes(mask),
+            is_one: bytes.len() == 1,
+            is_apart: !(1..=8).contains(&bytes.len()),
             is_escapable: bytes.first() == Some(&b'"') && !is_raw,
             bytes: bytes.into(),
         }
@@ -197,54 +203,49 @@ impl Until {
         self.bytes.is_empty() || text.starts_with(&self.bytes)
     }
 
+    /// Where these bytes begin in the next few. `None` where a closer look is needed.
+    #[inline(always)]
+    pub(super) fn nearby(&self, text: &[u8]) -> Option<usize> {
+        let at = self.seek.find_near(text)?;
+        self.ends_at(text, at).then_some(at)
+    }
+
+    /// Where these bytes begin in `text`, near or far. `None` where a closer look is needed.
+    #[inline]
+    pub(super) fn anywhere(&self, text: &[u8]) -> Option<usize> {
+        let at = self.seek.find_far(text, 0)?;
+        self.ends_at(text, at).then_some(at)
+    }
+
+    /// Whether these bytes, the first of which is at `at`, are there, and surely end a field.
+    #[inline(always)]
+    pub(super) fn ends_at(&self, text: &[u8], at: usize) -> bool {
+        if self.is_escapable && text.get(at.wrapping_sub(1)) == Some(&b'\\') {
+            return false;
+        }
+        self.is_one
+            || text
+                .get(at..)
+                .and_then(<[u8]>::first_chunk::<8>)
+                .is_some_and(|start| (u64::from_le_bytes(*start) & self.mask) == self.word && !self.is_apart)
+    }
+
     /// Where these bytes begin in `text`; its length if there are none. A quote behind an odd number
     /// of backslashes does not count, where quotes are escaped.
     #[inline]
     pub(crate) fn find_in(&self, text: &[u8]) -> Option<usize> {
-        self.find_from(text, 0)
-    }
-
-    /// The same, for a field that starts at `start`.
-    #[inline]
-    pub(crate) fn find_from(&self, text: &[u8], start: usize) -> Option<usize> {
-        self.find_by(text, start, Seek::find)
-    }
-
-    /// The same for a field that may be long or short.
-    #[inline]
-    pub(super) fn find_far(&self, text: &[u8], start: usize) -> Option<usize> {
-        self.find_by(text, start, Seek::find_far)
-    }
-
-    #[inline]
-    fn find_by(
-        &self,
-        text: &[u8],
-        start: usize,
-        find: impl Fn(Seek, &[u8], usize) -> Option<usize>,
-    ) -> Option<usize> {
         if self.bytes.is_empty() {
-            return (start <= text.len()).then_some(text.len());
+            return Some(text.len());
         }
-        let mut from = start;
+        let mut from = 0;
         loop {
-            let at = find(self.seek, text, from)?;
+            let at = self.seek.find(text, from)?;
             let is_here = self.bytes.len() == 1 || self.begins(&text[at..]);
-            if is_here && !(self.is_escapable && is_escaped(text, start, at)) {
+            if is_here && !(self.is_escapable && is_escaped(text, 0, at)) {
                 return Some(at);
             }
             from = at + 1;
         }
-    }
-
-    /// The end of a field that starts at `start` and holds no `byte`, with which these bytes begin.
-    #[inline]
-    pub(super) fn find_first(&self, byte: u8, text: &[u8], start: usize) -> Option<usize> {
-        if self.bytes.is_empty() || self.seek.byte() != byte {
-            return None;
-        }
-        let at = self.seek.find(text, start)?;
-        self.begins(&text[at..]).then_some(at)
     }
 }
 

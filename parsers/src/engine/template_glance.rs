@@ -1,11 +1,16 @@
 //! A glance at a line by its template: the fields that are counted, the others only measured.
 //!
 //! The steps are those of [`super::template`] with every doubt taken out: a field that is not written in the plainest
-//! way ends the glance, and the line is read in full.
+//! way ends the glance, and the line is read in full. Most fields are short and of the usual kind: those are read in one
+//! go, from the next few bytes, and what that does not settle is read with care.
 
-use crate::bytes::{self, decimal_scaled, filled, lanes};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use crate::bytes::lanes::{self, Ahead, STEP, Seek};
+use crate::bytes::{self, decimal_scaled, filled};
 use crate::engine::id::{self, IdKind};
-use crate::engine::slot::{Slot, address_and_port, captured_ids, request_line, small, tail_ids};
+use crate::engine::slot::{Slot, address_and_port, captured_ids, request_line, small, tail_ids, unit};
 use crate::engine::template::{Op, Shape, TimeShape, Until, groups};
 use crate::entry::Marks;
 use crate::glance::Glance;
@@ -15,6 +20,8 @@ use crate::time::DayCache;
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     steps: Box<[Step]>,
+    /// The bytes that begin most of what stands between short fields.
+    pair: [Seek; 2],
     /// What parts the values of a list; zero for nginx's `, ` and ` : `.
     separator: u8,
 }
@@ -23,6 +30,8 @@ pub(super) struct Plan {
 struct Step {
     take: Take,
     until: Until,
+    /// Where a look ahead shows the end of the field: whether it is the second byte of the pair that begins what follows.
+    ahead: Option<bool>,
 }
 
 /// What is done with a field.
@@ -36,6 +45,8 @@ enum Take {
     OverList,
     /// Any time, or `-1`.
     OverTime,
+    /// The same, mostly with three decimals.
+    OverSeconds,
     /// Any count.
     OverCount,
     OverAddressAndPort,
@@ -70,16 +81,34 @@ enum Take {
 impl Plan {
     /// The plan for the fields of `ops`; `None` if one of them has to be read in full.
     pub(super) fn of(ops: &[Op], separator: u8) -> Option<Self> {
-        let step = |op: &Op| {
-            let take = take(op)?;
+        let takes: Vec<Take> = ops.iter().map(take).collect::<Option<_>>()?;
+        let in_run = runs(&takes);
+        let of_runs = ops.iter().zip(&in_run).filter(|(_, in_run)| **in_run);
+        let pair = commonest(of_runs.filter_map(|(op, _)| op.until.first()));
+        let step = |((op, take), in_run): ((&Op, Take), bool)| {
             // A number ends where its digits end, so nothing that numbers are made of may follow.
             let of_number = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+');
             let is_clear = op.until.first().is_none_or(|byte| !of_number(byte));
             let until = op.until.clone();
-            is_clear.then_some(Step { take, until })
+            let first = until.first().filter(|_| in_run);
+            let is_second = first.and_then(|first| pair.iter().position(|&byte| byte == first));
+            is_clear.then_some(Step {
+                take,
+                until,
+                ahead: is_second.map(|at| at == 1),
+            })
         };
-        let steps = ops.iter().map(step).collect::<Option<_>>()?;
-        Some(Self { steps, separator })
+        let steps = ops
+            .iter()
+            .zip(takes)
+            .zip(in_run)
+            .map(step)
+            .collect::<Option<_>>()?;
+        Some(Self {
+            steps,
+            pair: pair.map(Seek::new),
+            separator,
+        })
     }
 
     /// Takes a glance at a line whose fields begin at `start`, into an empty `glance`.
@@ -91,12 +120,22 @@ impl Plan {
         glance: &mut Glance<'a>,
         day: &mut DayCache,
     ) -> bool {
-        let mut at = start;
+        let Some(mut rest) = line.get(start..) else {
+            return false;
+        };
+        let mut ahead = Ahead::new(&self.pair);
         for step in &self.steps {
-            let Some(end) = step.end(line, at, glance, self.separator, day) else {
+            let len = match step.quickly(rest, &mut ahead, glance, self.separator, day) {
+                Some(len) => len,
+                None => match step.carefully(rest, glance, self.separator, day) {
+                    Some(len) => len,
+                    None => return false,
+                },
+            };
+            let Some(behind) = rest.get(len + step.until.len()..) else {
                 return false;
             };
-            at = end + step.until.len();
+            rest = behind;
         }
         glance.names_upstream = !glance.upstream.is_empty();
         if glance.upstream.is_empty() {
@@ -104,6 +143,42 @@ impl Plan {
         }
         true
     }
+}
+
+/// So many short fields in a row are worth a look ahead.
+const RUN: usize = 4;
+
+/// Which fields stand among several short ones.
+fn runs(takes: &[Take]) -> Vec<bool> {
+    let is_short = |take: &Take| {
+        !matches!(
+            take,
+            Take::Time(..)
+                | Take::BareRequest
+                | Take::Groups
+                | Take::OverQuoted
+                | Take::Request
+                | Take::Path
+                | Take::Id(_)
+                | Take::MaybeId
+                | Take::Tail
+        )
+    };
+    let mut in_run = Vec::new();
+    for run in takes.chunk_by(|one, next| is_short(one) == is_short(next)) {
+        let is_long = run.len() >= RUN && run.iter().all(is_short);
+        in_run.resize(in_run.len() + run.len(), is_long);
+    }
+    in_run
+}
+
+/// The two of `bytes` that occur most.
+fn commonest(bytes: impl Iterator<Item = u8>) -> [u8; 2] {
+    let mut counts = BTreeMap::new();
+    bytes.for_each(|byte| *counts.entry(byte).or_insert(0) += 1);
+    let mut all: Vec<(u8, i32)> = counts.into_iter().collect();
+    all.sort_by_key(|&(byte, count)| (Reverse(count), byte));
+    [0, 1].map(|at: usize| all.get(at).map_or(b' ', |&(byte, _)| byte))
 }
 
 /// What a glance does with the field of `op`.
@@ -123,6 +198,11 @@ fn take(op: &Op) -> Option<Take> {
     Some(match slot {
         Slot::Duration(unit) => Take::Duration(unit),
         Slot::OtherDuration(unit) => Take::OtherDuration(unit),
+        Slot::Queue(unit::S)
+        | Slot::Connect(unit::S)
+        | Slot::Header(unit::S)
+        | Slot::OtherHeader(unit::S)
+        | Slot::Response(unit::S) => Take::OverSeconds,
         Slot::Queue(_) | Slot::Connect(_) | Slot::Header(_) | Slot::OtherHeader(_) | Slot::Response(_) => {
             Take::OverTime
         }
@@ -166,58 +246,147 @@ fn over_list(slot: Slot) -> Option<Take> {
 }
 
 impl Step {
-    /// Where the field that begins at `at` ends, its value taken; `None` if it is not of the plainest kind.
-    #[inline]
-    fn end<'a>(
+    /// The length of the field at the start of `rest`, its value taken, if it is of the usual length and kind; `None`,
+    /// nothing taken, if that needs more care.
+    #[inline(always)]
+    fn quickly<'a>(
         &self,
-        line: &'a [u8],
-        at: usize,
+        rest: &'a [u8],
+        ahead: &mut Ahead<'_>,
         glance: &mut Glance<'a>,
         separator: u8,
         day: &mut DayCache,
     ) -> Option<usize> {
-        let end = match self.take {
-            Take::Time(shape, marks) => return self.time(line, at, shape, marks, glance, day),
+        match self.take {
+            Take::Time(shape, marks) => self.time(rest, shape, marks, glance, day),
+            Take::Over => self.near(rest, ahead),
+            Take::OverQuoted => self.until.anywhere(rest),
+            Take::OverTime | Take::OverCount => {
+                let (short, len) = self.short(rest, ahead)?;
+                lanes::is_number_in(short, len).then_some(len)
+            }
+            Take::OverSeconds => {
+                let (short, len) = self.short(rest, ahead)?;
+                lanes::are_thousandths_in(short, len).then_some(len)
+            }
+            Take::OverAddressAndPort => {
+                let len = self.near(rest, ahead)?;
+                is_plain_address_and_port(rest, len).then_some(len)
+            }
+            Take::Duration(unit) => {
+                let (short, len) = self.short(rest, ahead)?;
+                glance.duration_us = Some(usual_duration(short, len, unit)?);
+                Some(len)
+            }
+            Take::OtherDuration(unit) => {
+                let (short, len) = self.short(rest, ahead)?;
+                let other = usual_duration(short, len, unit)?;
+                glance.duration_us.get_or_insert(other);
+                Some(len)
+            }
+            Take::UpstreamAddr | Take::UpstreamServer => {
+                let len = self.near(rest, ahead)?;
+                self.upstream(rest, len, glance, separator).then_some(len)
+            }
+            Take::Either(one, other) => {
+                let (short, len) = self.short(rest, ahead)?;
+                let is = |known: &[u8]| matches!(known, [byte] if len == 1 && *byte == short[0]);
+                (is(one) || is(other)).then_some(len)
+            }
+            Take::Status | Take::OtherStatus | Take::PassedStatus => {
+                let (short, len) = self.short(rest, ahead)?;
+                self.status(short.get(..len)?, glance).then_some(len)
+            }
+            Take::UpstreamStatus => {
+                let (short, len) = self.short(rest, ahead)?;
+                (!goes_on(rest, len) && self.status(short.get(..len)?, glance)).then_some(len)
+            }
+            Take::OverList => {
+                let len = self.near(rest, ahead)?;
+                (!goes_on(rest, len)).then_some(len)
+            }
+            Take::ConnectionRequests => {
+                let (short, len) = self.short(rest, ahead)?;
+                glance.connection_requests = Some(u32::try_from(lanes::number_in(short, len)?).ok()?);
+                Some(len)
+            }
+            Take::Orderly => {
+                let (short, len) = self.short(rest, ahead)?;
+                (len > 0 && short[0] == b'-').then_some(len)
+            }
+            Take::Request | Take::Path | Take::Id(_) => {
+                let len = self.until.anywhere(rest)?;
+                self.text(rest.get(..len)?, glance).then_some(len)
+            }
+            _ => None,
+        }
+    }
+
+    /// The length of a field that is mostly short. `None` where a closer look is needed.
+    #[inline(always)]
+    fn near(&self, rest: &[u8], ahead: &mut Ahead<'_>) -> Option<usize> {
+        let seen = self.ahead.and_then(|is_second| ahead.find(is_second, rest));
+        match seen {
+            Some(len) => self.until.ends_at(rest, len).then_some(len),
+            None => self.until.nearby(rest),
+        }
+    }
+
+    /// The same with the bytes in which a very short one stands.
+    #[inline(always)]
+    fn short<'a>(&self, rest: &'a [u8], ahead: &mut Ahead<'_>) -> Option<(&'a [u8; STEP], usize)> {
+        let len = self.near(rest, ahead)?;
+        Some((rest.first_chunk()?, len))
+    }
+
+    /// The same for every field; `None` if it is not of the plainest kind.
+    #[inline(never)]
+    fn carefully<'a>(
+        &self,
+        rest: &'a [u8],
+        glance: &mut Glance<'a>,
+        separator: u8,
+        day: &mut DayCache,
+    ) -> Option<usize> {
+        let len = match self.take {
+            Take::Time(shape, marks) => return self.time(rest, shape, marks, glance, day),
             Take::BareRequest => {
-                let from = at + memchr::memmem::find(&line[at..], b" HTTP/")? + 6;
-                self.until.find_from(line, from)?
+                let from = memchr::memmem::find(rest, b" HTTP/")? + 6;
+                from + self.until.find_in(&rest[from..])?
             }
             Take::Groups => {
-                let end = at + groups(&line[at..]);
-                self.until.begins(&line[end..]).then_some(end)?
+                let len = groups(rest);
+                self.until.begins(&rest[len..]).then_some(len)?
             }
-            Take::OverQuoted | Take::Request | Take::Path | Take::Id(_) | Take::MaybeId => {
-                self.until.find_far(line, at)?
-            }
-            _ => self.until.find_from(line, at)?,
+            _ => self.until.find_in(rest)?,
         };
+        let text = &rest[..len];
         let is_fit = match self.take {
             Take::Over | Take::OverQuoted => true,
-            Take::OverTime => self.is_number(line, at, end, true),
-            Take::OverCount => self.is_number(line, at, end, false),
+            Take::OverTime | Take::OverSeconds => text == b"-1" || is_decimal(text),
+            Take::OverCount => is_decimal(text) && !text.contains(&b'.'),
             Take::Duration(unit) => {
-                glance.duration_us = Some(self.duration(line, at, end, unit)?);
+                glance.duration_us = Some(duration(text, unit)?);
                 true
             }
             Take::OtherDuration(unit) => {
-                let other = self.duration(line, at, end, unit)?;
+                let other = duration(text, unit)?;
                 glance.duration_us.get_or_insert(other);
                 true
             }
-            Take::Status | Take::OtherStatus | Take::PassedStatus => self.status(&line[at..end], glance),
-            Take::UpstreamStatus => !goes_on(line, at, end) && self.status(&line[at..end], glance),
-            Take::UpstreamAddr | Take::UpstreamServer => self.upstream(line, at, end, glance, separator),
-            Take::OverList => !goes_on(line, at, end),
-            Take::OverAddressAndPort => self.is_address_and_port(line, at, end),
+            Take::Status | Take::OtherStatus | Take::PassedStatus => self.status(text, glance),
+            Take::UpstreamStatus => !goes_on(rest, len) && self.status(text, glance),
+            Take::UpstreamAddr | Take::UpstreamServer => self.upstream(rest, len, glance, separator),
+            Take::OverList => !goes_on(rest, len),
+            Take::OverAddressAndPort => address_and_port(text).is_some(),
             Take::ConnectionRequests => {
-                let number = lanes::number(line, at, end).and_then(|n| u32::try_from(n).ok());
-                glance.connection_requests = number.or_else(|| small(&line[at..end]));
+                glance.connection_requests = small(text);
                 true
             }
-            Take::Either(one, other) => line[at..end] == *one || line[at..end] == *other,
-            _ => self.text(&line[at..end], glance),
+            Take::Either(one, other) => text == one || text == other,
+            _ => self.text(text, glance),
         };
-        is_fit.then_some(end)
+        is_fit.then_some(len)
     }
 
     /// Takes a field of free text.
@@ -247,61 +416,22 @@ impl Step {
         true
     }
 
-    /// Whether there is a time, or a count that has no decimals.
-    #[inline]
-    fn is_number(&self, line: &[u8], at: usize, end: usize, is_time: bool) -> bool {
-        lanes::number(line, at, end).is_some()
-            || is_time && lanes::thousandths(line, at, end).is_some()
-            || is_odd_number(&line[at..end], is_time)
-    }
-
-    /// Microseconds that a number of a unit of so many of them is.
-    #[inline]
-    fn duration(&self, line: &[u8], at: usize, end: usize, unit: u32) -> Option<u64> {
-        let unit = u64::from(unit);
-        if let Some(number) = lanes::number(line, at, end) {
-            return Some(number * unit);
-        }
-        if unit % 1_000 == 0
-            && let Some(thousandths) = lanes::thousandths(line, at, end)
-        {
-            return Some(thousandths * (unit / 1_000));
-        }
-        let text = &line[at..end];
-        is_decimal(text).then(|| decimal_scaled(text, unit)).flatten()
-    }
-
-    /// Whether there is an address with its port.
-    #[inline]
-    fn is_address_and_port(&self, line: &[u8], at: usize, end: usize) -> bool {
-        let text = &line[at..end];
-        // A port of one to five digits is behind the only or last colon; an address holds no space.
-        let is_plain = self.until.find_first(b' ', line, at) == Some(end)
-            && text
-                .iter()
-                .rposition(|&byte| byte == b':')
-                .and_then(|colon| lanes::number(line, at + colon + 1, end))
-                .is_some_and(|port| port <= u64::from(u16::MAX));
-        is_plain || address_and_port(text).is_some()
-    }
-
-    /// A stamp; of two the finer one is kept.
+    /// The length of a stamp; of two the finer one is kept.
     #[inline]
     fn time(
         &self,
-        line: &[u8],
-        at: usize,
+        rest: &[u8],
         shape: TimeShape,
         marks: Marks,
         glance: &mut Glance<'_>,
         day: &mut DayCache,
     ) -> Option<usize> {
         let text = match shape.is_number() {
-            true => &line[at..self.until.find_from(line, at)?],
-            false => line.get(at..)?,
+            true => &rest[..self.until.find_in(rest)?],
+            false => rest,
         };
         let (stamp, used) = shape.read(text, day)?;
-        if !self.until.begins(&line[at + used..]) || shape.is_number() && used != text.len() {
+        if !self.until.begins(&rest[used..]) || shape.is_number() && used != text.len() {
             return None;
         }
         if glance
@@ -310,7 +440,7 @@ impl Step {
         {
             glance.time = Some(stamp.marking(marks));
         }
-        Some(at + used)
+        Some(used)
     }
 
     /// Takes three digits; of an attempt also `-`.
@@ -323,12 +453,11 @@ impl Step {
         let Ok(digits) = <&[u8; 3]>::try_from(text) else {
             return false;
         };
-        if !digits.iter().all(u8::is_ascii_digit) || digits[0] == b'0' {
+        let [a, b, c] = digits.map(|digit| u16::from(digit.wrapping_sub(b'0')));
+        if !(1..=9).contains(&a) || b > 9 || c > 9 {
             return false;
         }
-        let status = digits
-            .iter()
-            .fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
+        let status = a * 100 + b * 10 + c;
         match self.take {
             Take::UpstreamStatus => glance.upstream_status = Some(status),
             Take::OtherStatus => _ = glance.status.get_or_insert(status),
@@ -340,33 +469,57 @@ impl Step {
 
     /// Takes the address or the name of the only server that was asked.
     #[inline]
-    fn upstream<'a>(
-        &self,
-        line: &'a [u8],
-        at: usize,
-        end: usize,
-        glance: &mut Glance<'a>,
-        separator: u8,
-    ) -> bool {
-        let text = &line[at..end];
+    fn upstream<'a>(&self, rest: &'a [u8], len: usize, glance: &mut Glance<'a>, separator: u8) -> bool {
+        let text = &rest[..len];
         if matches!(self.take, Take::UpstreamAddr) {
             let has_scheme = text.first().is_some_and(u8::is_ascii_lowercase)
                 && memchr::memmem::find(text, b"://").is_some();
-            if has_scheme || line[end..].starts_with(b" : ") {
+            if has_scheme || rest[len..].starts_with(b" : ") {
                 return false;
             }
         } else if text.starts_with(b"<") || !glance.upstream.is_empty() {
             return true;
         }
-        glance.upstream = filled(text);
-        glance.upstream.is_empty() || !lanes::has_any(line, at, end, [b' ', b',', separator])
+        let name = filled(text);
+        let is_only = name.is_empty() || !lanes::has_any(rest, 0, len, [b' ', b',', separator]);
+        if is_only {
+            glance.upstream = name;
+        }
+        is_only
     }
 }
 
-/// Whether the list from `at` to `end`, which a space ends, has more than one value.
-#[inline]
-fn goes_on(line: &[u8], at: usize, end: usize) -> bool {
-    line[at..end].ends_with(b",") || line[end..].starts_with(b" : ")
+/// Whether the list of `len` bytes, which a space ends, has more than one value.
+#[inline(always)]
+fn goes_on(rest: &[u8], len: usize) -> bool {
+    rest.get(len.wrapping_sub(1)) == Some(&b',')
+        || rest.get(len..).is_some_and(|rest| rest.starts_with(b" : "))
+}
+
+/// Whether the first `len` bytes of `rest` are an address with its port: one of one to five digits is behind the only or
+/// last colon, and there is no space.
+#[inline(always)]
+fn is_plain_address_and_port(rest: &[u8], len: usize) -> bool {
+    lanes::last_colon(rest, len)
+        .and_then(|colon| lanes::number(rest, colon + 1, len))
+        .is_some_and(|port| port <= u64::from(u16::MAX))
+}
+
+/// Microseconds that a number of the usual length is, of a unit of so many of them. Seconds nearly always have three
+/// decimals, and nothing else has.
+#[inline(always)]
+fn usual_duration(short: &[u8; STEP], len: usize, unit: u32) -> Option<u64> {
+    match unit {
+        unit::S => Some(lanes::thousandths_in(short, len)? * u64::from(unit::MS)),
+        _ => Some(lanes::number_in(short, len)? * u64::from(unit)),
+    }
+}
+
+/// The same of any number.
+fn duration(text: &[u8], unit: u32) -> Option<u64> {
+    is_decimal(text)
+        .then(|| decimal_scaled(text, u64::from(unit)))
+        .flatten()
 }
 
 /// Whether `text` is a decimal number of a sensible size.
@@ -377,13 +530,4 @@ fn is_decimal(text: &[u8]) -> bool {
         _ => whole,
     };
     (1..=12).contains(&whole) && len == text.len()
-}
-
-/// Whether `text` is a time, or a count that has no decimals; for those that are not of the usual length.
-#[cold]
-fn is_odd_number(text: &[u8], is_time: bool) -> bool {
-    match is_time {
-        true => text == b"-1" || is_decimal(text),
-        false => is_decimal(text) && !text.contains(&b'.'),
-    }
 }
