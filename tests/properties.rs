@@ -331,22 +331,27 @@ proptest! {
     }
 
     #[test]
-    fn any_block_size_gives_the_same_report(block_bytes in 2_000..200_000u64) {
-        assert_same(&BLOCKLESS, &in_blocks(block_bytes), &format!("blocks of {block_bytes} bytes"));
+    fn any_block_size_gives_the_same_report(
+        block_bytes in 2_000..200_000u64,
+        marked_most in prop_oneof![Just(0), 0..3_000u64, Just(u64::MAX)],
+    ) {
+        let other = in_blocks(block_bytes, marked_most);
+        assert_same(&BLOCKLESS, &other, &format!("blocks of {block_bytes} bytes, {marked_most} lines marked"));
     }
 }
 
-/// The report on the small sample's original, read in pieces of `block_bytes`.
-fn in_blocks(block_bytes: u64) -> String {
+/// The report on the small sample's original, read in pieces of `block_bytes`, `marked_most` lines being marked.
+fn in_blocks(block_bytes: u64, marked_most: u64) -> String {
     let sample = format!("samples/{}", SMALL.0);
     let args = ["why502", &sample, "--status", "5xx", "--threads", "2"].map(Into::into);
     let Ok(cli::Job::Diagnose(mut plan)) = cli::read(args) else {
         panic!("the command line is wrong")
     };
     plan.block_bytes = block_bytes;
+    plan.marked_most = marked_most;
     let report = run::diagnose(&plan, 0, &Progress::new(0, false)).unwrap();
     serde_json::to_string_pretty(&report).unwrap()
 }
 
 /// The same, each log in one piece.
-static BLOCKLESS: LazyLock<String> = LazyLock::new(|| in_blocks(u64::MAX));
+static BLOCKLESS: LazyLock<String> = LazyLock::new(|| in_blocks(u64::MAX, u64::MAX));

@@ -60,6 +60,9 @@ pub struct Plan {
     pub threads: usize,
     /// Bytes of a plain file that are read as one piece of work. What comes out does not depend on it.
     pub block_bytes: u64,
+    /// Lines whose ids may be marked while they are read, of all inputs together: six bytes each. Where there are more,
+    /// none are, and what has an id that is wanted is found by reading again. What comes out does not depend on it.
+    pub marked_most: u64,
     /// How the part of the inputs that a window needs is found. Findings do not depend on it.
     pub seek: Seek,
     /// How many failures are looked at together.
@@ -102,6 +105,7 @@ impl Default for Plan {
             strict: false,
             threads: 1,
             block_bytes: Self::BLOCK_BYTES,
+            marked_most: Self::MARKED_MOST,
             seek: Seek::default(),
             parting: Parting::default(),
             color: Color::Auto,
@@ -117,6 +121,9 @@ impl Plan {
     /// [`Plan::block_bytes`] unless something else is asked for: large enough that what is begun anew in every span
     /// (the sample of requests above all) costs nothing beside the reading, small enough that all threads have work.
     pub const BLOCK_BYTES: u64 = 16 << 20;
+
+    /// [`Plan::marked_most`] unless something else is asked for: 30 MiB.
+    pub const MARKED_MOST: u64 = 5 << 20;
 
     /// The zone given for stamps without one in the file `shown`.
     pub fn zone_of(&self, shown: &str) -> Option<Zone> {

@@ -130,6 +130,7 @@ pub fn detect(plan: &Plan, now_us: i64, progress: &Progress) -> Result<Detection
         &Asked {
             wanted: &|status| plan.statuses.contains(status),
             by_second: false,
+            marked_most: 0,
         },
         progress,
     )?;

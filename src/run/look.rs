@@ -107,6 +107,7 @@ fn survey(
     let asked = Asked {
         wanted,
         by_second: !plan.window.is_open(),
+        marked_most: plan.marked_most,
     };
     let (mut surveyed, mut problems) = passes::survey(&mut readings, &asked, progress)?;
     drop(readings);

@@ -188,6 +188,7 @@ fn window(
         let asked = Asked {
             wanted: &|_| false,
             by_second: false,
+            marked_most: 0,
         };
         let (surveyed, _) = passes::survey(readings, &asked, progress)?;
         let corrected = |reading: &Reading<'_>| {

@@ -24,10 +24,11 @@ use crate::plan::Zone;
 use crate::read::{self, Begins, Chunk, Span};
 use crate::report::progress::Progress;
 use crate::select::locus::Probe;
+use crate::select::marks;
 use crate::select::own::{self, Whence};
-use crate::select::packed::Keys;
 use crate::select::scan::{LineRef, Scanned};
 use crate::select::sketch::Ceilings;
+use crate::select::spots::Known;
 use crate::select::survey::{Survey, Surveyor};
 use crate::select::{Needles, Scanner};
 use crate::sniff::Detected;
@@ -281,6 +282,8 @@ pub(super) struct Asked<'a> {
     pub wanted: &'a (dyn Fn(u16) -> bool + Sync),
     /// Whether failures with other statuses are counted second by second, or all together.
     pub by_second: bool,
+    /// See [`crate::plan::Plan::marked_most`]; 0 where nothing will be looked for.
+    pub marked_most: u64,
 }
 
 impl Asked<'_> {
@@ -311,14 +314,18 @@ pub(super) fn survey(
     let has_packed = readings.iter().any(|reading| !reading.input.is_plain());
     let is_first =
         |reading: &Reading<'_>| lead.is_none_or(|lead| packed::goes_first(reading, lead, has_packed));
-    let room = Room::default();
-    let ceilings = ceilings(readings);
+    let shared = Shared {
+        asked,
+        progress,
+        room: Room::default(),
+        marks: Arc::new(marks::Room::of(asked.marked_most)),
+        ceilings: ceilings(readings),
+    };
     let (mut all, mut problems) = each(
         readings,
         &|task| is_first(task.reading),
         &|buffer, task| {
-            let (mut surveyed, problem) =
-                survey_one(buffer, task, asked, progress, Arc::default(), &room, &ceilings);
+            let (mut surveyed, problem) = survey_one(buffer, task, &shared, None);
             if lead.is_some() {
                 surveyed.kept.ids = surveyed.survey.ids_kept();
             }
@@ -327,21 +334,11 @@ pub(super) fn survey(
         Surveyed::merge,
     )?;
     if lead.is_some() {
-        let known = Arc::new(std::mem::take(&mut all.kept.ids));
+        let known = Arc::new(Known::new(std::mem::take(&mut all.kept.ids)));
         let (others, more) = each(
             readings,
             &|task| !is_first(task.reading),
-            &|buffer, task| {
-                survey_one(
-                    buffer,
-                    task,
-                    asked,
-                    progress,
-                    Arc::clone(&known),
-                    &room,
-                    &ceilings,
-                )
-            },
+            &|buffer, task| survey_one(buffer, task, &shared, Some(&known)),
             Surveyed::merge,
         )?;
         all.merge(others);
@@ -359,11 +356,14 @@ pub(super) fn survey(
     if !wrong.is_empty() {
         all.survey.inputs.retain(|source, _| !wrong.contains(source));
         all.kept.forget(&wrong);
-        let ceilings = self::ceilings(readings);
+        let shared = Shared {
+            ceilings: ceilings(readings),
+            ..shared
+        };
         let (again, _) = each(
             readings,
             &|task| wrong.contains(&task.reading.input.id),
-            &|buffer, task| survey_one(buffer, task, asked, progress, Arc::default(), &room, &ceilings),
+            &|buffer, task| survey_one(buffer, task, &shared, None),
             Surveyed::merge,
         )?;
         all.merge(again);
@@ -375,6 +375,15 @@ pub(super) fn survey(
     Ok((all, problems))
 }
 
+/// What all tasks of the first pass share.
+struct Shared<'s> {
+    asked: &'s Asked<'s>,
+    progress: &'s Progress,
+    room: Room,
+    marks: Arc<marks::Room>,
+    ceilings: AllCeilings,
+}
+
 /// What the samples of an input's parts settle for those of the others, by input.
 type AllCeilings = BTreeMap<SourceId, Ceilings>;
 
@@ -383,16 +392,19 @@ fn ceilings(readings: &[Reading<'_>]) -> AllCeilings {
     inputs.map(|source| (source, Ceilings::default())).collect()
 }
 
-/// Surveys one task; of a compressed input also keeps what may be needed of it later.
+/// Surveys one task, some ids being `known` to be wanted; of a compressed input also keeps what may be needed of it later.
 fn survey_one(
     buffer: &mut Vec<u8>,
     task: &Task<'_, '_>,
-    asked: &Asked<'_>,
-    progress: &Progress,
-    known: Arc<Keys>,
-    room: &Room,
-    ceilings: &AllCeilings,
+    shared: &Shared<'_>,
+    known: Option<&Arc<Known>>,
 ) -> (Surveyed, Option<Problem>) {
+    let Shared {
+        asked,
+        progress,
+        room,
+        ..
+    } = shared;
     let reading = task.reading;
     let scanner = reading.scanner(task.span.offset);
     let mut surveyor = Surveyor::new(
@@ -404,14 +416,20 @@ fn survey_one(
     if reading.detected.kind == RecordKind::Error {
         surveyor = surveyor.of_errors();
     }
-    if !known.is_empty() && packed::spots(reading) {
-        surveyor = surveyor.spotting(Arc::clone(&known));
-    }
-    let ceilings = ceilings.get(&reading.input.id);
+    surveyor = match known.filter(|known| !known.keys().is_empty()) {
+        _ if !packed::spots(reading) => surveyor,
+        Some(known) => surveyor.spotting(Arc::clone(known)),
+        None if shared.marks.is_there() => surveyor.marking(Arc::clone(&shared.marks)),
+        None => surveyor,
+    };
+    let ceilings = shared.ceilings.get(&reading.input.id);
     if let Some(ceilings) = ceilings {
         surveyor = surveyor.below(ceilings);
     }
-    let mut catcher = packed::catcher(reading, known);
+    let mut catcher = packed::catcher(
+        reading,
+        known.map(|known| Arc::clone(known.keys())).unwrap_or_default(),
+    );
     if catcher.is_some() {
         let directive = reading.directive().and_then(|mark| mark.first().copied());
         surveyor = surveyor.noting(directive);

@@ -2,7 +2,9 @@
 //!
 //! The first pass has said which stretch of an input holds which time. Where a failure may be joined by method, path
 //! and time, or where ids cannot be found without reading, all lines of a stretch are read; elsewhere only those with
-//! an id that is wanted, and nothing at all of an input whose lines have no ids.
+//! an id that is wanted, and nothing at all of an input whose lines have no ids. Where those lines stand is known of
+//! inputs that were read when the ids were known ([`crate::select::spots`]), and of others as far as their lines were
+//! marked ([`crate::select::marks`]); elsewhere ids are looked for in all lines.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,9 +16,10 @@ use crate::report::progress::Progress;
 use crate::select::cells::Cell;
 use crate::select::gather::{Gathered, Gatherer, Wanted, Windows};
 use crate::select::locus::Probe;
+use crate::select::marks::{Marks, Sought};
 use crate::select::own::Whence;
 use crate::select::packed::Packed;
-use crate::select::spots::Spots;
+use crate::select::spots::{self, Spot, Spots};
 use crate::select::survey::{InputSurvey, Survey};
 
 /// How the lines of a stretch are looked at.
@@ -39,12 +42,21 @@ struct Stretch {
     look: Look,
 }
 
+impl Stretch {
+    /// The bytes in it: from where up to where.
+    fn range(&self) -> (u64, u64) {
+        (self.span.offset, self.span.offset.saturating_add(self.span.len))
+    }
+}
+
 /// What is known of an input from the first pass.
 struct Known<'s> {
     survey: &'s InputSurvey,
     kept: Option<&'s Packed>,
     /// Where the lines with ids that are wanted stand, if that is known of all.
     spots: Option<&'s Spots>,
+    /// By what they are found otherwise, if anything but reading them tells.
+    marks: Option<&'s Marks>,
     /// When its lines may be joined by method, path and time.
     windows: &'s Windows,
     /// Its hop, and when that served requests, if that is asked and known already.
@@ -70,6 +82,7 @@ pub(super) fn gather(
             Some((reading.input.id, known(reading, survey, windows, wanted)?))
         })
         .collect();
+    let sought = Sought::new(wanted.ids());
     let run = |buffer: &mut Vec<u8>, task: &Task<'_, '_>| {
         let mut found = Gathered::default();
         if let Some(known) = known.get(&task.reading.input.id) {
@@ -77,6 +90,7 @@ pub(super) fn gather(
                 reading: task.reading,
                 known,
                 wanted,
+                sought: &sought,
                 progress,
                 probe: known.survey.loci.places(),
                 kept: known.kept.filter(|kept| kept.covers(wanted.ids())),
@@ -121,6 +135,7 @@ fn known<'s>(
         survey: input,
         kept: survey.packed.get(&source),
         spots: input.spots.as_ref().filter(|spots| spots.cover(wanted.ids())),
+        marks: input.marks.as_ref(),
         windows,
         served: served.map(|ends| (whence.hop, ends)),
     })
@@ -131,6 +146,8 @@ struct Second<'s> {
     reading: &'s Reading<'s>,
     known: &'s Known<'s>,
     wanted: &'s Wanted,
+    /// The marks of the ids that are wanted.
+    sought: &'s Sought,
     progress: &'s Progress,
     probe: Option<Probe>,
     /// What was kept of the input, if every line with an id that is wanted is among it.
@@ -139,20 +156,28 @@ struct Second<'s> {
 
 impl Second<'_> {
     fn gather(&self, span: &Span, buffer: &mut Vec<u8>, found: &mut Gathered) {
-        let stretches = self.stretches(span);
+        let marked = self.marked(span);
+        let stretches = self.stretches(span, marked.is_some());
         if !self.reading.input.is_plain() {
             return self.stream(&stretches, buffer, found);
         }
         let part = self.known.survey.parts.get(&span.offset);
         let has_holes = part.is_none_or(|part| part.has_holes);
         for stretch in stretches.iter().filter(|stretch| stretch.look != Look::Skip) {
-            let spots = self.known.spots.filter(|_| stretch.look == Look::Ids);
-            if let Some(spots) = spots {
-                found.merge(self.at_spots(spots, span, stretch));
-                continue;
+            if stretch.look == Look::Ids {
+                if let Some(spots) = self.known.spots {
+                    let spots = spots.within(span.offset, stretch.range());
+                    found.merge(self.at_spots(spots, span, stretch));
+                    continue;
+                }
+                if let Some(marked) = &marked {
+                    let spots = spots::within(marked, stretch.range());
+                    found.merge(self.at_spots(spots, span, stretch));
+                    continue;
+                }
             }
             let mut gatherer = self.gatherer(stretch);
-            gatherer.read_all(stretch.look == Look::All);
+            gatherer.take_all(stretch.look == Look::All);
             let mut visit = |chunk: read::Chunk<'_>| {
                 gatherer.chunk(chunk.bytes, chunk.offset);
                 self.progress.add(chunk.bytes.len() as u64);
@@ -167,10 +192,20 @@ impl Second<'_> {
         }
     }
 
+    /// The lines in the part that is `span` that may have ids that are wanted, if they were marked.
+    fn marked(&self, span: &Span) -> Option<Vec<Spot>> {
+        let marks = self.known.marks.filter(|_| self.known.spots.is_none())?;
+        let mut marked = marks.find(span.offset, self.sought)?;
+        let whence = self.reading.whence;
+        if self.known.served.is_some() || !self.wanted.asks_when_served(whence.hop) {
+            marked.retain(|spot| !self.wanted.has_own(whence.source, spot.offset));
+        }
+        Some(marked)
+    }
+
     /// What the lines of `stretch` hold, which is within the part that is `span`, if only those at `spots` matter.
-    fn at_spots(&self, spots: &Spots, span: &Span, stretch: &Stretch) -> Gathered {
-        let (from, len) = (stretch.span.offset, stretch.span.len);
-        let spots = spots.within(span.offset, (from, from.saturating_add(len)));
+    fn at_spots(&self, spots: &[Spot], span: &Span, stretch: &Stretch) -> Gathered {
+        let from = stretch.span.offset;
         if spots.is_empty() {
             return Gathered::default();
         }
@@ -178,7 +213,7 @@ impl Second<'_> {
             lines_before: self.known.survey.lines_before(span.offset),
             ..*stretch
         });
-        gatherer.read_all(true);
+        gatherer.take_picked();
         let places: Vec<(u64, u32)> = spots.iter().map(|spot| (spot.offset, spot.len)).collect();
         // What broke in the first pass breaks again; it was reported then.
         let lines = read::lines_at(self.reading.input, &places).unwrap_or_default();
@@ -214,7 +249,7 @@ impl Second<'_> {
             let look = stretches.iter().filter(meets).map(|stretch| stretch.look).max();
             let look = look.unwrap_or(Look::All);
             if look >= least {
-                gatherer.read_all(look == Look::All);
+                gatherer.take_all(look == Look::All);
                 gatherer.chunk(chunk.bytes, chunk.offset);
             } else {
                 gatherer.skip(chunk.bytes);
@@ -237,7 +272,7 @@ impl Second<'_> {
                 .is_some_and(|at| stretches[at].look == Look::All)
         };
         let mut gatherer = self.gatherer(first);
-        gatherer.read_all(true);
+        gatherer.take_picked();
         let lines = kept.lines().filter(|(offset, ..)| !is_read_again(*offset));
         lines.for_each(|(offset, number, line)| gatherer.line(line, offset, number));
         gatherer.finish()
@@ -253,8 +288,9 @@ impl Second<'_> {
         Gatherer::new(scanner, whence, self.wanted, self.probe.clone(), directive)
     }
 
-    /// The stretches of the part that is `span`, neighbours that are looked at alike put together.
-    fn stretches(&self, span: &Span) -> Vec<Stretch> {
+    /// The stretches of the part that is `span`, whose lines may be marked, neighbours that are looked at alike put
+    /// together.
+    fn stretches(&self, span: &Span, is_marked: bool) -> Vec<Stretch> {
         let input = self.known.survey;
         let cells = input.cells.get(&span.offset).map_or(&[][..], Vec::as_slice);
         let part_span = input.span_of(span.offset, self.reading.whence.shift);
@@ -269,7 +305,11 @@ impl Second<'_> {
         let mut all: Vec<Stretch> = Vec::new();
         let ends = cells.iter().skip(1).map(|cell| cell.offset);
         for (cell, end) in cells.iter().zip(ends.chain(std::iter::once(end))) {
-            let look = if is_unsure { Look::All } else { self.look(cell) };
+            let look = if is_unsure {
+                Look::All
+            } else {
+                self.look(cell, is_marked)
+            };
             let len = end.saturating_sub(cell.offset);
             match all.last_mut() {
                 Some(last) if last.look == look => last.span.len = last.span.len.saturating_add(len),
@@ -290,7 +330,7 @@ impl Second<'_> {
         all
     }
 
-    fn look(&self, cell: &Cell) -> Look {
+    fn look(&self, cell: &Cell, is_marked: bool) -> Look {
         let resolution_us = i64::from(self.known.survey.resolution_us);
         let span = match (cell.part.first_us, cell.part.last_us) {
             (Some(first), Some(last)) => {
@@ -300,7 +340,8 @@ impl Second<'_> {
             _ => (i64::MIN, i64::MAX),
         };
         let has_ids = !self.known.survey.loci.are_none();
-        let sees_ids = self.probe.is_some() || self.kept.is_some() || self.known.spots.is_some();
+        let is_known = is_marked || self.kept.is_some() || self.known.spots.is_some();
+        let sees_ids = is_known || self.probe.is_some();
         match has_ids {
             _ if cell.part.entries == 0 && self.reading.directive().is_none() => Look::Skip,
             _ if self.known.windows.meet(span) => Look::All,

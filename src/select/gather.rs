@@ -207,6 +207,11 @@ impl Wanted {
             .is_some_and(|(from, to)| last_us >= from - LONGEST_IDLE_US && first_us <= to)
     }
 
+    /// Whether what stands at byte `offset` of `source` is a failure's own record.
+    pub fn has_own(&self, source: SourceId, offset: u64) -> bool {
+        self.own.contains(&(source, offset))
+    }
+
     fn has_id(&self, entry: &Entry<'_>) -> bool {
         entry
             .ids
@@ -408,6 +413,8 @@ struct Taken<'w> {
     probe: Option<Probe>,
     /// Lines are read whatever ids they have.
     reads_all: bool,
+    /// Of the lines that are read only those count that have an id that is wanted.
+    only_ids: bool,
     directive: Option<u8>,
     found: Gathered,
 }
@@ -433,6 +440,7 @@ impl<'w> Gatherer<'w> {
                 whence,
                 wanted,
                 reads_all: probe.is_none(),
+                only_ids: false,
                 probe,
                 directive,
                 found: Gathered::default(),
@@ -440,10 +448,17 @@ impl<'w> Gatherer<'w> {
         }
     }
 
-    /// From here on reads all lines, or only those that its probe picks.
-    pub fn read_all(&mut self, all: bool) {
+    /// From here on takes all lines, or only those with an id that is wanted, which its probe picks if it has one.
+    pub fn take_all(&mut self, all: bool) {
         self.taken.reads_all = all || self.taken.probe.is_none();
+        self.taken.only_ids = !all;
         self.scanner.glance_if(self.taken.reads_all);
+    }
+
+    /// From here on takes only lines with an id that is wanted, and is given hardly any others.
+    pub fn take_picked(&mut self) {
+        self.taken.reads_all = true;
+        self.taken.only_ids = true;
     }
 
     /// Leaves whole lines out, which are counted only.
@@ -518,6 +533,9 @@ impl Taker for Taken<'_> {
         if keys.any(|key| has_key(&key)) {
             return false;
         }
+        if self.only_ids {
+            return true;
+        }
         let (start, end) = sides(stamp, glance.duration_us);
         let correction_us = self.whence.shift.at(stamp.us, line.offset);
         let corrected = |us: i64| us + correction_us;
@@ -539,7 +557,9 @@ impl Taker for Taken<'_> {
     }
 
     fn take(&mut self, scanned: Scanned<'_, '_>, line: LineRef, _: &[u8]) {
-        if let Scanned::Entry(entry) = scanned {
+        if let Scanned::Entry(entry) = scanned
+            && (!self.only_ids || self.wanted.has_id(entry))
+        {
             consider(&mut self.found, self.wanted, entry, line, &self.whence);
         }
     }

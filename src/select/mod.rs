@@ -13,14 +13,17 @@
 //!    input) and noted as the latest use of its upstream ([`recent`]). Nothing is allocated.
 //! 3. A line that is not of that plain kind, or whose status is asked for, is parsed in full; so is every line of a
 //!    format that gives no glances. A failure becomes a record of its own.
-//! 4. In the second pass, where all hops write the same ids, a line is looked at where ids stand in its kind of line
-//!    ([`locus`]), and left if that id is not wanted; at the end of a line even what is around it stays where it is.
-//!    Otherwise a glance tells whether the line is near a failure of the same method and path, or shows when its hop
-//!    had served a request.
+//! 4. The ids of the hop that is read first are marked ([`marks`]), since it is not known yet which will be wanted; of the
+//!    other hops the places of lines with ids that are wanted are noted ([`spots`]). In the second pass only those lines
+//!    are read. Where there was no room for marks, a line is looked at where ids stand in its kind of line ([`locus`]),
+//!    and left if that id is not wanted; at the end of a line even what is around it stays where it is. Where hops do not
+//!    write the same ids, a glance tells whether the line is near a failure of the same method and path, or shows when
+//!    its hop had served a request.
 
 pub mod cells;
 pub mod gather;
 pub mod locus;
+pub mod marks;
 mod needles;
 pub mod own;
 pub mod packed;

@@ -9,45 +9,59 @@ const BITS_PER_ID: usize = 32;
 const FEWEST: u32 = 12;
 const MOST: u32 = 22;
 
-/// The ends of the ids that are looked for.
+/// Some numbers, of which nearly all others are told at a glance.
 #[derive(Debug, Default)]
-pub(super) struct Sieve {
+pub(super) struct Bits {
     bits: Vec<u64>,
-    /// How far a spread end is moved to be the number of a bit.
+    /// How far a spread number is moved to be the number of a bit.
     shift: u32,
 }
+
+impl Bits {
+    /// Of these numbers.
+    pub(super) fn of(numbers: &[u32]) -> Self {
+        let size = (numbers.len() * BITS_PER_ID).next_power_of_two().ilog2();
+        let size = size.clamp(FEWEST, MOST);
+        let mut bits = Self {
+            bits: vec![0; 1 << (size - 6)],
+            shift: 32 - size,
+        };
+        for &number in numbers {
+            let (word, bit) = bits.place(number);
+            bits.bits[word] |= bit;
+        }
+        bits
+    }
+
+    /// Whether `number` may be one of them; surely not, if not.
+    #[inline]
+    pub(super) fn may_have(&self, number: u32) -> bool {
+        let (word, bit) = self.place(number);
+        self.bits.get(word).is_some_and(|bits| bits & bit != 0)
+    }
+
+    #[inline]
+    fn place(&self, number: u32) -> (usize, u64) {
+        let spread = number.wrapping_mul(0x9e37_79b1) >> self.shift;
+        ((spread >> 6) as usize, 1 << (spread & 63))
+    }
+}
+
+/// The ends of the ids that are looked for.
+#[derive(Debug, Default)]
+pub(super) struct Sieve(Bits);
 
 impl Sieve {
     /// Looks for `ids`, as they are written somewhere.
     pub(super) fn new<'i>(ids: impl Iterator<Item = &'i str>) -> Self {
         let ends: Vec<u32> = ids.filter_map(|id| ids::end(id.as_bytes())).collect();
-        let size = (ends.len() * BITS_PER_ID).next_power_of_two().ilog2();
-        let size = size.clamp(FEWEST, MOST);
-        let mut sieve = Self {
-            bits: vec![0; 1 << (size - 6)],
-            shift: 32 - size,
-        };
-        for end in ends {
-            let (word, bit) = sieve.place(end);
-            sieve.bits[word] |= bit;
-        }
-        sieve
+        Self(Bits::of(&ends))
     }
 
     /// Whether `id`, as it stands in a line, is of the usual kind and surely none of those looked for.
     #[inline]
     pub(super) fn rules_out(&self, id: &[u8]) -> bool {
-        let Some(end) = ids::usual_end(id) else {
-            return false;
-        };
-        let (word, bit) = self.place(end);
-        self.bits.get(word).is_none_or(|bits| bits & bit == 0)
-    }
-
-    #[inline]
-    fn place(&self, end: u32) -> (usize, u64) {
-        let number = end.wrapping_mul(0x9e37_79b1) >> self.shift;
-        ((number >> 6) as usize, 1 << (number & 63))
+        ids::usual_end(id).is_some_and(|end| !self.0.may_have(end))
     }
 }
 

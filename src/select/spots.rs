@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::packed::Keys;
 use super::scan::LineRef;
+use super::sieve::Bits;
 
 /// A line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub struct Spot {
 /// The lines of one input that carry one of the ids known beforehand.
 #[derive(Debug)]
 pub struct Spots {
-    known: Arc<Keys>,
+    known: Arc<Known>,
     /// In order, by where their part begins.
     by_part: BTreeMap<u64, Vec<Spot>>,
 }
@@ -30,14 +31,12 @@ pub struct Spots {
 impl Spots {
     /// Whether every line with one of the ids `wanted` is among them.
     pub fn cover(&self, wanted: &Keys) -> bool {
-        wanted.is_subset(&self.known)
+        wanted.is_subset(&self.known.keys)
     }
 
     /// Those in the part that begins at `part`, from byte `from` of the input up to byte `to`.
-    pub fn within(&self, part: u64, (from, to): (u64, u64)) -> &[Spot] {
-        let all = self.by_part.get(&part).map_or(&[][..], Vec::as_slice);
-        let before = |offset: u64| all.partition_point(|spot| spot.offset < offset);
-        &all[before(from)..before(to)]
+    pub fn within(&self, part: u64, range: (u64, u64)) -> &[Spot] {
+        within(self.by_part.get(&part).map_or(&[][..], Vec::as_slice), range)
     }
 
     /// Takes in those of other parts.
@@ -46,16 +45,50 @@ impl Spots {
     }
 }
 
+/// Those of `spots`, which are in order, that begin from one byte of the input on and before another.
+pub fn within(spots: &[Spot], (from, to): (u64, u64)) -> &[Spot] {
+    let before = |offset: u64| spots.partition_point(|spot| spot.offset < offset);
+    &spots[before(from)..before(to)]
+}
+
+/// Ids that are known to be wanted.
+#[derive(Debug)]
+pub struct Known {
+    keys: Arc<Keys>,
+    bits: Bits,
+}
+
+impl Known {
+    /// Those with these `keys`.
+    pub fn new(keys: Keys) -> Self {
+        let halves: Vec<u32> = keys.iter().map(|&key| key as u32).collect();
+        Self {
+            bits: Bits::of(&halves),
+            keys: Arc::new(keys),
+        }
+    }
+
+    /// Their keys.
+    pub fn keys(&self) -> &Arc<Keys> {
+        &self.keys
+    }
+
+    #[inline]
+    fn has(&self, key: u64) -> bool {
+        self.bits.may_have(key as u32) && self.keys.contains(&key)
+    }
+}
+
 /// Notes lines while they are surveyed.
 #[derive(Debug)]
 pub(super) struct Spotter {
-    known: Arc<Keys>,
+    known: Arc<Known>,
     spots: Vec<Spot>,
 }
 
 impl Spotter {
     /// Looks for the ids `known`.
-    pub(super) fn new(known: Arc<Keys>) -> Self {
+    pub(super) fn new(known: Arc<Known>) -> Self {
         Self {
             known,
             spots: Vec::new(),
@@ -65,7 +98,7 @@ impl Spotter {
     /// Notes `line` if one of the `keys` of its ids is known.
     #[inline]
     pub(super) fn look(&mut self, keys: &[u64], line: LineRef) {
-        if keys.iter().any(|key| self.known.contains(key)) {
+        if keys.iter().any(|&key| self.known.has(key)) {
             self.spots.push(Spot {
                 offset: line.offset,
                 len: line.len,
@@ -94,7 +127,7 @@ mod tests {
     #[test]
     fn lines_with_a_known_id_are_found_by_their_places() {
         let known: Keys = ids::key(ID).into_iter().collect();
-        let mut spotter = Spotter::new(Arc::new(known.clone()));
+        let mut spotter = Spotter::new(Arc::new(Known::new(known.clone())));
         for (index, id) in [ID, b"another-id-1", ID].into_iter().enumerate() {
             let line = LineRef {
                 offset: 100 + index as u64 * 10,

@@ -10,12 +10,13 @@ use why502_parsers::unread::Around;
 use super::cells::{Cell, Cells};
 use super::gather::LONGEST_IDLE_US;
 use super::locus::Loci;
+use super::marks::{self, Marker, Marks};
 use super::own::{self, Whence};
 use super::packed::{Keys, Line, Noted, Packed};
 use super::recent::{Prior, Recent};
 use super::scan::{LineRef, Scanned, Scanner, Taker, interval, sides};
 use super::sketch::{Ceilings, Sample, Sketch, Told};
-use super::spots::{Spots, Spotter};
+use super::spots::{Known, Spots, Spotter};
 use super::steps::{self, Jumps, Step};
 use crate::model::record::{Record, SourceId};
 use crate::model::stats::{Coverage, Lives, Second};
@@ -53,6 +54,8 @@ pub struct InputSurvey {
     pub parts: BTreeMap<u64, Part>,
     /// The lines with an id that was known to be wanted before, if they were noted.
     pub spots: Option<Spots>,
+    /// Marks of the ids of its lines, if these were not known before and are worth it.
+    pub marks: Option<Marks>,
     /// The stretches of each part, by where the part begins.
     pub cells: BTreeMap<u64, Vec<Cell>>,
     /// Coarsest resolution of the stamps.
@@ -175,6 +178,10 @@ impl InputSurvey {
             (Some(spots), Some(more)) => spots.merge(more),
             (spots, more) => *spots = spots.take().or(more),
         }
+        match (&mut self.marks, other.marks) {
+            (Some(marks), Some(more)) => marks.merge(more),
+            (marks, more) => *marks = marks.take().or(more),
+        }
         self.resolution_us = self.resolution_us.max(other.resolution_us);
         self.prior.extend(other.prior);
         other
@@ -197,6 +204,7 @@ impl InputSurvey {
         self.prior = BTreeMap::new();
         self.loci = Loci::default();
         self.spots = None;
+        self.marks = None;
         self.cells = BTreeMap::new();
     }
 
@@ -403,6 +411,7 @@ struct Taken<'w> {
     /// The ids of the lines read last, if they are to be noted.
     noted: Option<Noted>,
     spotter: Option<Spotter>,
+    marker: Option<Marker>,
     /// Entries that ended outside the time that is looked at.
     outside: u64,
     /// What `wanted` says of each status, by bits.
@@ -438,6 +447,7 @@ impl<'w> Surveyor<'w> {
                 cells: Cells::new((part_offset, input_bytes)),
                 noted: None,
                 spotter: None,
+                marker: None,
                 outside: 0,
                 statuses: bits(wanted),
                 stamps: Bounds::NONE,
@@ -487,8 +497,15 @@ impl<'w> Surveyor<'w> {
 
     /// The same surveyor, which notes the places of lines with one of the ids `known`.
     #[must_use]
-    pub fn spotting(mut self, known: Arc<Keys>) -> Self {
+    pub fn spotting(mut self, known: Arc<Known>) -> Self {
         self.taken.spotter = Some(Spotter::new(known));
+        self
+    }
+
+    /// The same surveyor, which marks the ids of lines as far as there is `room`.
+    #[must_use]
+    pub fn marking(mut self, room: Arc<marks::Room>) -> Self {
+        self.taken.marker = Some(Marker::new(room));
         self
     }
 
@@ -518,6 +535,7 @@ impl<'w> Surveyor<'w> {
             whence,
             cells,
             spotter,
+            marker,
             stamps,
             recent,
             jumps,
@@ -529,6 +547,7 @@ impl<'w> Surveyor<'w> {
         result.parts.insert(part_offset, part);
         result.cells.insert(part_offset, cells);
         result.spots = spotter.map(|spotter| spotter.finish(part_offset));
+        result.marks = marker.and_then(|marker| marker.finish(part_offset));
         // Where something between the lines was left out, the part is longer than what was read of it.
         let last = result.prior.last_key_value().map_or(0, |(&offset, _)| offset + 1);
         let end = last.max(part_offset + result.coverage.bytes);
@@ -743,6 +762,9 @@ impl Taken<'_> {
         }
         if let Some(spotter) = &mut self.spotter {
             spotter.look(keys.as_slice(), line);
+        }
+        if let Some(marker) = &mut self.marker {
+            marker.note(keys.as_slice(), line);
         }
     }
 
