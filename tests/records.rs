@@ -8,10 +8,8 @@ use std::path::Path;
 use why502::report::progress::Progress;
 use why502::{cli, run};
 
-/// The report on `text` as the log `name`, read in parts of `block_bytes`.
-fn report(directory: &Path, name: &str, text: &str, block_bytes: u64) -> String {
-    let path = directory.join(name);
-    std::fs::write(&path, text).unwrap();
+/// The report on the logs at `path`, read in parts of `block_bytes`.
+fn report(path: &Path, block_bytes: u64) -> String {
     let args = [
         "why502",
         path.to_str().unwrap(),
@@ -32,10 +30,21 @@ fn report(directory: &Path, name: &str, text: &str, block_bytes: u64) -> String 
 /// Reports on `text` in parts of several sizes are the same; that report.
 fn same_in_parts(name: &str, text: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
-    let whole = report(directory.path(), name, text, u64::MAX);
+    let path = directory.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    same_on(&path)
+}
+
+/// The same of the logs at `path`.
+fn same_on(path: &Path) -> String {
+    let whole = report(path, u64::MAX);
     for block_bytes in [3_001, 40_000, 300_000] {
-        let parts = report(directory.path(), name, text, block_bytes);
-        assert!(parts == whole, "{name} in parts of {block_bytes} bytes");
+        let parts = report(path, block_bytes);
+        assert!(
+            parts == whole,
+            "{} in parts of {block_bytes} bytes",
+            path.display()
+        );
     }
     whole
 }
@@ -111,7 +120,9 @@ fn a_message_that_goes_on_is_told_from_lines_that_are_no_part_of_one() {
         "nor that",
     ];
     let text = format!("{}\n", lines.join("\n"));
-    let report = report(directory.path(), "error.log", &text, u64::MAX);
+    let path = directory.path().join("error.log");
+    std::fs::write(&path, &text).unwrap();
+    let report = report(&path, u64::MAX);
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     let input = &report["inputs"][0];
     assert_eq!(
@@ -120,4 +131,43 @@ fn a_message_that_goes_on_is_told_from_lines_that_are_no_part_of_one() {
         "{input:#}"
     );
     assert_eq!(input["unparsed"], 2);
+}
+
+#[test]
+fn a_line_behind_a_run_of_nuls_is_found_by_its_id_whatever_part_it_begins_in() {
+    let id = |n: u32| format!("{:08x}-1111-4222-8333-444455556666", n + 4_096);
+    let at = |n: u32| format!("10:00:{:02}.{:03}", n / 100, n % 100 * 10);
+    let edge = |n: u32| {
+        let (status, flags) = if n == 150 { (502, "SH--") } else { (200, "----") };
+        let (at, id, port) = (at(n), id(n), 40_000 + n);
+        let timers = "0/0/1/20/21";
+        format!(
+            "10.0.0.9:{port} [20/Nov/2026:{at}] shop shop/app1 {timers} {status} 1500 - - {flags} 1/1/0/0/0 0/0 \
+             \"GET /orders/{n} HTTP/1.1\" {id}\n"
+        )
+    };
+    let app = |n: u32| {
+        let (at, id) = (at(n + 2), id(n));
+        format!(
+            "{{\"time\":\"2026-11-20T{at}Z\",\"level\":\"info\",\"msg\":\"done\",\"method\":\"GET\",\
+             \"path\":\"/orders/{n}\",\"status\":200,\"duration_ms\":19,\"request_id\":\"{id}\"}}\n"
+        )
+    };
+    // What the application wrote of the request that failed stands behind what `copytruncate` left of the log before.
+    let mut log: String = (0..150).map(app).collect();
+    log.push_str(&"\0".repeat(45_000 - log.len()));
+    log.extend((150..400).map(app));
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(
+        directory.path().join("haproxy.log"),
+        (0..400).map(edge).collect::<String>(),
+    )
+    .unwrap();
+    std::fs::write(directory.path().join("app.json"), log).unwrap();
+    let whole: serde_json::Value = serde_json::from_str(&same_on(directory.path())).unwrap();
+    let hops = whole["findings"][0]["hops"].to_string();
+    assert!(
+        hops.contains("app.json") && hops.contains(r#""line":151"#),
+        "{hops}"
+    );
 }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 
 /// So many bytes are kept as they are: few logs have more, and to compress them takes longer than to judge them.
-const PLAIN_MOST: usize = 8 << 20;
+const PLAIN_MOST: usize = 4 << 20;
 
 /// Blocks of bytes, by number.
 #[derive(Debug, Clone, Default)]

@@ -42,13 +42,6 @@ struct Stretch {
     look: Look,
 }
 
-impl Stretch {
-    /// The bytes in it: from where up to where.
-    fn range(&self) -> (u64, u64) {
-        (self.span.offset, self.span.offset.saturating_add(self.span.len))
-    }
-}
-
 /// What is known of an input from the first pass.
 struct Known<'s> {
     survey: &'s InputSurvey,
@@ -157,24 +150,31 @@ struct Second<'s> {
 impl Second<'_> {
     fn gather(&self, span: &Span, buffer: &mut Vec<u8>, found: &mut Gathered) {
         let marked = self.marked(span);
-        let stretches = self.stretches(span, marked.is_some());
+        let stretches = self.stretches(span);
         if !self.reading.input.is_plain() {
             return self.stream(&stretches, buffer, found);
         }
         let part = self.known.survey.parts.get(&span.offset);
         let has_holes = part.is_none_or(|part| part.has_holes);
-        for stretch in stretches.iter().filter(|stretch| stretch.look != Look::Skip) {
-            if stretch.look == Look::Ids {
-                if let Some(spots) = self.known.spots {
-                    let spots = spots.within(span.offset, stretch.range());
-                    found.merge(self.at_spots(spots, span, stretch));
-                    continue;
-                }
-                if let Some(marked) = &marked {
-                    let spots = spots::within(marked, stretch.range());
-                    found.merge(self.at_spots(spots, span, stretch));
-                    continue;
-                }
+        let last = stretches.len().saturating_sub(1);
+        for (at, stretch) in stretches.iter().enumerate() {
+            if stretch.look == Look::Skip {
+                continue;
+            }
+            let places = self
+                .known
+                .spots
+                .map(|spots| spots.of(span.offset))
+                .or(marked.as_deref());
+            if let Some(places) = places.filter(|_| stretch.look == Look::Ids) {
+                // A line of the part that stands behind NULs may begin behind the part.
+                let end = match at {
+                    at if at == last => u64::MAX,
+                    _ => stretch.span.offset.saturating_add(stretch.span.len),
+                };
+                let places = spots::within(places, (stretch.span.offset, end));
+                found.merge(self.at_spots(places, span, stretch));
+                continue;
             }
             let mut gatherer = self.gatherer(stretch);
             gatherer.take_all(stretch.look == Look::All);
@@ -288,9 +288,8 @@ impl Second<'_> {
         Gatherer::new(scanner, whence, self.wanted, self.probe.clone(), directive)
     }
 
-    /// The stretches of the part that is `span`, whose lines may be marked, neighbours that are looked at alike put
-    /// together.
-    fn stretches(&self, span: &Span, is_marked: bool) -> Vec<Stretch> {
+    /// The stretches of the part that is `span`, neighbours that are looked at alike put together.
+    fn stretches(&self, span: &Span) -> Vec<Stretch> {
         let input = self.known.survey;
         let cells = input.cells.get(&span.offset).map_or(&[][..], Vec::as_slice);
         let part_span = input.span_of(span.offset, self.reading.whence.shift);
@@ -305,11 +304,7 @@ impl Second<'_> {
         let mut all: Vec<Stretch> = Vec::new();
         let ends = cells.iter().skip(1).map(|cell| cell.offset);
         for (cell, end) in cells.iter().zip(ends.chain(std::iter::once(end))) {
-            let look = if is_unsure {
-                Look::All
-            } else {
-                self.look(cell, is_marked)
-            };
+            let look = if is_unsure { Look::All } else { self.look(cell) };
             let len = end.saturating_sub(cell.offset);
             match all.last_mut() {
                 Some(last) if last.look == look => last.span.len = last.span.len.saturating_add(len),
@@ -330,7 +325,7 @@ impl Second<'_> {
         all
     }
 
-    fn look(&self, cell: &Cell, is_marked: bool) -> Look {
+    fn look(&self, cell: &Cell) -> Look {
         let resolution_us = i64::from(self.known.survey.resolution_us);
         let span = match (cell.part.first_us, cell.part.last_us) {
             (Some(first), Some(last)) => {
@@ -340,8 +335,7 @@ impl Second<'_> {
             _ => (i64::MIN, i64::MAX),
         };
         let has_ids = !self.known.survey.loci.are_none();
-        let is_known = is_marked || self.kept.is_some() || self.known.spots.is_some();
-        let sees_ids = is_known || self.probe.is_some();
+        let sees_ids = self.probe.is_some() || self.kept.is_some() || self.known.spots.is_some();
         match has_ids {
             _ if cell.part.entries == 0 && self.reading.directive().is_none() => Look::Skip,
             _ if self.known.windows.meet(span) => Look::All,

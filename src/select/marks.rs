@@ -26,7 +26,7 @@ impl Room {
     /// Room is taken for so many lines at a time.
     const STEP: usize = 4_096;
 
-    /// Room for the marks of `most` lines.
+    /// Room for the marks of `most` lines, or of fewer if these have more than one id or do not follow each other.
     pub fn of(most: u64) -> Self {
         Self {
             most,
@@ -43,6 +43,7 @@ impl Room {
         self.taken.fetch_add(lines as u64, Ordering::Relaxed);
     }
 
+    /// Whether more was to be marked than there is room for: then all marks are given up, whichever came first.
     fn is_exceeded(&self) -> bool {
         self.taken.load(Ordering::Relaxed) > self.most
     }
@@ -60,15 +61,21 @@ impl Marks {
     /// Takes in those of other parts.
     pub(super) fn merge(&mut self, other: Self) {
         self.parts.extend(other.parts);
+        self.settle();
+    }
+
+    /// Lets go of them if there was no room for all.
+    pub(super) fn settle(&mut self) {
         if self.room.is_exceeded() {
             self.parts.clear();
         }
     }
 
     /// The lines of the part that begins at `part` that may carry one of the ids `wanted`, all of those that do among
-    /// them; `None` if that is not known.
+    /// them, in order; `None` if that is not known. To be asked when all inputs have been read.
     pub fn find(&self, part: u64, wanted: &Sought) -> Option<Vec<Spot>> {
-        Some(self.parts.get(&part)?.find(wanted))
+        let part = self.parts.get(&part).filter(|_| !self.room.is_exceeded())?;
+        Some(part.find(wanted))
     }
 }
 
@@ -105,13 +112,18 @@ fn mark(key: u64) -> u32 {
 struct Part {
     /// The mark of each line's first id.
     marks: Vec<u32>,
-    /// The lengths of the lines.
+    /// The lengths of the lines, [`LONG`] for those that are as long or longer.
     lens: Vec<u16>,
+    /// The lengths of these, each with the place of its line.
+    long: Vec<(u32, u32)>,
     /// Where the lines stand, by the first of those that follow each other.
     runs: Vec<Run>,
     /// The marks of further ids, each with the place of its line in these lists.
     further: Vec<(u32, u32)>,
 }
+
+/// A length that has to be looked up.
+const LONG: u16 = u16::MAX;
 
 /// Lines that follow each other.
 #[derive(Debug, Clone, Copy)]
@@ -146,16 +158,31 @@ impl Part {
             }
             let (run, at, offset) = from.as_mut()?;
             let between = u64::from(run.between);
-            let passed = self.lens.get(*at..line)?.iter();
-            *offset += passed.map(|&len| u64::from(len) + between).sum::<u64>();
+            *offset += (*at..line)
+                .map(|at| u64::from(self.len(at)) + between)
+                .sum::<u64>();
             *at = line;
             Some(Spot {
                 offset: *offset,
-                len: u32::from(*self.lens.get(line)?),
+                len: self.len(line),
                 number: run.number + (line - run.first) as u64,
             })
         };
         lines.into_iter().filter_map(spot).collect()
+    }
+
+    /// The length of the line at this place of the lists.
+    fn len(&self, at: usize) -> u32 {
+        match self.lens.get(at) {
+            Some(&LONG) => {
+                let found = self.long.binary_search_by_key(&at, |&(place, _)| place as usize);
+                found
+                    .ok()
+                    .and_then(|found| self.long.get(found))
+                    .map_or(0, |&(_, len)| len)
+            }
+            len => len.copied().map_or(0, u32::from),
+        }
     }
 }
 
@@ -165,19 +192,22 @@ pub(super) struct Marker {
     room: Arc<Room>,
     part: Part,
     last: Option<LineRef>,
-    /// The lines are not such that marks do.
+    /// The room of so many lines was used, but not taken yet.
+    untaken: usize,
+    /// There was no room for more.
     gave_up: bool,
 }
 
-/// So many runs of few lines show that lines do not follow each other.
-const RUNS_MOST: usize = 1_024;
-
 impl Marker {
+    /// A run takes the room of so many lines.
+    const OF_RUN: usize = 5;
+
     pub(super) fn new(room: Arc<Room>) -> Self {
         Self {
             room,
             part: Part::default(),
             last: None,
+            untaken: 0,
             gave_up: false,
         }
     }
@@ -191,24 +221,29 @@ impl Marker {
         if self.gave_up {
             return;
         }
-        let Ok(len) = u16::try_from(line.len) else {
-            return self.give_up();
-        };
         if !self.follows(line) {
-            self.begin(line);
+            self.part.runs.push(Run {
+                first: self.part.marks.len(),
+                number: line.index,
+                offset: line.offset,
+                between: 0,
+            });
+            self.untaken += Self::OF_RUN;
         }
         self.last = Some(line);
         let at = self.part.marks.len() as u32;
+        let len = u16::try_from(line.len).unwrap_or(LONG);
+        if len == LONG {
+            self.part.long.push((at, line.len));
+        }
         self.part.marks.push(mark(key));
         self.part.lens.push(len);
         for &key in further {
             self.part.further.push((at, mark(key)));
         }
-        if self.part.marks.len().is_multiple_of(Room::STEP) {
-            self.room.take(Room::STEP);
-            if self.room.is_exceeded() {
-                self.give_up();
-            }
+        self.untaken += keys.len();
+        if self.untaken >= Room::STEP {
+            self.take();
         }
     }
 
@@ -228,29 +263,22 @@ impl Marker {
         between == u64::from(run.between)
     }
 
-    fn begin(&mut self, line: LineRef) {
-        let first = self.part.marks.len();
-        self.part.runs.push(Run {
-            first,
-            number: line.index,
-            offset: line.offset,
-            between: 0,
-        });
-        if self.part.runs.len() > RUNS_MOST.max(first / 8) {
-            self.give_up();
+    /// Takes the room that was used; gives up if that is too much.
+    fn take(&mut self) {
+        self.room.take(std::mem::take(&mut self.untaken));
+        if self.room.is_exceeded() {
+            self.gave_up = true;
+            self.part = Part::default();
         }
-    }
-
-    fn give_up(&mut self) {
-        self.gave_up = true;
-        self.part = Part::default();
     }
 
     /// The marks of the part that begins at `part`.
     pub(super) fn finish(mut self, part: u64) -> Option<Marks> {
-        self.room.take(self.part.marks.len() % Room::STEP);
+        self.take();
         self.part.marks.shrink_to_fit();
         self.part.lens.shrink_to_fit();
+        self.part.runs.shrink_to_fit();
+        self.part.further.shrink_to_fit();
         (!self.gave_up).then(|| Marks {
             room: self.room,
             parts: BTreeMap::from([(part, self.part)]),
@@ -267,7 +295,7 @@ mod tests {
     fn lines(count: u64, between: u64) -> Vec<(LineRef, Vec<u64>)> {
         let mut offset = 40;
         let line = |index: u64| {
-            let len = (index * 37 % 300) as u32;
+            let len = (index * 37 % 300 + if index % 501 == 4 { 70_000 } else { 0 }) as u32;
             let line = LineRef { offset, len, index };
             // Now and then something is left out.
             offset += u64::from(len) + between + if index.is_multiple_of(97) { 1_000 } else { 0 };
@@ -313,26 +341,44 @@ mod tests {
     }
 
     #[test]
-    fn marks_are_given_up_where_they_do_not_do() {
-        let mut long = lines(10, 1);
-        long[4].0.len = 70_000;
-        assert!(marks(&long).is_none(), "a line is too long");
-        let scattered: Vec<_> = lines(50_000, 1)
-            .into_iter()
-            .filter(|(line, _)| line.index % 3 == 1)
-            .collect();
-        assert!(marks(&scattered).is_none(), "no line follows another");
-        let room = Arc::new(Room::of(7));
-        let mut marker = Marker::new(Arc::clone(&room));
-        let lines = lines(10, 1);
-        lines.iter().for_each(|(line, keys)| marker.note(keys, *line));
-        let late = marker.finish(0).unwrap();
-        let mut early = marks(&lines).unwrap();
-        early.room = room;
-        early.merge(late);
+    fn all_marks_are_given_up_where_there_is_no_room_for_all() {
+        let lines = lines(100, 1);
+        let all = |room: &Arc<Room>| {
+            let mut marker = Marker::new(Arc::clone(room));
+            lines.iter().for_each(|(line, keys)| marker.note(keys, *line));
+            marker.finish(0)
+        };
+        let room = Arc::new(Room::of(400));
+        let sought = Sought::new(&Keys::default());
+        let mut early = all(&room).unwrap();
+        assert!(early.find(0, &sought).is_some());
+        assert!(all(&room).is_some());
+        assert!(all(&room).is_none());
         assert!(
-            early.parts.is_empty(),
-            "what was marked before has to be given up"
+            early.find(0, &sought).is_none(),
+            "what was marked before does not count any more"
         );
+        early.settle();
+        assert!(early.parts.is_empty());
+    }
+
+    #[test]
+    fn lines_that_do_not_follow_each_other_and_further_ids_take_room_too() {
+        let taken = |lines: Vec<(LineRef, Vec<u64>)>| {
+            let room = Arc::new(Room::of(u64::MAX));
+            let mut marker = Marker::new(Arc::clone(&room));
+            lines.iter().for_each(|(line, keys)| marker.note(keys, *line));
+            marker.finish(0);
+            room.taken.load(Ordering::Relaxed)
+        };
+        let all = lines(9_000, 1);
+        let scattered: Vec<_> = all
+            .iter()
+            .filter(|(line, _)| line.index % 3 == 1)
+            .cloned()
+            .collect();
+        let ids: usize = scattered.iter().map(|(_, keys)| keys.len()).sum();
+        let runs = scattered.iter().filter(|(_, keys)| !keys.is_empty()).count();
+        assert_eq!(taken(scattered), (ids + Marker::OF_RUN * runs) as u64);
     }
 }

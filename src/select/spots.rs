@@ -34,9 +34,9 @@ impl Spots {
         wanted.is_subset(&self.known.keys)
     }
 
-    /// Those in the part that begins at `part`, from byte `from` of the input up to byte `to`.
-    pub fn within(&self, part: u64, range: (u64, u64)) -> &[Spot] {
-        within(self.by_part.get(&part).map_or(&[][..], Vec::as_slice), range)
+    /// Those in the part that begins at `part`.
+    pub fn of(&self, part: u64) -> &[Spot] {
+        self.by_part.get(&part).map_or(&[], Vec::as_slice)
     }
 
     /// Takes in those of other parts.
@@ -138,7 +138,7 @@ mod tests {
         }
         let spots = spotter.finish(100);
         let numbers = |range| {
-            let within = spots.within(100, range).iter();
+            let within = within(spots.of(100), range).iter();
             within.map(|spot| spot.number).collect::<Vec<_>>()
         };
         assert_eq!(numbers((100, 121)), [0, 2]);

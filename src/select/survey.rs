@@ -260,6 +260,9 @@ impl InputSurvey {
         let jumps = std::mem::take(&mut self.jumps);
         self.steps = steps::whole(&jumps);
         self.ends = steps::ends(&jumps);
+        if let Some(marks) = &mut self.marks {
+            marks.settle();
+        }
         self.complete_prior(earlier)
     }
 
