@@ -8,8 +8,8 @@ use std::path::Path;
 use why502::report::progress::Progress;
 use why502::{cli, run};
 
-/// The report on the logs at `path`, read in parts of `block_bytes`.
-fn report(path: &Path, block_bytes: u64) -> String {
+/// The report on the logs at `path`, read in parts of `block_bytes`, `marked_most` lines being marked.
+fn report(path: &Path, block_bytes: u64, marked_most: u64) -> String {
     let args = [
         "why502",
         path.to_str().unwrap(),
@@ -23,6 +23,7 @@ fn report(path: &Path, block_bytes: u64) -> String {
         panic!("the command line is wrong")
     };
     plan.block_bytes = block_bytes;
+    plan.marked_most = marked_most;
     let report = run::diagnose(&plan, 0, &Progress::new(0, false)).unwrap();
     serde_json::to_string_pretty(&report).unwrap()
 }
@@ -37,9 +38,9 @@ fn same_in_parts(name: &str, text: &str) -> String {
 
 /// The same of the logs at `path`.
 fn same_on(path: &Path) -> String {
-    let whole = report(path, u64::MAX);
+    let whole = report(path, u64::MAX, 0);
     for block_bytes in [3_001, 40_000, 300_000] {
-        let parts = report(path, block_bytes);
+        let parts = report(path, block_bytes, u64::MAX);
         assert!(
             parts == whole,
             "{} in parts of {block_bytes} bytes",
@@ -122,7 +123,7 @@ fn a_message_that_goes_on_is_told_from_lines_that_are_no_part_of_one() {
     let text = format!("{}\n", lines.join("\n"));
     let path = directory.path().join("error.log");
     std::fs::write(&path, &text).unwrap();
-    let report = report(&path, u64::MAX);
+    let report = report(&path, u64::MAX, 0);
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     let input = &report["inputs"][0];
     assert_eq!(

@@ -213,7 +213,13 @@ impl Second<'_> {
             lines_before: self.known.survey.lines_before(span.offset),
             ..*stretch
         });
-        gatherer.take_picked();
+        // A line that was torn into another may have more ids than stand where ids are looked for: which of its ids counts
+        // must not depend on how it was found.
+        if self.probe.is_some() {
+            gatherer.take_all(false);
+        } else {
+            gatherer.take_picked();
+        }
         let places: Vec<(u64, u32)> = spots.iter().map(|spot| (spot.offset, spot.len)).collect();
         // What broke in the first pass breaks again; it was reported then.
         let lines = read::lines_at(self.reading.input, &places).unwrap_or_default();
