@@ -72,22 +72,19 @@ pub fn end(id: &[u8]) -> Option<u32> {
 fn usual_halves(id: &[u8]) -> Option<(u64, u64)> {
     const HALF: u64 = 0xffff_ffff;
     let word = |at: usize| Some(u64::from_le_bytes(*id.get(at..)?.first_chunk()?));
-    Some(match id.len() {
-        32 => (
-            lanes::hexadecimal(word(0)?, word(8)?)?,
-            lanes::hexadecimal(word(16)?, word(24)?)?,
-        ),
-        36 if (id[8], id[13], id[18], id[23]) == (b'-', b'-', b'-', b'-') => {
-            // Two groups of four digits, the dash between them left out.
-            let second = word(9)? & HALF | word(10)? & !HALF;
-            let third = word(19)? & HALF | word(20)? & !HALF;
-            (
-                lanes::hexadecimal(word(0)?, second)?,
-                lanes::hexadecimal(third, word(28)?)?,
-            )
-        }
+    let halves = match id.len() {
+        32 => [word(0)?, word(8)?, word(16)?, word(24)?],
+        // Two groups of four digits, the dash between them left out.
+        36 if (id[8], id[13], id[18], id[23]) == (b'-', b'-', b'-', b'-') => [
+            word(0)?,
+            word(9)? & HALF | word(10)? & !HALF,
+            word(19)? & HALF | word(20)? & !HALF,
+            word(28)?,
+        ],
         _ => return None,
-    })
+    };
+    let [a, b, c, d] = halves.map(u128::from);
+    lanes::hexadecimal((a | b << 64).to_le_bytes(), (c | d << 64).to_le_bytes())
 }
 
 /// What a byte is worth in a hexadecimal id: its digit, [`SKIPPED`] for dashes and braces, [`FOREIGN`] for the rest.

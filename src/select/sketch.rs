@@ -84,11 +84,13 @@ impl Sketch {
     }
 
     /// Offers a request (or, without a sample, only what a line tells of it) under one of its ids.
+    #[inline]
     pub fn offer_id(&mut self, key: u64, sample: Option<Sample>, told: Told<'_>) {
         self.ids.offer(key, sample, told);
     }
 
     /// The same under its method and path.
+    #[inline]
     pub fn offer_request(&mut self, key: u64, sample: Option<Sample>, told: Told<'_>) {
         self.requests.offer(key, sample, told);
     }
@@ -214,14 +216,20 @@ struct Lowest<const KEYS: usize, const EACH: usize> {
 }
 
 impl<const KEYS: usize, const EACH: usize> Lowest<KEYS, EACH> {
+    #[inline]
     fn wants(&self, key: u64) -> bool {
         self.highest.is_none_or(|highest| key <= highest)
     }
 
+    #[inline]
     fn offer(&mut self, key: u64, sample: Option<Sample>, told: Told<'_>) {
-        if !self.wants(key) {
-            return;
+        if self.wants(key) {
+            self.keep(key, sample, told);
         }
+    }
+
+    #[inline(never)]
+    fn keep(&mut self, key: u64, sample: Option<Sample>, told: Told<'_>) {
         let group = self.kept.entry(key).or_insert_with(|| Group {
             path: String::from_utf8_lossy(told.path).into(),
             ..Group::default()

@@ -3,7 +3,7 @@
 //! The fields of a line are of another length in every line, so that a loop over their bytes is left at a place that the
 //! processor cannot foresee; what that costs is more than all the rest of reading a field.
 
-use wide::u8x16;
+use wide::{i16x8, u8x16, u16x8};
 
 /// How many bytes are looked at in one step.
 pub const STEP: usize = 16;
@@ -111,41 +111,55 @@ fn same_in_two(two: &[u8; 2 * STEP], wanted: u8x16) -> u32 {
 /// Where two bytes stand in the next few bytes of a line: looked for once, and told field by field. A search for the end
 /// of one field could not begin before the end of the field before it is known.
 #[derive(Debug)]
-pub struct Ahead<'p> {
+pub struct Ahead<'a, 'p> {
     pair: &'p [Seek; 2],
+    line: &'a [u8],
     found: [u64; 2],
-    /// How many bytes of the line were left where these begin.
+    /// How many bytes of the line are left where these begin.
     left: usize,
 }
 
-impl<'p> Ahead<'p> {
-    /// Looks for these two bytes.
-    pub fn new(pair: &'p [Seek; 2]) -> Self {
+impl<'a, 'p> Ahead<'a, 'p> {
+    /// Looks for these two bytes in `line`.
+    pub fn new(pair: &'p [Seek; 2], line: &'a [u8]) -> Self {
         Self {
             pair,
+            line,
             found: [0; 2],
             left: 0,
         }
     }
 
-    /// Where the one or the other byte stands in `rest`, which is what is left of the line. `None` if it is far, and near
-    /// the end of the line.
+    /// Where the one or the other byte stands behind all but the last `left` bytes of the line. `None` if it is far.
     #[inline(always)]
-    pub fn find(&mut self, is_second: bool, rest: &[u8]) -> Option<usize> {
+    pub fn find(&mut self, is_second: bool, left: usize) -> Option<usize> {
         let at = usize::from(is_second);
-        let passed = self.left.wrapping_sub(rest.len());
+        let passed = self.left.wrapping_sub(left);
         if passed < BLOCK {
             let found = self.found[at] >> passed;
             if found != 0 {
                 return Some(found.trailing_zeros() as usize);
             }
         }
-        let block = rest.first_chunk()?;
-        let [one, other] = self.pair;
-        self.found = [same_in_block(block, one.lanes), same_in_block(block, other.lanes)];
-        self.left = rest.len();
+        self.look(left)?;
         let found = self.found[at];
         (found != 0).then(|| found.trailing_zeros() as usize)
+    }
+
+    /// Looks at the first of the last `left` bytes.
+    #[inline]
+    fn look(&mut self, left: usize) -> Option<()> {
+        let rest = self.line.get(self.line.len().checked_sub(left)?..)?;
+        let [one, other] = self.pair;
+        let same = |block| [same_in_block(block, one.lanes), same_in_block(block, other.lanes)];
+        self.found = match rest.first_chunk() {
+            Some(block) => same(block),
+            // Near its end the last of them, without those that are behind.
+            None => same(self.line.last_chunk()?)
+                .map(|found| found.checked_shr((BLOCK - left) as u32).unwrap_or(0)),
+        };
+        self.left = left;
+        Some(())
     }
 }
 
@@ -312,6 +326,14 @@ pub fn path_end(text: &[u8]) -> (usize, bool) {
     (text.len() - rest.len() + len, is_odd | (until(found) != 0))
 }
 
+/// Whether a space or a sign that stands before the digits in ASCII, but for the dash, is among these bytes.
+#[inline]
+pub fn has_early_sign(bytes: &[u8; STEP]) -> bool {
+    let lanes = u8x16::new(*bytes);
+    let is_early = lanes.simd_eq(lanes.min(u8x16::splat(b'0' - 1)));
+    (is_early & !lanes.simd_eq(u8x16::splat(b'-'))).to_bitmask() != 0
+}
+
 /// Which of these bytes are hexadecimal digits, the first one in the lowest bit.
 #[inline]
 pub fn hexadecimals(bytes: &[u8; STEP]) -> u32 {
@@ -322,26 +344,33 @@ pub fn hexadecimals(bytes: &[u8; STEP]) -> u32 {
     (is_digit | letters.simd_eq(letters.min(u8x16::splat(5)))).to_bitmask()
 }
 
-/// The number that sixteen hexadecimal digits are, the first eight of them in `first`; `None` if one of them is none.
+/// The two numbers that twice sixteen hexadecimal digits are; `None` if one of them is none.
 #[inline]
-pub fn hexadecimal(first: u64, last: u64) -> Option<u64> {
-    let both = u128::from(first) | u128::from(last) << 64;
-    let lanes = u8x16::new(both.to_le_bytes());
-    let digits = lanes - u8x16::splat(b'0');
-    let is_digit = digits.simd_eq(digits.min(u8x16::splat(9)));
-    let letters = (lanes | u8x16::splat(0x20)) - u8x16::splat(b'a');
-    let is_letter = letters.simd_eq(letters.min(u8x16::splat(5)));
-    if (is_digit | is_letter).to_bitmask() != 0xffff {
+pub fn hexadecimal(first: [u8; STEP], second: [u8; STEP]) -> Option<(u64, u64)> {
+    // Each digit's worth in its byte, and whether all are digits.
+    let worth = |digits: [u8; STEP]| {
+        let lanes = u8x16::new(digits);
+        let digits = lanes - u8x16::splat(b'0');
+        let is_digit = digits.simd_eq(digits.min(u8x16::splat(9)));
+        let letters = (lanes | u8x16::splat(0x20)) - u8x16::splat(b'a');
+        let is_letter = letters.simd_eq(letters.min(u8x16::splat(5)));
+        let worth = (digits & is_digit) | ((letters + u8x16::splat(10)) & is_letter);
+        (worth, is_digit | is_letter)
+    };
+    // Two digits that follow each other are a byte.
+    let pairs = |worth: u8x16| {
+        let worth = u128::from_le_bytes(worth.to_array());
+        let pairs = u16x8::new(std::array::from_fn(|at| (worth >> (16 * at)) as u16));
+        let pairs = ((pairs << 4_u32) | (pairs >> 8_u32)) & u16x8::splat(0xff);
+        i16x8::new(pairs.to_array().map(u16::cast_signed))
+    };
+    let ((first, is_first), (second, is_second)) = (worth(first), worth(second));
+    if (is_first & is_second).to_bitmask() != 0xffff {
         return None;
     }
-    let values = (digits & is_digit) | ((letters + u8x16::splat(10)) & is_letter);
-    let values = u128::from_le_bytes(values.to_array());
-    let joined = |part: u64| {
-        let pairs = (part << 4 | part >> 8) & 0x00ff_00ff_00ff_00ff;
-        let fours = (pairs << 8 | pairs >> 16) & 0x0000_ffff_0000_ffff;
-        (fours << 16 | fours >> 32) & 0xffff_ffff
-    };
-    Some(joined(values as u64) << 32 | joined((values >> 64) as u64))
+    let bytes = u8x16::narrow_i16x8(pairs(first), pairs(second));
+    let both = u128::from_be_bytes(bytes.to_array());
+    Some(((both >> 64) as u64, both as u64))
 }
 
 const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
@@ -509,14 +538,14 @@ mod tests {
             .collect();
         let pair = [Seek::new(b' '), Seek::new(b'/')];
         for step in 1..50 {
-            let mut ahead = Ahead::new(&pair);
+            let mut ahead = Ahead::new(&pair, &text);
             for from in (0..text.len()).step_by(step) {
                 let rest = &text[from..];
                 for (is_second, byte) in [(false, b' '), (true, b'/')] {
                     let there = rest.iter().position(|&other| other == byte);
-                    let seen = ahead.find(is_second, rest);
+                    let seen = ahead.find(is_second, rest.len());
                     assert!(seen.is_none() || seen == there, "{from} {step}");
-                    let must = there.is_some_and(|at| at < BLOCK) && rest.len() >= BLOCK;
+                    let must = there.is_some_and(|at| at < BLOCK);
                     assert!(seen.is_some() || !must, "{from} {step}");
                 }
             }
@@ -584,6 +613,16 @@ mod tests {
     }
 
     #[test]
+    fn spaces_and_early_signs_are_told_from_all_other_bytes() {
+        for byte in 0..=u8::MAX {
+            let mut bytes = *b"0123-5:7z9a@c_EF";
+            assert!(!has_early_sign(&bytes));
+            bytes[usize::from(byte) % STEP] = byte;
+            assert_eq!(has_early_sign(&bytes), byte < b'0' && byte != b'-', "{byte}");
+        }
+    }
+
+    #[test]
     fn every_place_of_several_bytes_is_found() {
         for len in 0..70 {
             let text: Vec<u8> = (0..len).map(|at| b"a|b{c}de\0"[at % 9]).collect();
@@ -632,11 +671,21 @@ mod tests {
     fn hexadecimal_digits_are_read_and_nothing_else() {
         let of = |text: &str| {
             let bytes: [u8; 16] = text.as_bytes().try_into().unwrap();
-            let both = u128::from_le_bytes(bytes);
-            hexadecimal(both as u64, (both >> 64) as u64)
+            let twice = hexadecimal(bytes, *b"0011223344556677");
+            assert_eq!(
+                hexadecimal(*b"0011223344556677", bytes),
+                twice.map(|(a, b)| (b, a))
+            );
+            twice
         };
-        assert_eq!(of("0123456789abcdef"), Some(0x0123_4567_89ab_cdef));
-        assert_eq!(of("FEDCBA9876543210"), Some(0xfedc_ba98_7654_3210));
+        assert_eq!(
+            of("0123456789abcdef"),
+            Some((0x0123_4567_89ab_cdef, 0x0011_2233_4455_6677))
+        );
+        assert_eq!(
+            of("FEDCBA9876543210"),
+            Some((0xfedc_ba98_7654_3210, 0x0011_2233_4455_6677))
+        );
         for other in (0..=127u8).map(char::from).filter(|c| !c.is_ascii_hexdigit()) {
             assert_eq!(of(&format!("0123456{other}89abcdef")), None, "{other:?}");
         }

@@ -98,7 +98,15 @@ pub fn push<'a>(ids: &mut Ids<'a>, kind: IdKind, value: &'a [u8]) {
 /// Whether `text` has a shape that only ids have: a UUID, 32 (or 16) hex digits, HAProxy's
 /// `7F000001:8296_7F00001E:1F90_4F7B0A69_0003:790E`, Apache's 27 characters of mod_unique_id,
 /// a `traceparent`, or Amazon's `Root=1-…`.
+#[inline]
 pub fn looks_like_id(text: &[u8]) -> bool {
+    // All of them are longer than this, and begin with letters, digits, `-`, `_`, `:`, `=` or `@`.
+    text.first_chunk()
+        .is_some_and(|start| !lanes::has_early_sign(start))
+        && is_id(text)
+}
+
+fn is_id(text: &[u8]) -> bool {
     match text.len() {
         16 | 32 if is_hexadecimal(text) => text.iter().any(|b| !b.is_ascii_digit()),
         24 | 27 if is_unique_id(text) => true,

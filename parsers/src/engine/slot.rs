@@ -396,10 +396,15 @@ fn tail<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
 /// The ids among words.
 #[inline]
 pub(crate) fn tail_ids<'a>(text: &'a [u8], ids: &mut Ids<'a>) {
-    for word in text.split(|b| *b == b' ') {
+    let mut from = 0;
+    let mut give = |to: usize| {
+        let word = &text[from..to];
+        from = to + 1;
         let word = word.strip_prefix(b"\"").unwrap_or(word);
         id::push_if_id(ids, word.strip_suffix(b"\"").unwrap_or(word));
-    }
+    };
+    lanes::each(b' ', text, &mut give);
+    give(text.len());
 }
 
 /// A domain name with an optional port; not an IPv4 address.

@@ -484,15 +484,49 @@ fn maybe_quoted(text: &[u8], until: &Until) -> Option<(usize, usize)> {
 
 /// The length of `{…} {…} ` at the start of `text`.
 pub(super) fn groups(text: &[u8]) -> usize {
+    let close = Seek::new(b'}');
     let mut at = 0;
     while text.get(at) == Some(&b'{') {
-        if text.ends_with(b"}") && memchr::memchr(b'}', &text[at..]) == Some(text.len() - at - 1) {
-            return text.len();
-        }
-        let Some(end) = end_of(&text[at..], b"} ") else {
+        let Some(mut end) = close.find_far(text, at) else {
             break;
         };
-        at += end + 2;
+        if end + 1 == text.len() {
+            return text.len();
+        }
+        // A brace that no space follows is part of a value.
+        while text.get(end + 1) != Some(&b' ') {
+            match close.find_far(text, end + 1) {
+                Some(next) => end = next,
+                None => return at,
+            }
+        }
+        at = end + 2;
     }
     at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_end_with_a_brace_and_a_space() {
+        for (text, want) in [
+            ("{a|b} {c} rest", "{a|b} {c} "),
+            ("{a}b} \"GET", "{a}b} "),
+            ("{a} {b", "{a} "),
+            ("{a} {b}", "{a} {b}"),
+            ("{a} {b}c}", "{a} "),
+            ("{} x", "{} "),
+            ("{", ""),
+            ("a} ", ""),
+            ("", ""),
+        ] {
+            let padded = format!("{text}{}", " and what follows it".repeat(4));
+            assert_eq!(groups(text.as_bytes()), want.len(), "{text}");
+            if !text.ends_with('}') && !text.ends_with("{b") {
+                assert_eq!(groups(padded.as_bytes()), want.len(), "{padded}");
+            }
+        }
+    }
 }

@@ -36,6 +36,7 @@ struct Step {
 
 /// What is done with a field.
 #[derive(Debug, Clone, Copy)]
+#[repr(u8)] // So that what is done is told from one byte, without a look at what it is done with.
 enum Take {
     /// Any text, mostly a short one.
     Over,
@@ -123,7 +124,7 @@ impl Plan {
         let Some(mut rest) = line.get(start..) else {
             return false;
         };
-        let mut ahead = Ahead::new(&self.pair);
+        let mut ahead = Ahead::new(&self.pair, line);
         for step in &self.steps {
             let len = match step.quickly(rest, &mut ahead, glance, self.separator, day) {
                 Some(len) => len,
@@ -252,7 +253,7 @@ impl Step {
     fn quickly<'a>(
         &self,
         rest: &'a [u8],
-        ahead: &mut Ahead<'_>,
+        ahead: &mut Ahead<'_, '_>,
         glance: &mut Glance<'a>,
         separator: u8,
         day: &mut DayCache,
@@ -318,14 +319,26 @@ impl Step {
                 let len = self.until.anywhere(rest)?;
                 self.text(rest.get(..len)?, glance).then_some(len)
             }
+            Take::Groups => {
+                let len = groups(rest);
+                if !self.until.begins(&rest[len..]) {
+                    return None;
+                }
+                captured_ids(&rest[..len], &mut glance.ids);
+                Some(len)
+            }
+            Take::Tail if self.until.len() == 0 => {
+                tail_ids(rest, &mut glance.ids);
+                Some(rest.len())
+            }
             _ => None,
         }
     }
 
     /// The length of a field that is mostly short. `None` where a closer look is needed.
     #[inline(always)]
-    fn near(&self, rest: &[u8], ahead: &mut Ahead<'_>) -> Option<usize> {
-        let seen = self.ahead.and_then(|is_second| ahead.find(is_second, rest));
+    fn near(&self, rest: &[u8], ahead: &mut Ahead<'_, '_>) -> Option<usize> {
+        let seen = self.ahead.and_then(|is_second| ahead.find(is_second, rest.len()));
         match seen {
             Some(len) => self.until.ends_at(rest, len).then_some(len),
             None => self.until.nearby(rest),
@@ -334,7 +347,7 @@ impl Step {
 
     /// The same with the bytes in which a very short one stands.
     #[inline(always)]
-    fn short<'a>(&self, rest: &'a [u8], ahead: &mut Ahead<'_>) -> Option<(&'a [u8; STEP], usize)> {
+    fn short<'a>(&self, rest: &'a [u8], ahead: &mut Ahead<'_, '_>) -> Option<(&'a [u8; STEP], usize)> {
         let len = self.near(rest, ahead)?;
         Some((rest.first_chunk()?, len))
     }
@@ -354,10 +367,7 @@ impl Step {
                 let from = memchr::memmem::find(rest, b" HTTP/")? + 6;
                 from + self.until.find_in(&rest[from..])?
             }
-            Take::Groups => {
-                let len = groups(rest);
-                self.until.begins(&rest[len..]).then_some(len)?
-            }
+            Take::Groups => return None,
             _ => self.until.find_in(rest)?,
         };
         let text = &rest[..len];
@@ -409,7 +419,6 @@ impl Step {
             Take::MaybeId => {
                 id::push_if_id(&mut glance.ids, value);
             }
-            Take::Groups => captured_ids(value, &mut glance.ids),
             Take::Tail => tail_ids(value, &mut glance.ids),
             _ => {}
         }
