@@ -92,23 +92,27 @@ pub fn clf(text: &[u8], cache: &mut DayCache) -> Option<Stamp> {
 }
 
 /// As [`clf`], at the start of `text`.
+#[inline]
 pub fn clf_prefix(text: &[u8], cache: &mut DayCache) -> Found {
     let whole: &[u8; 20] = text.first_chunk()?;
     if whole[11] != b':' {
         return None;
     }
-    let second = cache.second(whole, |cache| {
-        let midnight = cache.midnight(whole.first_chunk()?, |d| {
-            if d[2] != b'/' || d[6] != b'/' {
-                return None;
-            }
-            let month = month_by_name([d[3], d[4], d[5]])?;
-            days_checked(four([d[7], d[8], d[9], d[10]])?, month, two([d[0], d[1]]))
-        })?;
-        let (since_midnight, ..) = clock(whole, 12)?;
-        Some(midnight + since_midnight)
-    })?;
+    let second = cache.second(whole, |cache| clf_second(whole, cache))?;
     finish_second(text, 20, second, cache)
+}
+
+#[inline(never)]
+fn clf_second(whole: &[u8; 20], cache: &mut DayCache) -> Option<i64> {
+    let midnight = cache.midnight(whole.first_chunk()?, |d| {
+        if d[2] != b'/' || d[6] != b'/' {
+            return None;
+        }
+        let month = month_by_name([d[3], d[4], d[5]])?;
+        days_checked(four([d[7], d[8], d[9], d[10]])?, month, two([d[0], d[1]]))
+    })?;
+    let (since_midnight, ..) = clock(whole, 12)?;
+    Some(midnight + since_midnight)
 }
 
 /// ISO 8601 and RFC 3339: `2026-11-20T16:23:16.123456789Z`, a space for the `T`, a comma for the dot,
@@ -272,10 +276,12 @@ pub fn rfc3164_prefix(text: &[u8], year: i32) -> Found {
 }
 
 /// Seconds since the epoch with an optional fraction: `1787042097.147`.
+#[inline]
 pub fn epoch_seconds(text: &[u8]) -> Option<Stamp> {
-    if let Some(stamp) = epoch_thousandths(text) {
-        return Some(stamp);
-    }
+    epoch_thousandths(text).or_else(|| epoch_of_any_length(text))
+}
+
+fn epoch_of_any_length(text: &[u8]) -> Option<Stamp> {
     let (whole_part, fraction) = match memchr::memchr2(b'.', b',', text) {
         Some(at) => (&text[..at], Some(&text[at + 1..])),
         None => (text, None),
@@ -457,13 +463,20 @@ fn clock(text: &[u8], at: usize) -> Option<(i64, u32, usize)> {
 #[inline]
 fn fraction_us(digits: &[u8]) -> (i64, u32, usize) {
     // Milliseconds, as nearly all stamps have them, without a loop.
-    if let Some((&[a, b, c], rest)) = digits.split_first_chunk()
-        && [a, b, c].iter().all(u8::is_ascii_digit)
+    if let Some((digits, rest)) = digits.split_first_chunk()
         && !rest.first().is_some_and(u8::is_ascii_digit)
     {
-        let of = |digit: u8| i64::from(digit - b'0');
-        return ((of(a) * 100 + of(b) * 10 + of(c)) * 1_000, 1_000, 3);
+        let [a, b, c] = digits.map(|digit| digit.wrapping_sub(b'0'));
+        if a.max(b).max(c) <= 9 {
+            let ms = i64::from(a) * 100 + i64::from(b) * 10 + i64::from(c);
+            return (ms * 1_000, 1_000, 3);
+        }
     }
+    fraction_of_any_length(digits)
+}
+
+#[inline(never)]
+fn fraction_of_any_length(digits: &[u8]) -> (i64, u32, usize) {
     let mut us = 0i64;
     let mut unit = 1_000_000u32;
     let mut used = 0;

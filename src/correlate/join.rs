@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use why502_parsers::entry::{Fault, Phase};
 
@@ -64,9 +65,11 @@ pub fn join(records: Vec<Record>, hops: &[Hop]) -> Vec<Trace> {
         }
         visits
     };
+    let by_hop: Vec<(HopId, Vec<Record>)> = by_hop.into_iter().collect();
+    let visits: Vec<Vec<Visit>> = by_hop.into_par_iter().map(visits_of).collect();
     // A list of this size is not to be copied as it grows.
-    let mut all: Vec<Visit> = Vec::with_capacity(by_hop.values().map(Vec::len).sum());
-    all.extend(by_hop.into_iter().flat_map(visits_of));
+    let mut all: Vec<Visit> = Vec::with_capacity(visits.iter().map(Vec::len).sum());
+    all.extend(visits.into_iter().flatten());
     let mut parents: Vec<Option<Parent>> = vec![None; all.len()];
     join_by_id(&all, &mut parents);
     join_by_address(&all, &mut parents);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::clocks;
 use crate::model::{HopId, Rewrite, ids};
-use crate::select::Sketch;
+use crate::select::sketch::{Sketch, Sketches};
 
 /// Rules of one hop.
 const MOST: usize = 8;
@@ -28,7 +28,7 @@ pub type Rules = BTreeMap<(HopId, Option<HopId>), Vec<Rewrite>>;
 /// The rules of every hop of which paths are sampled, those `known` from its configuration included. Which of two hops is
 /// the outer one is not known yet: each may be, unless it surely `only_serves`.
 pub fn learn(
-    sketches: &BTreeMap<HopId, Sketch>,
+    sketches: &Sketches<'_>,
     known: &dyn Fn(HopId) -> Vec<Rewrite>,
     only_serves: &dyn Fn(HopId) -> bool,
 ) -> Rules {
@@ -151,6 +151,8 @@ fn rule_between(outer: &str, inner: &str) -> Option<Rewrite> {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
     use crate::model::ids::mix;
     use crate::select::sketch::{Sample, Told};
@@ -184,7 +186,7 @@ mod tests {
     }
 
     fn learnt([outer, inner]: [Sketch; 2]) -> Vec<Rewrite> {
-        let sketches = BTreeMap::from([(HopId(0), outer), (HopId(1), inner)]);
+        let sketches = BTreeMap::from([(HopId(0), Cow::Owned(outer)), (HopId(1), Cow::Owned(inner))]);
         let mut rules = learn(&sketches, &|_| Vec::new(), &|hop| hop == HopId(1));
         rules.remove(&(HopId(0), Some(HopId(1)))).unwrap_or_default()
     }

@@ -1,129 +1,186 @@
-//! Counts per second of time, compactly: a day is two megabytes.
+//! Counts per second of time, compactly: a busy day is one and a half megabytes.
 
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::{Bound, RangeBounds};
 
 use super::stats::Second;
 
-/// What was counted, second by second. Counts may be added in any order; before any is read, [`Seconds::settle`] puts
-/// them in order.
+/// What was counted, second by second. Counts may be added in any order.
 #[derive(Debug, Clone, Default)]
 pub struct Seconds {
-    /// The first `sorted` are in order and of different seconds.
-    list: Vec<(i64, Second)>,
-    sorted: usize,
+    /// By their first second divided by [`TOGETHER`].
+    pages: BTreeMap<i64, Page>,
 }
 
-/// So many counts may wait to be put in order, and besides as many as are in order already.
-const WAITING: usize = 1_024;
+/// Seconds that are kept together.
+const TOGETHER: i64 = 256;
 
-/// Logs stamp requests a little out of order: so many of the counts added last are looked at for the same second.
-const LOOKED_BACK: usize = 4;
+/// What was counted in the seconds of one page.
+#[derive(Debug, Clone, Default)]
+struct Page {
+    /// The seconds in which something was counted, by bits.
+    known: [u64; TOGETHER as usize / 64],
+    /// Behind the last of them.
+    end: u16,
+    /// What was counted in these, in order. No room is taken for the others.
+    counts: Vec<Second>,
+}
+
+/// The page that a second is on, and its place there.
+fn place(second: i64) -> (i64, u8) {
+    (second.div_euclid(TOGETHER), second.rem_euclid(TOGETHER) as u8)
+}
+
+impl Page {
+    /// Where the count of the second at `place` stands, or is to be put if there is none.
+    fn search(&self, place: u8) -> Result<usize, usize> {
+        let (word, bit) = (usize::from(place / 64), place % 64);
+        let before = self.known[..word]
+            .iter()
+            .map(|word| word.count_ones())
+            .sum::<u32>();
+        let at = before + (self.known[word] & ((1 << bit) - 1)).count_ones();
+        match self.known[word] >> bit & 1 {
+            1 => Ok(at as usize),
+            _ => Err(at as usize),
+        }
+    }
+
+    fn add(&mut self, place: u8, count: Second) {
+        // Mostly it is behind all others, or the last of them.
+        let found = match self.end.cmp(&(u16::from(place) + 1)) {
+            Ordering::Less => Err(self.counts.len()),
+            Ordering::Equal => Ok(self.counts.len() - 1),
+            Ordering::Greater => self.search(place),
+        };
+        match found {
+            Ok(at) => self.counts[at].add(count),
+            Err(at) => {
+                self.known[usize::from(place / 64)] |= 1 << (place % 64);
+                self.end = self.end.max(u16::from(place) + 1);
+                self.counts.insert(at, count);
+            }
+        }
+    }
+
+    /// The places from `first` to `last` at which something was counted, in order, with the counts.
+    fn range(&self, first: u8, last: u8) -> impl Iterator<Item = (u8, Second)> + '_ {
+        let from = self.search(first).unwrap_or_else(|at| at);
+        let ones = Ones {
+            words: &self.known[usize::from(first / 64)..],
+            bits: self.known[usize::from(first / 64)] & (u64::MAX << (first % 64)),
+            first: first / 64 * 64,
+        };
+        ones.take_while(move |&place| place <= last)
+            .zip(self.counts[from..].iter().copied())
+    }
+}
+
+/// The places of bits that are set, the lowest first.
+struct Ones<'p> {
+    words: &'p [u64],
+    /// What is left of the first word.
+    bits: u64,
+    /// The place of its first bit.
+    first: u8,
+}
+
+impl Iterator for Ones<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        while self.bits == 0 {
+            self.words = self.words.get(1..)?;
+            self.bits = *self.words.first()?;
+            self.first = self.first.wrapping_add(64);
+        }
+        let bit = self.bits.trailing_zeros() as u8;
+        self.bits &= self.bits - 1;
+        Some(self.first + bit)
+    }
+}
 
 impl Seconds {
     /// Adds to what was counted in `second`.
     pub fn add(&mut self, second: i64, count: Second) {
-        let recent = self.list.len().saturating_sub(LOOKED_BACK);
-        let same = self.list[recent..]
-            .iter_mut()
-            .rev()
-            .find(|known| known.0 == second);
-        if let Some((_, known)) = same {
-            known.add(count);
-            return;
-        }
-        let in_order = self.list.last().is_none_or(|last| last.0 < second);
-        if in_order && self.sorted == self.list.len() {
-            self.sorted += 1;
-        }
-        self.list.push((second, count));
-        if self.list.len() > 2 * self.sorted + WAITING {
-            self.put_in_order();
+        let (page, place) = place(second);
+        // Mostly it is the last one.
+        match self.pages.last_entry().filter(|last| *last.key() == page) {
+            Some(mut last) => last.get_mut().add(place, count),
+            None => self.pages.entry(page).or_default().add(place, count),
         }
     }
 
     /// Adds what was counted elsewhere.
     pub fn merge(&mut self, other: Self) {
-        if self.list.is_empty() {
+        if self.pages.is_empty() {
             *self = other;
             return;
         }
-        other
-            .list
-            .into_iter()
-            .for_each(|(second, count)| self.add(second, count));
+        for (at, page) in other.pages {
+            match self.pages.entry(at) {
+                Entry::Vacant(place) => {
+                    place.insert(page);
+                }
+                Entry::Occupied(mut known) => page
+                    .range(0, u8::MAX)
+                    .for_each(|(place, count)| known.get_mut().add(place, count)),
+            }
+        }
     }
 
     /// The same counts in other seconds.
-    pub fn moved(mut self, to: impl Fn(i64) -> i64) -> Self {
-        self.list.iter_mut().for_each(|(second, _)| *second = to(*second));
-        // Two seconds may have become one, or have changed places.
-        self.sorted = 0;
-        self
-    }
-
-    /// Puts the counts in order, once for all.
-    pub fn settle(&mut self) {
-        self.put_in_order();
-        self.list.shrink_to_fit();
-    }
-
-    fn put_in_order(&mut self) {
-        if self.sorted < self.list.len() {
-            self.list.sort_by_key(|&(second, _)| second);
-            self.list.dedup_by(|later, kept| {
-                let same = later.0 == kept.0;
-                if same {
-                    kept.1.add(later.1);
-                }
-                same
-            });
-            self.sorted = self.list.len();
-        }
+    #[must_use]
+    pub fn moved(&self, to: impl Fn(i64) -> i64) -> Self {
+        self.iter().map(|(second, count)| (to(second), count)).collect()
     }
 
     /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.pages.is_empty()
     }
 
     /// The seconds in which something was counted, in order, with the counts.
     pub fn iter(&self) -> impl Iterator<Item = (i64, Second)> + '_ {
-        debug_assert_eq!(
-            self.sorted,
-            self.list.len(),
-            "counts are read before they are in order"
-        );
-        self.list.iter().copied()
+        self.range(..)
     }
 
     /// The same of some of the time.
     pub fn range(&self, range: impl RangeBounds<i64>) -> impl Iterator<Item = (i64, Second)> + '_ {
-        let is_before = |second: i64| match range.start_bound() {
-            Bound::Included(&from) => second < from,
-            Bound::Excluded(&from) => second <= from,
-            Bound::Unbounded => false,
+        let first = match range.start_bound() {
+            Bound::Included(&from) => from,
+            Bound::Excluded(&from) => from.saturating_add(1),
+            Bound::Unbounded => i64::MIN,
         };
-        let is_within = |second: i64| match range.end_bound() {
-            Bound::Included(&to) => second <= to,
-            Bound::Excluded(&to) => second < to,
-            Bound::Unbounded => true,
+        let last = match range.end_bound() {
+            Bound::Included(&to) => to,
+            Bound::Excluded(&to) => to.saturating_sub(1),
+            Bound::Unbounded => i64::MAX,
         };
-        let from = self.list.partition_point(|&(second, _)| is_before(second));
-        let rest = &self.list[from..];
-        rest[..rest.partition_point(|&(second, _)| is_within(second))]
-            .iter()
-            .copied()
+        let is_any = first <= last;
+        let (first, last) = (place(first), place(last));
+        let pages = is_any.then(|| self.pages.range(first.0..=last.0));
+        pages.into_iter().flatten().flat_map(move |(&page, counts)| {
+            let from = if page == first.0 { first.1 } else { 0 };
+            let to = if page == last.0 { last.1 } else { u8::MAX };
+            counts
+                .range(from, to)
+                .map(move |(place, count)| (page * TOGETHER + i64::from(place), count))
+        })
     }
 
     /// What was counted in `second`; `None` if nothing was.
     pub fn get(&self, second: i64) -> Option<Second> {
-        let at = self.list.binary_search_by_key(&second, |&(at, _)| at).ok()?;
-        Some(self.list[at].1)
+        let (page, place) = place(second);
+        let page = self.pages.get(&page)?;
+        page.search(place).ok().map(|at| page.counts[at])
     }
 
     /// The first second in which something was counted.
     pub fn first(&self) -> Option<i64> {
-        self.list.first().map(|&(second, _)| second)
+        self.iter().next().map(|(second, _)| second)
     }
 }
 
@@ -133,7 +190,6 @@ impl FromIterator<(i64, Second)> for Seconds {
         counts
             .into_iter()
             .for_each(|(second, count)| seconds.add(second, count));
-        seconds.settle();
         seconds
     }
 }
@@ -162,7 +218,6 @@ mod tests {
             }
             let mut seconds = Seconds::default();
             lists.into_iter().for_each(|list| seconds.merge(list));
-            seconds.settle();
             let all: Vec<(i64, Second)> = map.iter().map(|(&second, &count)| (second, count)).collect();
             prop_assert!(seconds.iter().eq(all.iter().copied()));
             prop_assert_eq!(seconds.get(from), map.get(&from).copied());

@@ -239,7 +239,6 @@ mod tests {
                 },
             );
         }
-        log.seconds.settle();
         log
     }
 

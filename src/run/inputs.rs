@@ -1,5 +1,6 @@
 //! From paths to inputs with formats, hops and configuration.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -23,8 +24,9 @@ use crate::model::stats::{Coverage, Unparsed};
 use crate::model::{Hop, HopId, Input, Logs, Micros, SourceId};
 use crate::plan::{GivenHop, Plan};
 use crate::read;
+use crate::select::Survey;
 use crate::select::own::Whence;
-use crate::select::{Sketch, Survey};
+use crate::select::sketch::Sketches;
 use crate::sniff::{self, Detected, Forced, Part, Surroundings};
 
 /// The inputs of a run and what is known of them before they are read.
@@ -460,7 +462,7 @@ impl Sources {
         &'a self,
         plan: &Plan,
         limits: &Limits,
-        sketches: &'a BTreeMap<HopId, Sketch>,
+        sketches: &'a Sketches<'_>,
         (survey, kept): (&Survey, &Kept),
     ) -> Vec<Node<'a>> {
         let clients = |hop: HopId| {
@@ -492,7 +494,7 @@ impl Sources {
             .map(|hop| Node {
                 hop,
                 name: &self.names[hop.0 as usize].0,
-                sketch: sketches.get(&hop),
+                sketch: sketches.get(&hop).map(Cow::as_ref),
                 zone_unknown: zone_unknown(hop),
                 place: Place::of(self.names[hop.0 as usize].1, &self.names[hop.0 as usize].0),
                 routes_to: self.routes_to(limits, hop),

@@ -31,6 +31,7 @@ mod seeds;
 mod settle;
 mod unmatched;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashSet;
@@ -42,9 +43,7 @@ use crate::error::Error;
 use crate::limits::{Limits, Scope};
 use crate::model::finding::{HopInfo, Inference, Problem, Report};
 use crate::model::stats::Stats;
-use crate::model::{
-    Brief, Findings, Hop, HopId, Micros, Opened, Place, Record, Seconds, Shift, SourceId, finding,
-};
+use crate::model::{Brief, Findings, Hop, HopId, Micros, Opened, Place, Record, Shift, SourceId, finding};
 use crate::plan::{Plan, Window};
 use crate::report::progress::Progress;
 use crate::report::summary;
@@ -366,7 +365,7 @@ impl Map {
         });
         for ((hop, _), rules) in &rewrites {
             if let Some(sketch) = sketches.get_mut(hop) {
-                *sketch = sketch.rewritten(rules);
+                *sketch = Cow::Owned(sketch.rewritten(rules));
             }
         }
         let nodes: Vec<topology::Node<'_>> = sources.nodes(plan, &limits, &sketches, (survey, kept));
@@ -584,7 +583,6 @@ impl Map {
                 lives.widen(pid, (first + shift.likely(first), last + shift.likely(last)));
             }
         }
-        stats.load.values_mut().for_each(Seconds::settle);
         stats
     }
 

@@ -4,12 +4,13 @@
 //! lowest hashes makes every input keep the same requests without knowing of the others (bottom-k sampling),
 //! and merging two samples is taking the lowest of both.
 
+use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::model::{Rewrite, ids, rewrite};
+use crate::model::{HopId, Rewrite, ids, rewrite};
 
 /// One sampled request, in the clock of its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +74,9 @@ pub struct Sketch {
     ids: Lowest<IDS, 4>,
     requests: Lowest<REQUESTS, EARLIEST>,
 }
+
+/// The samples of hops.
+pub type Sketches<'s> = BTreeMap<HopId, Cow<'s, Sketch>>;
 
 impl Sketch {
     /// An empty sample of one part, which passes over what `ceilings` settle.

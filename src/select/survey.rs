@@ -256,7 +256,6 @@ impl InputSurvey {
         for line in &mut self.coverage.unparsed_at {
             line.line += starts.lines_before(line.offset);
         }
-        self.seconds.settle();
         let jumps = std::mem::take(&mut self.jumps);
         self.steps = steps::whole(&jumps);
         self.ends = steps::ends(&jumps);

@@ -31,7 +31,7 @@ pub enum TimeShape {
 
 impl TimeShape {
     /// The stamp at the start of `text` and its length; for numbers `text` is the whole field.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(self, text: &[u8], day: &mut DayCache) -> time::Found {
         let whole = |stamp: Option<Stamp>| stamp.map(|s| (s, text.len()));
         match self {

@@ -323,7 +323,6 @@ impl Scene {
             load.add(T0 / S + second, counted(requests, busy_ms));
         }
         load.add(T0 / S + 600, counted(elsewhere, busy_ms));
-        load.settle();
         self
     }
 
