@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use rayon::prelude::*;
 use why502_parsers::entry::Kind;
 
 use super::case::Join;
@@ -138,9 +139,17 @@ impl Part {
     /// The traces of `blocks`, and all that have to do with what happened within `around_us` of theirs.
     pub(crate) fn of(traces: &Traces, blocks: Range<usize>, around_us: i64) -> Self {
         let wider = traces.around(blocks.clone(), around_us);
+        let numbers = traces.numbers(wider.clone());
+        let unpacked: Vec<Vec<_>> = wider
+            .into_par_iter()
+            .map(|block| traces.unpacked(block..block + 1))
+            .collect();
+        // A list of this size is not to be copied as it grows.
+        let mut all = Vec::with_capacity(numbers.len());
+        all.extend(unpacked.into_iter().flatten());
         Self {
-            first: traces.numbers(wider.clone()).start,
-            traces: traces.unpacked(wider),
+            first: numbers.start,
+            traces: all,
             numbers: traces.numbers(blocks),
         }
     }

@@ -1,5 +1,6 @@
 //! Which route, and so which limit, a request falls under.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use regex::{Regex, RegexBuilder};
@@ -25,6 +26,8 @@ pub(super) struct Compiled {
     route: Route,
     path: PathPattern,
     hosts: Vec<HostPattern>,
+    /// Its upstreams.
+    servers: Box<[Server]>,
 }
 
 #[derive(Debug, Clone)]
@@ -305,12 +308,13 @@ impl Limits {
     /// falls to a default server, and which one that is depends on the address, so all of them stay.
     fn fitting(&self, hop: HopId, scope: &Scope<'_>) -> Vec<(Fit, &Route)> {
         let routes = self.routes.get(&hop).map(Vec::as_slice).unwrap_or_default();
+        let (host, named) = (plain_host(scope.host), Named::of(scope.upstream));
         let fits = |scope: &Scope<'_>| -> Vec<(Fit, &Route)> {
             // Asked for every finding many times: nearly all routes fit, and a list that grows costs more than it holds.
             let mut all = Vec::with_capacity(routes.len());
             let fitting = routes
                 .iter()
-                .filter_map(|one| Some((one.fit(scope)?, &one.route)));
+                .filter_map(|one| Some((one.fit(scope, &host, &named)?, &one.route)));
             all.extend(fitting);
             all
         };
@@ -346,15 +350,21 @@ impl Compiled {
             .iter()
             .filter_map(|host| HostPattern::new(host))
             .collect();
-        Self { route, path, hosts }
+        let servers = route.upstreams.iter().map(Server::new).collect();
+        Self {
+            route,
+            path,
+            hosts,
+            servers,
+        }
     }
 
-    /// How well the route fits; `None` if it cannot be the request's. What is not known rules nothing out.
-    fn fit(&self, scope: &Scope<'_>) -> Option<Fit> {
+    /// How well the route fits, `host` and `named` being the host and the upstream of `scope`; `None` if it cannot be the request's. What is not known rules nothing out.
+    fn fit(&self, scope: &Scope<'_>, host: &str, named: &Named<'_>) -> Option<Fit> {
         let host = if scope.host.is_empty() {
             0
         } else {
-            self.host_fit(scope.host)?
+            self.host_fit(host)?
         };
         let path = if scope.path.is_empty() {
             0
@@ -365,11 +375,11 @@ impl Compiled {
             ("", _) | (_, "") => false,
             (wanted, own) => (wanted == own).then_some(true)?,
         };
-        let upstream = match self.route.upstreams.as_slice() {
+        let upstream = match &*self.servers {
             _ if scope.upstream.is_empty() => false,
             [] => false,
             all => {
-                let mut answers = all.iter().map(|upstream| same_upstream(upstream, scope.upstream));
+                let mut answers = all.iter().map(|server| server.is(named));
                 // The upstream itself is enough; else one of which it cannot be told.
                 if answers.clone().any(|answer| answer == Some(true)) {
                     true
@@ -387,8 +397,16 @@ impl Compiled {
         if self.hosts.is_empty() {
             return Some(0);
         }
-        let host = host_of(host).to_ascii_lowercase();
-        self.hosts.iter().filter_map(|pattern| pattern.fit(&host)).max()
+        self.hosts.iter().filter_map(|pattern| pattern.fit(host)).max()
+    }
+}
+
+/// A host as patterns are held against it: without its port, in small letters.
+fn plain_host(host: &str) -> Cow<'_, str> {
+    let host = host_of(host);
+    match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(host.to_ascii_lowercase()),
+        false => Cow::Borrowed(host),
     }
 }
 
@@ -447,53 +465,114 @@ fn literal_prefix(pattern: &str) -> String {
         .collect()
 }
 
-/// Whether `wanted`, as a log names it, is this upstream. `None` if that cannot be told: a name in the
-/// configuration is not resolved here.
-fn same_upstream((name, address): &(String, String), wanted: &str) -> Option<bool> {
-    let wanted = wanted.split_once("://").map_or(wanted, |(_, rest)| rest);
-    let wanted = if wanted.starts_with("unix:") {
-        wanted.trim_end_matches(':')
-    } else {
-        wanted
-            .split('/')
-            .next_back()
-            .filter(|last| *last == name)
-            .unwrap_or_else(|| wanted.split('/').next().unwrap_or_default())
-    };
-    if wanted == address || (!name.is_empty() && wanted == name) {
-        return Some(true);
-    }
-    if wanted.starts_with("unix:") || address.starts_with("unix:") {
-        return Some(false);
-    }
-    let Some(port) = port_of(wanted) else {
-        // A name: known names are complete, an address alone may be any port's.
-        let host = host_of(address);
-        if host == wanted {
-            return Some(true);
+/// An address of which it is asked over and over whether it is another one.
+#[derive(Debug, Clone, Copy)]
+struct Address<T> {
+    text: T,
+    /// Without its port and brackets.
+    host: T,
+    port: Option<T>,
+    is_ip: bool,
+}
+
+impl<'t> Address<&'t str> {
+    fn of(text: &'t str) -> Self {
+        let host = host_of(text);
+        Self {
+            text,
+            host,
+            port: port_of(text),
+            is_ip: host.parse::<std::net::IpAddr>().is_ok(),
         }
-        return if name.is_empty() && !is_ip(wanted) {
-            None
-        } else {
-            Some(false)
-        };
-    };
-    if port_of(address).is_some_and(|own| own != port) {
-        return Some(false);
     }
-    let (own, other) = (host_of(address), host_of(wanted));
-    match (is_ip(own), is_ip(other)) {
-        (true, true) => Some(own == other),
-        // The one name every machine resolves alike.
-        _ if own == "localhost" || other == "localhost" => {
-            let rest = if own == "localhost" { other } else { own };
-            Some(matches!(rest, "localhost" | "127.0.0.1" | "::1"))
+
+    fn owned(self) -> Address<Box<str>> {
+        Address {
+            text: self.text.into(),
+            host: self.host.into(),
+            port: self.port.map(Into::into),
+            is_ip: self.is_ip,
         }
-        _ if own == other => Some(true),
-        _ => None,
     }
 }
 
-fn is_ip(host: &str) -> bool {
-    host.parse::<std::net::IpAddr>().is_ok()
+/// An upstream as a log names it: an address, a name, or both with a `/` between them.
+struct Named<'t> {
+    first: Address<&'t str>,
+    last: Address<&'t str>,
+    is_socket: bool,
+}
+
+impl<'t> Named<'t> {
+    fn of(text: &'t str) -> Self {
+        let text = text.split_once("://").map_or(text, |(_, rest)| rest);
+        if text.starts_with("unix:") {
+            let socket = Address::of(text.trim_end_matches(':'));
+            return Self {
+                first: socket,
+                last: socket,
+                is_socket: true,
+            };
+        }
+        let first = Address::of(text.split('/').next().unwrap_or_default());
+        let last = text.rsplit_once('/').map(|(_, last)| Address::of(last));
+        Self {
+            first,
+            last: last.unwrap_or(first),
+            is_socket: false,
+        }
+    }
+}
+
+/// A server of an upstream group.
+#[derive(Debug, Clone)]
+struct Server {
+    name: Box<str>,
+    address: Address<Box<str>>,
+    is_socket: bool,
+}
+
+impl Server {
+    fn new((name, address): &(String, String)) -> Self {
+        Self {
+            name: name.as_str().into(),
+            address: Address::of(address).owned(),
+            is_socket: address.starts_with("unix:"),
+        }
+    }
+
+    /// Whether `named` is this server. `None` if that cannot be told: a name in the configuration is not resolved here.
+    fn is(&self, named: &Named<'_>) -> Option<bool> {
+        let (own, name) = (&self.address, &*self.name);
+        let is_last = named.last.text == name;
+        let wanted = if is_last { named.last } else { named.first };
+        if wanted.text == &*own.text || (!name.is_empty() && wanted.text == name) {
+            return Some(true);
+        }
+        if named.is_socket || self.is_socket {
+            return Some(false);
+        }
+        let Some(port) = wanted.port else {
+            // A name: known names are complete, an address alone may be any port's.
+            let is_other = !name.is_empty() || wanted.text.parse::<std::net::IpAddr>().is_ok();
+            return match &*own.host == wanted.text {
+                true => Some(true),
+                false => is_other.then_some(false),
+            };
+        };
+        if own.port.as_deref().is_some_and(|own| own != port) {
+            return Some(false);
+        }
+        let (host, other) = (&*own.host, wanted.host);
+        match (own.is_ip, wanted.is_ip) {
+            (true, true) => Some(host == other),
+            // The one name every machine resolves alike.
+            _ if host == "localhost" || other == "localhost" => {
+                let rest = if host == "localhost" { other } else { host };
+                Some(matches!(rest, "localhost" | "127.0.0.1" | "::1"))
+            }
+            _ if host == other => Some(true),
+            _ => None,
+        }
+    }
 }
