@@ -164,6 +164,14 @@ pub fn number(text: &[u8]) -> Option<u64> {
 /// A decimal number with an optional fraction, times `unit`, rounded down: `0.120` in seconds with
 /// `unit` 1 000 000 gives 120 000. `None` for `-`, a negative number, or anything else.
 pub fn decimal_scaled(text: &[u8], unit: u64) -> Option<u64> {
+    // Milliseconds of less than ten seconds, the usual case.
+    if let ([d, b'.', a, b, c], 1_000_000) = (text, unit) {
+        let [d, a, b, c] = [d, a, b, c].map(|digit| digit.wrapping_sub(b'0'));
+        if d.max(a).max(b).max(c) <= 9 {
+            let ms = u64::from(d) * 1_000 + u64::from(a) * 100 + u64::from(b) * 10 + u64::from(c);
+            return Some(ms * 1_000);
+        }
+    }
     let whole_len = text.iter().position(|byte| *byte == b'.').unwrap_or(text.len());
     let value = number(&text[..whole_len])?.checked_mul(unit)?;
     let fraction = text.get(whole_len + 1..).unwrap_or_default();

@@ -276,11 +276,17 @@ fn list(mut text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
 
 /// Where the first value of nginx's list ends, and how many bytes part it from the next.
 fn nginx_cut(text: &[u8]) -> Option<(usize, usize)> {
-    let comma = crate::bytes::find(text, b", ").map(|at| (at, 2));
-    let colon = crate::bytes::find(text, b" : ").map(|at| (at, 3));
-    match (comma, colon) {
-        (Some(a), Some(b)) => Some(if a.0 < b.0 { a } else { b }),
-        (a, b) => a.or(b),
+    let mut from = 0;
+    loop {
+        // Most lists have one value, and no space.
+        let space = from + crate::bytes::find_near(b' ', &text[from..])?;
+        if space > 0 && text[space - 1] == b',' {
+            return Some((space - 1, 2));
+        }
+        if text[space..].starts_with(b" : ") {
+            return Some((space, 3));
+        }
+        from = space + 1;
     }
 }
 
@@ -466,6 +472,25 @@ mod tests {
         assert_eq!(attempts[1].response_us, Some(3_002_000));
         assert_eq!(attempts[2].addr, b"unix:/a.sock");
         assert_eq!(attempts[2].header_us, Some(20_000));
+    }
+
+    #[test]
+    fn a_list_is_cut_at_its_first_comma_or_colon_with_its_spaces() {
+        for (text, want) in [
+            (&b"0.026"[..], None),
+            (b"a b", None),
+            (b"a,b", None),
+            (b"a, b", Some((1, 2))),
+            (b"a : b, c", Some((1, 3))),
+            (b"a b, c : d", Some((3, 2))),
+            (b", : ", Some((0, 2))),
+            (b" : ", Some((0, 3))),
+            (b"a  : b", Some((2, 3))),
+            (b"a :", None),
+            (b"", None),
+        ] {
+            assert_eq!(nginx_cut(text), want, "{}", text.escape_ascii());
+        }
     }
 
     #[test]

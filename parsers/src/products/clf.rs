@@ -14,7 +14,7 @@ use crate::engine::template::end_of;
 use crate::entry::{Entry, Escape, Marks};
 use crate::error::LineError;
 use crate::format::{Format, Head, Line, LineParser, Prepared, Product, RecordKind, Score, Sniff};
-use crate::products::clf_tail::{finer_time, ingress, pairs};
+use crate::products::clf_tail::{Keys, finer_time, ingress, pairs};
 use crate::time::{self, DayCache};
 
 /// The common log format, whoever wrote it.
@@ -195,6 +195,7 @@ pub(crate) struct ClfParser {
     day: DayCache,
     /// The tail of the line read last.
     pub(crate) tail: Tail,
+    keys: Keys,
 }
 
 impl ClfParser {
@@ -203,6 +204,7 @@ impl ClfParser {
             style,
             day: DayCache::default(),
             tail: Tail::Nothing,
+            keys: Keys::default(),
         }
     }
 
@@ -279,7 +281,7 @@ impl ClfParser {
     }
 
     /// Referer, user agent, perhaps the forwarded addresses, and the tail.
-    fn after_bytes<'a>(&self, mut rest: &'a [u8], entry: &mut Entry<'a>) -> Tail {
+    fn after_bytes<'a>(&mut self, mut rest: &'a [u8], entry: &mut Entry<'a>) -> Tail {
         let (mut quoted, mut quotes) = (0, quotes(rest));
         while rest.first() == Some(&b'"') {
             let Some((len, behind)) = value_end(&rest[1..], quotes.saturating_sub(1)) else {
@@ -306,7 +308,7 @@ impl ClfParser {
             first = word(rest).0;
         }
         if memchr::memchr(b'=', first).is_some() || first.ends_with(b":") {
-            return pairs(rest, entry);
+            return pairs(rest, entry, &mut self.keys);
         }
         self.words(rest, entry)
     }
@@ -576,5 +578,30 @@ mod tests {
         assert_eq!(parser.parse(line, &mut entry), Ok(Line::Entry));
         assert_eq!((entry.status, entry.bytes_sent), (None, Some(209)));
         assert_eq!((entry.client, entry.path), (&b"172.30.0.119"[..], &b"/a"[..]));
+    }
+    #[test]
+    fn the_keys_of_one_line_are_not_taken_for_those_of_the_next() {
+        let tails = [
+            "rid=4ad36c1d2060844c74439ca62bfb3e0e rt=0.026 us=\"502\" ua=\"10.0.3.10:8085\"",
+            "rid=4ad36c1d2060844c74439ca62bfb3e0e rt=0.027 us=\"502\" ua=\"curl/8.1 (x)\"",
+            "rt=0.028 rid=5ad36c1d2060844c74439ca62bfb3e0e ua: \"10.0.3.10:8086\"",
+            "rt: 0.029 urt=0.028 6ad36c1d2060844c74439ca62bfb3e0e us=200",
+            "rt=0.030 ",
+            "rtx=0.031 us=200 ri=d",
+            "4ad36c1d2060844c74439ca62bfb3e0e=0.032 a_key_that_is_longer_than_any_that_is_kept=1 us=200",
+        ];
+        let mut parser = ClfParser::new(Style::NGINX);
+        for (first, second) in tails.iter().flat_map(|a| tails.iter().map(move |b| (a, b))) {
+            for tail in [first, second] {
+                let line = format!(
+                    "10.0.1.10 - - [20/Nov/2026:00:00:00 +0000] \"GET /a HTTP/1.1\" 200 43 \"-\" \"x\" {tail}"
+                );
+                let (mut known, mut fresh) = (Entry::default(), Entry::default());
+                let read = parser.parse(line.as_bytes(), &mut known);
+                let alone = ClfParser::new(Style::NGINX).parse(line.as_bytes(), &mut fresh);
+                assert_eq!(read, alone);
+                assert_eq!(format!("{known:?}"), format!("{fresh:?}"), "{tail}");
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What configurations append to the common log format: the fields of ingress-nginx, and pairs.
 
-use crate::bytes::number;
+use crate::bytes::{find_near, number};
 use crate::engine::id::{self, Header};
 use crate::engine::slot::{Slot, unit};
 use crate::engine::template::end_of;
@@ -44,7 +44,7 @@ pub(super) fn ingress<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> Option<Tail>
 /// The length of a list of attempts at the start of `text`.
 fn list_len(text: &[u8]) -> usize {
     let mut from = 0;
-    while let Some(space) = memchr::memchr(b' ', &text[from..]) {
+    while let Some(space) = find_near(b' ', &text[from..]) {
         let at = from + space;
         if text[at..].starts_with(b" : ") {
             from = at + 3;
@@ -57,12 +57,62 @@ fn list_len(text: &[u8]) -> usize {
     text.len()
 }
 
+/// The keys of the pairs of the line read last, in their order: those of the next line are nearly always the same.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Keys([Key; Keys::MOST]);
+
+/// A key with the sign behind it, and what it is if that does not depend on the value.
+#[derive(Debug, Clone, Copy, Default)]
+struct Key {
+    text: [u8; Keys::LONGEST],
+    /// 0 if there is none.
+    len: usize,
+    slot: Option<Slot>,
+}
+
+impl Keys {
+    const MOST: usize = 24;
+    const LONGEST: usize = 32;
+
+    /// The length of the key at the start of `rest`, the `nth` pair of its line, and what it is if that is known.
+    #[inline]
+    fn find(&mut self, nth: usize, rest: &[u8]) -> (usize, Option<Slot>) {
+        if let Some(known) = self.0.get(nth)
+            && known.len > 0
+            && rest.starts_with(&known.text[..known.len])
+        {
+            return (known.len - 1, known.slot);
+        }
+        let len = memchr::memchr3(b'=', b':', b' ', rest).unwrap_or(rest.len());
+        if let (Some(key), Some(with_sign)) = (self.0.get_mut(nth), rest.get(..len + 1)) {
+            *key = Key::of(with_sign);
+        }
+        (len, None)
+    }
+}
+
+impl Key {
+    fn of(with_sign: &[u8]) -> Self {
+        let mut key = Self::default();
+        if let (Some(text), Some((sign, name))) =
+            (key.text.get_mut(..with_sign.len()), with_sign.split_last())
+        {
+            text.copy_from_slice(with_sign);
+            key.len = with_sign.len();
+            key.slot = (*sign != b' ' && name != b"ua").then(|| key_slot(name, b""));
+        }
+        key
+    }
+}
+
 /// `key=value`, `key="value"` and `key: "value"` to the end of the line.
-pub(super) fn pairs<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> Tail {
+pub(super) fn pairs<'a>(text: &'a [u8], entry: &mut Entry<'a>, keys: &mut Keys) -> Tail {
     let mut rest = text;
     let mut tail = Tail::Other;
+    let mut nth = 0;
     while !rest.is_empty() {
-        let key_len = memchr::memchr3(b'=', b':', b' ', rest).unwrap_or(rest.len());
+        let (key_len, known) = keys.find(nth, rest);
+        nth += 1;
         let key = &rest[..key_len];
         let mut after = rest.get(key_len + 1..).unwrap_or_default();
         if rest.get(key_len) == Some(&b' ') || after.is_empty() {
@@ -78,7 +128,7 @@ pub(super) fn pairs<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> Tail {
             let len = list_len(after);
             (&after[..len], len + 1)
         };
-        let slot = key_slot(key, value);
+        let slot = known.unwrap_or_else(|| key_slot(key, value));
         match slot {
             Slot::Connection => connection(value, entry),
             Slot::Skip if key == b"msec" => finer_time(value, entry),
