@@ -359,7 +359,8 @@ impl Compiled {
         }
     }
 
-    /// How well the route fits, `host` and `named` being the host and the upstream of `scope`; `None` if it cannot be the request's. What is not known rules nothing out.
+    /// How well the route fits, `host` and `named` being the host and the upstream of `scope`; `None` if it cannot be the
+    /// request's. What is not known rules nothing out.
     fn fit(&self, scope: &Scope<'_>, host: &str, named: &Named<'_>) -> Option<Fit> {
         let host = if scope.host.is_empty() {
             0
@@ -511,7 +512,7 @@ impl<'t> Named<'t> {
             return Self {
                 first: socket,
                 last: socket,
-                is_socket: true,
+                is_socket: socket.text.starts_with("unix:"),
             };
         }
         let first = Address::of(text.split('/').next().unwrap_or_default());
@@ -573,6 +574,44 @@ impl Server {
             }
             _ if host == other => Some(true),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_told_by_its_name_or_by_its_address() {
+        let is = |name: &str, address: &str, logged: &str| {
+            Server::new(&(name.to_owned(), address.to_owned())).is(&Named::of(logged))
+        };
+        for (name, address, logged, want) in [
+            ("", "10.0.0.1:80", "10.0.0.1:80", Some(true)),
+            ("", "10.0.0.1:80", "http://10.0.0.1:80/path", Some(true)),
+            ("", "10.0.0.1:80", "10.0.0.1:81", Some(false)),
+            ("", "10.0.0.1:80", "10.0.0.2:80", Some(false)),
+            ("", "10.0.0.1", "10.0.0.1:80", Some(true)),
+            ("", "[::1]:80", "[::1]:80", Some(true)),
+            ("", "app.example:80", "10.0.0.1:80", None),
+            ("", "app.example:80", "app.example:80", Some(true)),
+            ("", "app.example:80", "app.example", Some(true)),
+            ("", "localhost:80", "127.0.0.1:80", Some(true)),
+            ("", "localhost:80", "10.0.0.1:80", Some(false)),
+            ("", "10.0.0.1:80", "app", None),
+            ("", "10.0.0.1:80", "10.0.0.2", Some(false)),
+            ("app1", "10.0.0.1:80", "app1", Some(true)),
+            ("app1", "10.0.0.1:80", "app2", Some(false)),
+            ("app1", "10.0.0.1:80", "back/app1", Some(true)),
+            ("app1", "10.0.0.1:80", "10.0.0.1:80/app2", Some(true)),
+            ("", "unix:/run/a.sock", "unix:/run/a.sock:", Some(true)),
+            ("", "unix:/run/a.sock", "unix:/run/b.sock", Some(false)),
+            ("", "unix:/run/a.sock", "10.0.0.1:80", Some(false)),
+            ("", "10.0.0.1:80", "unix:/run/a.sock", Some(false)),
+            ("", "10.0.0.1:80", "unix:", None),
+        ] {
+            assert_eq!(is(name, address, logged), want, "{name} {address} {logged}");
         }
     }
 }

@@ -60,6 +60,10 @@ impl Page {
             Err(at) => {
                 self.known[usize::from(place / 64)] |= 1 << (place % 64);
                 self.end = self.end.max(u16::from(place) + 1);
+                if self.counts.is_empty() {
+                    // Where requests are few a page has no second one.
+                    self.counts.reserve_exact(1);
+                }
                 self.counts.insert(at, count);
             }
         }
@@ -222,6 +226,8 @@ mod tests {
             prop_assert!(seconds.iter().eq(all.iter().copied()));
             prop_assert_eq!(seconds.get(from), map.get(&from).copied());
             prop_assert_eq!(seconds.first(), map.keys().next().copied());
+            prop_assert_eq!(seconds.range(from..from).count(), 0);
+            prop_assert_eq!(seconds.range(from.max(to) + 1..=from.min(to)).count(), 0);
             if from <= to {
                 let some = map.range(from..to).map(|(&second, &count)| (second, count));
                 prop_assert!(seconds.range(from..to).eq(some));

@@ -154,7 +154,7 @@ impl<'a, 'p> Ahead<'a, 'p> {
         let same = |block| [same_in_block(block, one.lanes), same_in_block(block, other.lanes)];
         self.found = match rest.first_chunk() {
             Some(block) => same(block),
-            // Near its end the last of them, without those that are behind.
+            // Near its end the last bytes of the line, without those before.
             None => same(self.line.last_chunk()?)
                 .map(|found| found.checked_shr((BLOCK - left) as u32).unwrap_or(0)),
         };
@@ -548,6 +548,15 @@ mod tests {
                     let must = there.is_some_and(|at| at < BLOCK);
                     assert!(seen.is_some() || !must, "{from} {step}");
                 }
+            }
+        }
+        // A line that is shorter than what is looked at has no block to look at.
+        for len in 0..=BLOCK {
+            let mut ahead = Ahead::new(&pair, &text[..len]);
+            for from in 0..=len {
+                let there = text[from..len].iter().position(|&byte| byte == b' ');
+                let seen = ahead.find(false, len - from);
+                assert_eq!(seen, there.filter(|_| len == BLOCK), "{from} {len}");
             }
         }
     }

@@ -100,10 +100,13 @@ pub fn push<'a>(ids: &mut Ids<'a>, kind: IdKind, value: &'a [u8]) {
 /// a `traceparent`, or Amazon's `Root=1-…`.
 #[inline]
 pub fn looks_like_id(text: &[u8]) -> bool {
-    // All of them are longer than this, and begin with letters, digits, `-`, `_`, `:`, `=` or `@`.
-    text.first_chunk()
-        .is_some_and(|start| !lanes::has_early_sign(start))
-        && is_id(text)
+    match text.first_chunk() {
+        // Most words have a point, a slash or a space near their start, which only trace headers may have.
+        Some(start) if lanes::has_early_sign(start) => is_trace_header(text),
+        Some(_) => is_id(text),
+        // There is none that is shorter.
+        None => false,
+    }
 }
 
 fn is_id(text: &[u8]) -> bool {
@@ -111,9 +114,16 @@ fn is_id(text: &[u8]) -> bool {
         16 | 32 if is_hexadecimal(text) => text.iter().any(|b| !b.is_ascii_digit()),
         24 | 27 if is_unique_id(text) => true,
         36 if is_uuid(text) => true,
+        20..=80 => is_trace_header(text) || is_haproxy_unique_id(text),
+        _ => false,
+    }
+}
+
+/// A `traceparent`, or Amazon's `Root=1-…`, whatever stands in the rest of it.
+fn is_trace_header(text: &[u8]) -> bool {
+    match text.len() {
         55 if text.starts_with(b"00-") && text[35] == b'-' => true,
-        20..=80 if text.starts_with(b"Root=1-") => true,
-        20..=80 => is_haproxy_unique_id(text),
+        20..=80 => text.starts_with(b"Root=1-"),
         _ => false,
     }
 }
@@ -199,6 +209,10 @@ mod tests {
             "7F000001:8296_7F00001E:1F90_4F7B0A69_0003:790E",
             "7F00000193EA_7F00000123F0_6B0074A8_0001427C",
             "awB2Eyh2zuvLav8Mhf_EWAAAAAA",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4bf92f35.7b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "Root=1-67891233-abcdef012345678912345678",
+            "Root=1-67891233,abcdef",
         ] {
             assert!(looks_like_id(id.as_bytes()), "{id}");
         }
@@ -208,6 +222,8 @@ mod tests {
             "12345678901234567890",
             "Mozilla/5.0",
             "docs.example.internal",
+            "01-4bf92f35.7b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "Root=1-6789.1233,a",
         ] {
             assert!(!looks_like_id(other.as_bytes()), "{other}");
         }

@@ -579,6 +579,7 @@ mod tests {
         assert_eq!((entry.status, entry.bytes_sent), (None, Some(209)));
         assert_eq!((entry.client, entry.path), (&b"172.30.0.119"[..], &b"/a"[..]));
     }
+
     #[test]
     fn the_keys_of_one_line_are_not_taken_for_those_of_the_next() {
         let tails = [
@@ -588,6 +589,8 @@ mod tests {
             "rt: 0.029 urt=0.028 6ad36c1d2060844c74439ca62bfb3e0e us=200",
             "rt=0.030 ",
             "rtx=0.031 us=200 ri=d",
+            &"a=1 ".repeat(30),
+            &"b=1 rt=0.033 us=200 ".repeat(10),
             "4ad36c1d2060844c74439ca62bfb3e0e=0.032 a_key_that_is_longer_than_any_that_is_kept=1 us=200",
         ];
         let mut parser = ClfParser::new(Style::NGINX);
@@ -598,8 +601,10 @@ mod tests {
                 );
                 let (mut known, mut fresh) = (Entry::default(), Entry::default());
                 let read = parser.parse(line.as_bytes(), &mut known);
-                let alone = ClfParser::new(Style::NGINX).parse(line.as_bytes(), &mut fresh);
+                let mut fresh_parser = ClfParser::new(Style::NGINX);
+                let alone = fresh_parser.parse(line.as_bytes(), &mut fresh);
                 assert_eq!(read, alone);
+                assert_eq!(parser.tail, fresh_parser.tail);
                 assert_eq!(format!("{known:?}"), format!("{fresh:?}"), "{tail}");
             }
         }

@@ -84,10 +84,11 @@ impl Keys {
             return (known.len - 1, known.slot);
         }
         let len = memchr::memchr3(b'=', b':', b' ', rest).unwrap_or(rest.len());
-        if let (Some(key), Some(with_sign)) = (self.0.get_mut(nth), rest.get(..len + 1)) {
-            *key = Key::of(with_sign);
-        }
-        (len, None)
+        let (Some(key), Some(with_sign)) = (self.0.get_mut(nth), rest.get(..len + 1)) else {
+            return (len, None);
+        };
+        *key = Key::of(with_sign);
+        (len, key.slot)
     }
 }
 
