@@ -224,28 +224,36 @@ impl<'a> Upstream<'a> {
     pub fn attempts(&self) -> impl Iterator<Item = Attempt<'a>> + use<'a> {
         let unit = u64::from(self.unit_us);
         let list = |text| list(text, self.separator);
-        let mut status = list(self.status);
         let mut connect = list(self.connect);
         let mut header = list(self.header);
         let mut response = list(self.response);
         let mut bytes = list(self.bytes_received);
-        let mut addr = list(self.addr);
+        self.answers().map(move |(addr, status)| {
+            let time = |v: Option<&[u8]>| v.and_then(|v| crate::bytes::decimal_scaled(v, unit));
+            Attempt {
+                addr,
+                status,
+                connect_us: time(connect.next()),
+                header_us: time(header.next()),
+                response_us: time(response.next()),
+                bytes_received: bytes.next().and_then(crate::bytes::number),
+            }
+        })
+    }
+
+    /// Address and status of the attempts, in order.
+    pub fn answers(&self) -> impl Iterator<Item = (&'a [u8], Option<u16>)> + use<'a> {
+        let mut addr = list(self.addr, self.separator);
+        let mut status = list(self.status, self.separator);
         std::iter::from_fn(move || {
             let (a, s) = (addr.next(), status.next());
             if a.is_none() && s.is_none() {
                 return None;
             }
-            let time = |v: Option<&[u8]>| v.and_then(|v| crate::bytes::decimal_scaled(v, unit));
-            Some(Attempt {
-                addr: a.unwrap_or_default(),
-                status: s
-                    .and_then(crate::bytes::number)
-                    .and_then(|n| u16::try_from(n).ok()),
-                connect_us: time(connect.next()),
-                header_us: time(header.next()),
-                response_us: time(response.next()),
-                bytes_received: bytes.next().and_then(crate::bytes::number),
-            })
+            let status = s
+                .and_then(crate::bytes::number)
+                .and_then(|n| u16::try_from(n).ok());
+            Some((a.unwrap_or_default(), status))
         })
     }
 

@@ -40,7 +40,8 @@ impl<'a> Glance<'a> {
     /// What a glance at the line of `entry`, a request, shows if it shows anything.
     pub fn of(entry: &Entry<'a>) -> Self {
         let names_upstream = !entry.upstream.addr.is_empty();
-        let last = names_upstream.then(|| entry.upstream.last()).flatten();
+        let last = names_upstream.then(|| entry.upstream.answers().last()).flatten();
+        let (upstream, upstream_status) = last.unwrap_or_default();
         Self {
             time: entry.time,
             duration_us: entry.duration_us,
@@ -49,8 +50,8 @@ impl<'a> Glance<'a> {
             method: entry.method,
             path: entry.path,
             path_base: entry.path_base,
-            upstream: last.map_or(&[], |attempt| attempt.addr),
-            upstream_status: last.and_then(|attempt| attempt.status),
+            upstream,
+            upstream_status,
             names_upstream,
             connection_requests: entry.connection_requests,
             pid: entry.pid,
