@@ -1,6 +1,5 @@
 //! Counts per second of time, compactly: a busy day is one and a half megabytes.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ops::{Bound, RangeBounds};
@@ -15,96 +14,64 @@ pub struct Seconds {
 }
 
 /// Seconds that are kept together.
-const TOGETHER: i64 = 256;
+const TOGETHER: i64 = 64;
 
 /// What was counted in the seconds of one page.
 #[derive(Debug, Clone, Default)]
 struct Page {
     /// The seconds in which something was counted, by bits.
-    known: [u64; TOGETHER as usize / 64],
-    /// Behind the last of them.
-    end: u16,
+    known: u64,
     /// What was counted in these, in order. No room is taken for the others.
     counts: Vec<Second>,
 }
 
 /// The page that a second is on, and its place there.
-fn place(second: i64) -> (i64, u8) {
-    (second.div_euclid(TOGETHER), second.rem_euclid(TOGETHER) as u8)
+fn place(second: i64) -> (i64, u32) {
+    (second.div_euclid(TOGETHER), second.rem_euclid(TOGETHER) as u32)
 }
 
 impl Page {
     /// Where the count of the second at `place` stands, or is to be put if there is none.
-    fn search(&self, place: u8) -> Result<usize, usize> {
-        let (word, bit) = (usize::from(place / 64), place % 64);
-        let before = self.known[..word]
-            .iter()
-            .map(|word| word.count_ones())
-            .sum::<u32>();
-        let at = before + (self.known[word] & ((1 << bit) - 1)).count_ones();
-        match self.known[word] >> bit & 1 {
-            1 => Ok(at as usize),
-            _ => Err(at as usize),
-        }
+    fn search(&self, place: u32) -> Result<usize, usize> {
+        let from_here = self.known >> place;
+        let at = match from_here {
+            // Mostly it is behind all others, or the last of them.
+            0 => self.counts.len(),
+            1 => self.counts.len() - 1,
+            _ => (self.known & ((1 << place) - 1)).count_ones() as usize,
+        };
+        if from_here & 1 == 1 { Ok(at) } else { Err(at) }
     }
 
-    fn add(&mut self, place: u8, count: Second) {
-        // Mostly it is behind all others, or the last of them.
-        let found = match self.end.cmp(&(u16::from(place) + 1)) {
-            Ordering::Less => Err(self.counts.len()),
-            Ordering::Equal => Ok(self.counts.len() - 1),
-            Ordering::Greater => self.search(place),
-        };
-        match found {
+    fn add(&mut self, place: u32, count: Second) {
+        match self.search(place) {
             Ok(at) => self.counts[at].add(count),
             Err(at) => {
-                self.known[usize::from(place / 64)] |= 1 << (place % 64);
-                self.end = self.end.max(u16::from(place) + 1);
                 if self.counts.is_empty() {
                     // Where requests are few a page has no second one.
                     self.counts.reserve_exact(1);
                 }
+                self.known |= 1 << place;
                 self.counts.insert(at, count);
             }
         }
     }
 
     /// The places from `first` to `last` at which something was counted, in order, with the counts.
-    fn range(&self, first: u8, last: u8) -> impl Iterator<Item = (u8, Second)> + '_ {
+    fn range(&self, first: u32, last: u32) -> impl Iterator<Item = (u32, Second)> + '_ {
         let from = self.search(first).unwrap_or_else(|at| at);
-        let ones = Ones {
-            words: &self.known[usize::from(first / 64)..],
-            bits: self.known[usize::from(first / 64)] & (u64::MAX << (first % 64)),
-            first: first / 64 * 64,
-        };
-        ones.take_while(move |&place| place <= last)
-            .zip(self.counts[from..].iter().copied())
+        let mut left = self.known & (u64::MAX << first);
+        let places = std::iter::from_fn(move || {
+            let place = (left != 0).then(|| left.trailing_zeros())?;
+            left &= left - 1;
+            (place <= last).then_some(place)
+        });
+        places.zip(self.counts[from..].iter().copied())
     }
 }
 
-/// The places of bits that are set, the lowest first.
-struct Ones<'p> {
-    words: &'p [u64],
-    /// What is left of the first word.
-    bits: u64,
-    /// The place of its first bit.
-    first: u8,
-}
-
-impl Iterator for Ones<'_> {
-    type Item = u8;
-
-    fn next(&mut self) -> Option<u8> {
-        while self.bits == 0 {
-            self.words = self.words.get(1..)?;
-            self.bits = *self.words.first()?;
-            self.first = self.first.wrapping_add(64);
-        }
-        let bit = self.bits.trailing_zeros() as u8;
-        self.bits &= self.bits - 1;
-        Some(self.first + bit)
-    }
-}
+/// The last place of a page.
+const LAST: u32 = TOGETHER as u32 - 1;
 
 impl Seconds {
     /// Adds to what was counted in `second`.
@@ -129,7 +96,7 @@ impl Seconds {
                     place.insert(page);
                 }
                 Entry::Occupied(mut known) => page
-                    .range(0, u8::MAX)
+                    .range(0, LAST)
                     .for_each(|(place, count)| known.get_mut().add(place, count)),
             }
         }
@@ -137,8 +104,15 @@ impl Seconds {
 
     /// The same counts in other seconds.
     #[must_use]
-    pub fn moved(&self, to: impl Fn(i64) -> i64) -> Self {
-        self.iter().map(|(second, count)| (to(second), count)).collect()
+    pub fn moved(self, to: impl Fn(i64) -> i64) -> Self {
+        let mut moved = Self::default();
+        // Each page is given up as the next is begun, so that there are never two of all.
+        for (at, page) in self.pages {
+            for (place, count) in page.range(0, LAST) {
+                moved.add(to(at * TOGETHER + i64::from(place)), count);
+            }
+        }
+        moved
     }
 
     /// Whether nothing was counted.
@@ -168,7 +142,7 @@ impl Seconds {
         let pages = is_any.then(|| self.pages.range(first.0..=last.0));
         pages.into_iter().flatten().flat_map(move |(&page, counts)| {
             let from = if page == first.0 { first.1 } else { 0 };
-            let to = if page == last.0 { last.1 } else { u8::MAX };
+            let to = if page == last.0 { last.1 } else { LAST };
             counts
                 .range(from, to)
                 .map(move |(place, count)| (page * TOGETHER + i64::from(place), count))
