@@ -1,7 +1,6 @@
-//! Counts per second of time, compactly: a busy day is one and a half megabytes.
+//! Counts per second of time, compactly: a day is two megabytes.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::ops::{Bound, RangeBounds};
 
 use super::stats::Second;
@@ -9,95 +8,54 @@ use super::stats::Second;
 /// What was counted, second by second. Counts may be added in any order.
 #[derive(Debug, Clone, Default)]
 pub struct Seconds {
-    /// By their first second divided by [`TOGETHER`].
-    pages: BTreeMap<i64, Page>,
+    /// The seconds in which something was counted, in order, a few hundred together, by the first of them. A list of all
+    /// would be copied over and over as it grows.
+    runs: BTreeMap<i64, Vec<(i64, Second)>>,
 }
 
-/// Seconds that are kept together.
-const TOGETHER: i64 = 64;
-
-/// What was counted in the seconds of one page.
-#[derive(Debug, Clone, Default)]
-struct Page {
-    /// The seconds in which something was counted, by bits.
-    known: u64,
-    /// What was counted in these, in order. No room is taken for the others.
-    counts: Vec<Second>,
-}
-
-/// The page that a second is on, and its place there.
-fn place(second: i64) -> (i64, u32) {
-    (second.div_euclid(TOGETHER), second.rem_euclid(TOGETHER) as u32)
-}
-
-impl Page {
-    /// Where the count of the second at `place` stands, or is to be put if there is none.
-    fn search(&self, place: u32) -> Result<usize, usize> {
-        let from_here = self.known >> place;
-        let at = match from_here {
-            // Mostly it is behind all others, or the last of them.
-            0 => self.counts.len(),
-            1 => self.counts.len() - 1,
-            _ => (self.known & ((1 << place) - 1)).count_ones() as usize,
-        };
-        if from_here & 1 == 1 { Ok(at) } else { Err(at) }
-    }
-
-    fn add(&mut self, place: u32, count: Second) {
-        match self.search(place) {
-            Ok(at) => self.counts[at].add(count),
-            Err(at) => {
-                if self.counts.is_empty() {
-                    // Where requests are few a page has no second one.
-                    self.counts.reserve_exact(1);
-                }
-                self.known |= 1 << place;
-                self.counts.insert(at, count);
-            }
-        }
-    }
-
-    /// The places from `first` to `last` at which something was counted, in order, with the counts.
-    fn range(&self, first: u32, last: u32) -> impl Iterator<Item = (u32, Second)> + '_ {
-        let from = self.search(first).unwrap_or_else(|at| at);
-        let mut left = self.known & (u64::MAX << first);
-        let places = std::iter::from_fn(move || {
-            let place = (left != 0).then(|| left.trailing_zeros())?;
-            left &= left - 1;
-            (place <= last).then_some(place)
-        });
-        places.zip(self.counts[from..].iter().copied())
-    }
-}
-
-/// The last place of a page.
-const LAST: u32 = TOGETHER as u32 - 1;
+/// Seconds that are kept together at most.
+const TOGETHER: usize = 256;
 
 impl Seconds {
     /// Adds to what was counted in `second`.
     pub fn add(&mut self, second: i64, count: Second) {
-        let (page, place) = place(second);
-        // Mostly it is the last one.
-        match self.pages.last_entry().filter(|last| *last.key() == page) {
-            Some(mut last) => last.get_mut().add(place, count),
-            None => self.pages.entry(page).or_default().add(place, count),
+        // Mostly it is in the last run, or behind it.
+        let last = self.runs.last_entry().filter(|last| *last.key() <= second);
+        let run = match last {
+            Some(last) => Some(last.into_mut()),
+            None => self.runs.range_mut(..=second).next_back().map(|(_, run)| run),
+        };
+        let Some(run) = run else {
+            self.runs.insert(second, vec![(second, count)]);
+            return;
+        };
+        let at = match run.last() {
+            Some(last) if last.0 < second => Err(run.len()),
+            Some(last) if last.0 == second => Ok(run.len() - 1),
+            _ => run.binary_search_by_key(&second, |known| known.0),
+        };
+        match at {
+            Ok(at) => run[at].1.add(count),
+            Err(at) if run.len() < TOGETHER => run.insert(at, (second, count)),
+            Err(at) => {
+                let mut behind = run.split_off(at);
+                behind.insert(0, (second, count));
+                self.runs.insert(second, behind);
+            }
         }
     }
 
     /// Adds what was counted elsewhere.
     pub fn merge(&mut self, other: Self) {
-        if self.pages.is_empty() {
-            *self = other;
-            return;
-        }
-        for (at, page) in other.pages {
-            match self.pages.entry(at) {
-                Entry::Vacant(place) => {
-                    place.insert(page);
-                }
-                Entry::Occupied(mut known) => page
-                    .range(0, LAST)
-                    .for_each(|(place, count)| known.get_mut().add(place, count)),
+        for (from, run) in other.runs {
+            let to = run.last().map_or(from, |last| last.0);
+            let before = self.runs.range(..=to).next_back().and_then(|(_, run)| run.last());
+            // Long runs that stand apart, as those of the parts of a log mostly do, are taken over as they are.
+            if run.len() > TOGETHER / 2 && before.is_none_or(|before| before.0 < from) {
+                self.runs.insert(from, run);
+            } else {
+                run.into_iter()
+                    .for_each(|(second, count)| self.add(second, count));
             }
         }
     }
@@ -105,24 +63,19 @@ impl Seconds {
     /// The same counts in other seconds.
     #[must_use]
     pub fn moved(self, to: impl Fn(i64) -> i64) -> Self {
-        let mut moved = Self::default();
-        // Each page is given up as the next is begun, so that there are never two of all.
-        for (at, page) in self.pages {
-            for (place, count) in page.range(0, LAST) {
-                moved.add(to(at * TOGETHER + i64::from(place)), count);
-            }
-        }
-        moved
+        // Each run is given up as it is done with, so that there are never two of all.
+        let all = self.runs.into_values().flatten();
+        all.map(|(second, count)| (to(second), count)).collect()
     }
 
     /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
-        self.pages.is_empty()
+        self.runs.is_empty()
     }
 
     /// The seconds in which something was counted, in order, with the counts.
     pub fn iter(&self) -> impl Iterator<Item = (i64, Second)> + '_ {
-        self.range(..)
+        self.runs.values().flatten().copied()
     }
 
     /// The same of some of the time.
@@ -137,23 +90,24 @@ impl Seconds {
             Bound::Excluded(&to) => to.saturating_sub(1),
             Bound::Unbounded => i64::MAX,
         };
-        let is_any = first <= last;
-        let (first, last) = (place(first), place(last));
-        let pages = is_any.then(|| self.pages.range(first.0..=last.0));
-        pages.into_iter().flatten().flat_map(move |(&page, counts)| {
-            let from = if page == first.0 { first.1 } else { 0 };
-            let to = if page == last.0 { last.1 } else { LAST };
-            counts
-                .range(from, to)
-                .map(move |(place, count)| (page * TOGETHER + i64::from(place), count))
+        // The run before may reach into the time.
+        let before = self.runs.range(..=first).next_back().map(|(&from, _)| from);
+        let from = before.unwrap_or(first);
+        let runs = (first <= last).then(|| self.runs.range(from..=last));
+        runs.into_iter().flatten().flat_map(move |(_, run)| {
+            let skipped = run.partition_point(|known| known.0 < first);
+            let rest = &run[skipped..];
+            rest[..rest.partition_point(|known| known.0 <= last)]
+                .iter()
+                .copied()
         })
     }
 
     /// What was counted in `second`; `None` if nothing was.
     pub fn get(&self, second: i64) -> Option<Second> {
-        let (page, place) = place(second);
-        let page = self.pages.get(&page)?;
-        page.search(place).ok().map(|at| page.counts[at])
+        let (_, run) = self.runs.range(..=second).next_back()?;
+        let at = run.binary_search_by_key(&second, |known| known.0).ok()?;
+        Some(run[at].1)
     }
 
     /// The first second in which something was counted.

@@ -728,7 +728,11 @@ impl Taken<'_> {
         if let Some(pid) = glance.pid {
             self.process(pid, last);
         }
-        let at = self.second_of(last);
+        let at = last.div_euclid(1_000_000);
+        if at != self.second.0 {
+            self.end_second();
+            self.second.0 = at;
+        }
         let second = &mut self.second.1;
         second.requests += 1;
         second.busy_us += glance.duration_us.unwrap_or(0);
@@ -764,19 +768,6 @@ impl Taken<'_> {
         if let Some(marker) = &mut self.marker {
             marker.note(keys.as_slice(), line);
         }
-    }
-
-    /// The second in which `us` is, which is what is counted from here on.
-    #[inline]
-    fn second_of(&mut self, us: i64) -> i64 {
-        let known = self.second.0;
-        // Most requests end in the same second as the one before them.
-        if (0..1_000_000).contains(&(us.wrapping_sub(known * 1_000_000))) {
-            return known;
-        }
-        self.end_second();
-        self.second.0 = us.div_euclid(1_000_000);
-        self.second.0
     }
 
     /// Puts what was counted in the current second with the others.
