@@ -1,8 +1,9 @@
 //! Marks of the ids that the lines of an input carry, a few bytes a line, so that what has a wanted id is found without
 //! reading the input again.
 //!
-//! While the hop whose logs are read first is read, it is not known yet which ids will be wanted. Its marks are kept as
-//! long as there is room for those of all its lines; where there is not, all are given up and the input is read once more.
+//! While the hop whose logs are read first is read, it is not known yet which ids will be wanted. Its marks are kept in
+//! memory as long as there is room for those of all its lines; where there is not, all are put into a file without a name.
+//! If there is no room for that either, all are given up and the input is read once more.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use rustc_hash::FxHashSet;
 use super::packed::Keys;
 use super::scan::LineRef;
 use super::sieve::Bits;
+use super::spill::{Extent, Spill};
 use super::spots::Spot;
 
 /// How much room there is for marks, for all threads together.
@@ -20,17 +22,23 @@ use super::spots::Spot;
 pub struct Room {
     most: u64,
     taken: AtomicU64,
+    spill: Spill,
 }
 
 impl Room {
     /// Room is taken for so many lines at a time.
     const STEP: usize = 4_096;
 
-    /// Room for the marks of `most` lines, or of fewer if these have more than one id or do not follow each other.
+    /// So many bytes of marks at most are put into a file: those of 170 million lines.
+    const SPILLED_MOST: u64 = 1 << 30;
+
+    /// Room in memory for the marks of `most` lines, or of fewer if these have more than one id or do not follow each
+    /// other.
     pub fn of(most: u64) -> Self {
         Self {
             most,
             taken: AtomicU64::new(0),
+            spill: Spill::of(Self::SPILLED_MOST),
         }
     }
 
@@ -43,9 +51,14 @@ impl Room {
         self.taken.fetch_add(lines as u64, Ordering::Relaxed);
     }
 
-    /// Whether more was to be marked than there is room for: then all marks are given up, whichever came first.
+    /// Whether more was marked than memory has room for: then no marks are held there, whichever came first.
     fn is_exceeded(&self) -> bool {
         self.taken.load(Ordering::Relaxed) > self.most
+    }
+
+    /// Whether there was no room for some marks anywhere.
+    fn is_lost(&self) -> bool {
+        self.is_exceeded() && self.spill.is_full()
     }
 }
 
@@ -54,7 +67,14 @@ impl Room {
 pub struct Marks {
     room: Arc<Room>,
     /// By where the part begins.
-    parts: BTreeMap<u64, Part>,
+    parts: BTreeMap<u64, Kept>,
+}
+
+/// The marks of a part of an input.
+#[derive(Debug)]
+enum Kept {
+    Held(Part),
+    Away(Extent),
 }
 
 impl Marks {
@@ -64,9 +84,20 @@ impl Marks {
         self.settle();
     }
 
-    /// Lets go of them if there was no room for all.
+    /// Puts them away if there was no room for all, or lets go of them if there is no room for that either.
     pub(super) fn settle(&mut self) {
-        if self.room.is_exceeded() {
+        if !self.room.is_exceeded() {
+            return;
+        }
+        for kept in self.parts.values_mut() {
+            if let Kept::Held(part) = kept {
+                let Some(away) = self.room.spill.put(&part.to_bytes()) else {
+                    break;
+                };
+                *kept = Kept::Away(away);
+            }
+        }
+        if self.room.is_lost() {
             self.parts.clear();
         }
     }
@@ -74,8 +105,10 @@ impl Marks {
     /// The lines of the part that begins at `part` that may carry one of the ids `wanted`, all of those that do among
     /// them, in order; `None` if that is not known. To be asked when all inputs have been read.
     pub fn find(&self, part: u64, wanted: &Sought) -> Option<Vec<Spot>> {
-        let part = self.parts.get(&part).filter(|_| !self.room.is_exceeded())?;
-        Some(part.find(wanted))
+        match self.parts.get(&part).filter(|_| !self.room.is_lost())? {
+            Kept::Held(part) => Some(part.find(wanted)),
+            Kept::Away(away) => Some(Part::from_bytes(&self.room.spill.get(*away)?)?.find(wanted)),
+        }
     }
 }
 
@@ -122,6 +155,13 @@ struct Part {
     further: Vec<(u32, u32)>,
 }
 
+/// The first `count` times `N` bytes of `rest`, which is what is behind them then; `None` if it has fewer.
+fn chunks<'b, const N: usize>(rest: &mut &'b [u8], count: usize) -> Option<&'b [[u8; N]]> {
+    let (taken, left) = rest.split_at_checked(count.checked_mul(N)?)?;
+    *rest = left;
+    Some(taken.as_chunks().0)
+}
+
 /// A length that has to be looked up.
 const LONG: u16 = u16::MAX;
 
@@ -139,6 +179,71 @@ struct Run {
 }
 
 impl Part {
+    /// What [`Part::from_bytes`] makes the same of.
+    fn to_bytes(&self) -> Vec<u8> {
+        let counts = [
+            self.marks.len(),
+            self.long.len(),
+            self.runs.len(),
+            self.further.len(),
+        ];
+        let mut bytes = Vec::with_capacity(6 * self.marks.len() + 4_096);
+        let mut put = |value: &[u8]| bytes.extend_from_slice(value);
+        counts
+            .iter()
+            .for_each(|count| put(&(*count as u64).to_le_bytes()));
+        self.marks.iter().for_each(|mark| put(&mark.to_le_bytes()));
+        self.lens.iter().for_each(|len| put(&len.to_le_bytes()));
+        for (one, other) in self.long.iter().chain(&self.further) {
+            put(&one.to_le_bytes());
+            put(&other.to_le_bytes());
+        }
+        for run in &self.runs {
+            let numbers = [run.first as u64, run.number, run.offset, u64::from(run.between)];
+            numbers.iter().for_each(|number| put(&number.to_le_bytes()));
+        }
+        bytes
+    }
+
+    /// `None` if the bytes are no part's.
+    fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
+        let rest = &mut bytes;
+        let mut counts = [0; 4];
+        for (count, bytes) in counts.iter_mut().zip(chunks::<8>(rest, 4)?) {
+            *count = usize::try_from(u64::from_le_bytes(*bytes)).ok()?;
+        }
+        let [marks, long, runs, further] = counts;
+        let pairs = |bytes: &[[u8; 8]]| {
+            let pair = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+            let pairs = bytes.iter().map(pair);
+            pairs.map(|pair| (pair as u32, (pair >> 32) as u32)).collect()
+        };
+        let part = Self {
+            marks: chunks(rest, marks)?
+                .iter()
+                .map(|bytes| u32::from_le_bytes(*bytes))
+                .collect(),
+            lens: chunks(rest, marks)?
+                .iter()
+                .map(|bytes| u16::from_le_bytes(*bytes))
+                .collect(),
+            long: pairs(chunks(rest, long)?),
+            further: pairs(chunks(rest, further)?),
+            runs: (0..runs)
+                .map(|_| {
+                    let mut numbers = chunks(rest, 4)?.iter().map(|bytes| u64::from_le_bytes(*bytes));
+                    Some(Run {
+                        first: usize::try_from(numbers.next()?).ok()?,
+                        number: numbers.next()?,
+                        offset: numbers.next()?,
+                        between: u8::try_from(numbers.next()?).ok()?,
+                    })
+                })
+                .collect::<Option<_>>()?,
+        };
+        rest.is_empty().then_some(part)
+    }
+
     fn find(&self, wanted: &Sought) -> Vec<Spot> {
         let first = self
             .marks
@@ -263,10 +368,10 @@ impl Marker {
         between == u64::from(run.between)
     }
 
-    /// Takes the room that was used; gives up if that is too much.
+    /// Takes the room that was used; gives up if there is none.
     fn take(&mut self) {
         self.room.take(std::mem::take(&mut self.untaken));
-        if self.room.is_exceeded() {
+        if self.room.is_lost() {
             self.gave_up = true;
             self.part = Part::default();
         }
@@ -275,14 +380,19 @@ impl Marker {
     /// The marks of the part that begins at `part`.
     pub(super) fn finish(mut self, part: u64) -> Option<Marks> {
         self.take();
+        if self.gave_up {
+            return None;
+        }
         self.part.marks.shrink_to_fit();
         self.part.lens.shrink_to_fit();
         self.part.runs.shrink_to_fit();
         self.part.further.shrink_to_fit();
-        (!self.gave_up).then(|| Marks {
+        let mut marks = Marks {
             room: self.room,
-            parts: BTreeMap::from([(part, self.part)]),
-        })
+            parts: BTreeMap::from([(part, Kept::Held(self.part))]),
+        };
+        marks.settle();
+        Some(marks)
     }
 }
 
@@ -340,26 +450,62 @@ mod tests {
         }
     }
 
+    fn in_room(room: &Arc<Room>, lines: &[(LineRef, Vec<u64>)], part: u64) -> Option<Marks> {
+        let mut marker = Marker::new(Arc::clone(room));
+        lines.iter().for_each(|(line, keys)| marker.note(keys, *line));
+        marker.finish(part)
+    }
+
     #[test]
-    fn all_marks_are_given_up_where_there_is_no_room_for_all() {
+    fn marks_that_memory_has_no_room_for_are_put_away_and_found_again() {
+        let lines = lines(2_000, 1);
+        let room = Arc::new(Room::of(5_000));
+        let wanted: Keys = lines
+            .iter()
+            .step_by(9)
+            .flat_map(|(_, keys)| keys)
+            .copied()
+            .collect();
+        let sought = Sought::new(&wanted);
+        let mut all = in_room(&room, &lines, 0).unwrap();
+        let held = all.find(0, &sought).unwrap();
+        assert!(held.len() > 100 && matches!(all.parts[&0], Kept::Held(_)));
+        all.merge(in_room(&room, &lines, 7).unwrap());
+        assert!(all.parts.values().all(|kept| matches!(kept, Kept::Away(_))));
+        assert_eq!(all.find(0, &sought).unwrap(), held);
+        assert_eq!(all.find(7, &sought).unwrap(), held);
+    }
+
+    #[test]
+    fn all_marks_are_given_up_where_there_is_no_room_anywhere() {
         let lines = lines(100, 1);
-        let all = |room: &Arc<Room>| {
-            let mut marker = Marker::new(Arc::clone(room));
-            lines.iter().for_each(|(line, keys)| marker.note(keys, *line));
-            marker.finish(0)
-        };
-        let room = Arc::new(Room::of(400));
+        let room = Arc::new(Room {
+            spill: Spill::of(600),
+            ..Room::of(300)
+        });
         let sought = Sought::new(&Keys::default());
-        let mut early = all(&room).unwrap();
+        let mut early = in_room(&room, &lines, 0).unwrap();
         assert!(early.find(0, &sought).is_some());
-        assert!(all(&room).is_some());
-        assert!(all(&room).is_none());
+        let late = in_room(&room, &lines, 7).unwrap();
+        assert!(late.find(7, &sought).is_none() && late.parts.is_empty());
         assert!(
             early.find(0, &sought).is_none(),
             "what was marked before does not count any more"
         );
         early.settle();
         assert!(early.parts.is_empty());
+        assert!(in_room(&room, &lines, 9).is_none());
+    }
+
+    #[test]
+    fn what_is_no_part_is_none() {
+        let mut part = Part::default();
+        part.further.push((1, 2));
+        let bytes = part.to_bytes();
+        assert_eq!(Part::from_bytes(&bytes).unwrap().further, [(1, 2)]);
+        assert!(Part::from_bytes(&bytes[1..]).is_none());
+        assert!(Part::from_bytes(&[&bytes[..], b"x"].concat()).is_none());
+        assert!(Part::from_bytes(&u64::MAX.to_le_bytes().repeat(4)).is_none());
     }
 
     #[test]

@@ -15,7 +15,8 @@
 //!    format that gives no glances. A failure becomes a record of its own.
 //! 4. The ids of the hop that is read first are marked ([`marks`]), since it is not known yet which will be wanted; of the
 //!    other hops the places of lines with ids that are wanted are noted ([`spots`]). In the second pass only those lines
-//!    are read. Where there was no room for marks, a line is looked at where ids stand in its kind of line ([`locus`]),
+//!    are read. Marks that memory has no room for are put into a file without a name; where there is none for that
+//!    either, a line is looked at where ids stand in its kind of line ([`locus`]),
 //!    and left if that id is not wanted; at the end of a line even what is around it stays where it is. Where hops do not
 //!    write the same ids, a glance tells whether the line is near a failure of the same method and path, or shows when
 //!    its hop had served a request.
@@ -31,6 +32,7 @@ pub mod recent;
 pub mod scan;
 mod sieve;
 pub mod sketch;
+mod spill;
 pub mod spots;
 pub mod steps;
 pub mod survey;
