@@ -149,7 +149,9 @@ fn judge_unit(product: Product, head: &Head<'_>) -> Unit {
     }
     let mut values = Vec::new();
     let mut decimals = 0;
-    for line in head.lines().take(Head::LINES) {
+    // The table of names is not made for a log without any.
+    let is_object = |line: &&[u8]| line.trim_ascii_start().first() == Some(&b'{');
+    for line in head.lines().take(Head::LINES).filter(is_object) {
         // Serilog counts milliseconds.
         if line.starts_with(b"{\"@t\"") {
             return Unit::Millisecond;

@@ -5,7 +5,7 @@
 //! What follows the request (a unique id, say) is searched for ids. The syslog header is a wrapper's business.
 //! Source: HAProxy configuration manual, "Log formats" and "Session state at disconnection".
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::engine::paste_haproxy::{CLF, HTTPLOG, TCPLOG, open_ended};
 use crate::engine::slot::Slot;
@@ -64,14 +64,17 @@ impl Prepared for HaproxyPrepared {
     }
 }
 
-/// The layouts that lines are tried against. The second has one more word after the server, which
+/// The layouts that lines are tried against, compiled once: they are asked for by every log that is looked at. The second has one more word after the server, which
 /// configurations that insert `%[hdr(host)]` write.
 fn layouts() -> Arc<[Template]> {
-    let with_host = HTTPLOG.replace("%b/%s ", "%b/%s %[req.hdr(host)] ");
-    [HTTPLOG, with_host.as_str(), TCPLOG, CLF]
-        .into_iter()
-        .filter_map(|format| open_ended(format).ok())
-        .collect()
+    static LAYOUTS: LazyLock<Arc<[Template]>> = LazyLock::new(|| {
+        let with_host = HTTPLOG.replace("%b/%s ", "%b/%s %[req.hdr(host)] ");
+        [HTTPLOG, with_host.as_str(), TCPLOG, CLF]
+            .into_iter()
+            .filter_map(|format| open_ended(format).ok())
+            .collect()
+    });
+    Arc::clone(&LAYOUTS)
 }
 
 struct HaproxyParser {
