@@ -29,8 +29,9 @@ impl Room {
     /// Room is taken for so many lines at a time.
     const STEP: usize = 4_096;
 
-    /// So many bytes of marks at most are put into a file: those of 170 million lines.
-    const SPILLED_MOST: u64 = 1 << 30;
+    /// So many bytes of marks at most are put into a file: those of 40 million lines. Where files without a name are kept
+    /// may be in memory, or nearly full.
+    const SPILLED_MOST: u64 = 256 << 20;
 
     /// Room in memory for the marks of `most` lines, or of fewer if these have more than one id or do not follow each
     /// other.
@@ -153,13 +154,6 @@ struct Part {
     runs: Vec<Run>,
     /// The marks of further ids, each with the place of its line in these lists.
     further: Vec<(u32, u32)>,
-}
-
-/// The first `count` times `N` bytes of `rest`, which is what is behind them then; `None` if it has fewer.
-fn chunks<'b, const N: usize>(rest: &mut &'b [u8], count: usize) -> Option<&'b [[u8; N]]> {
-    let (taken, left) = rest.split_at_checked(count.checked_mul(N)?)?;
-    *rest = left;
-    Some(taken.as_chunks().0)
 }
 
 /// A length that has to be looked up.
@@ -289,6 +283,13 @@ impl Part {
             len => len.copied().map_or(0, u32::from),
         }
     }
+}
+
+/// The first `count` times `N` bytes of `rest`, which is what is behind them then; `None` if it has fewer.
+fn chunks<'b, const N: usize>(rest: &mut &'b [u8], count: usize) -> Option<&'b [[u8; N]]> {
+    let (taken, left) = rest.split_at_checked(count.checked_mul(N)?)?;
+    *rest = left;
+    Some(taken.as_chunks().0)
 }
 
 /// Marks lines while they are surveyed.
