@@ -64,8 +64,8 @@ impl Prepared for HaproxyPrepared {
     }
 }
 
-/// The layouts that lines are tried against, compiled once: they are asked for by every log that is looked at. The second has one more word after the server, which
-/// configurations that insert `%[hdr(host)]` write.
+/// The layouts that lines are tried against, compiled once: they are asked for by every log that is looked at. The second
+/// has one more word after the server, which configurations that insert `%[hdr(host)]` write.
 fn layouts() -> Arc<[Template]> {
     static LAYOUTS: LazyLock<Arc<[Template]>> = LazyLock::new(|| {
         let with_host = HTTPLOG.replace("%b/%s ", "%b/%s %[req.hdr(host)] ");
