@@ -193,19 +193,35 @@ impl Score {
             .iter()
             .map(|group| group["count"].as_u64().unwrap_or(0))
             .collect();
-        for row in rows.iter().filter(|row| row.near_miss) {
-            let fits = |group: &Value| {
-                text(group, "hop") == row.issuer
-                    && time(group, "first") - NEAR_US <= row.end_us
-                    && row.end_us <= time(group, "last") + NEAR_US
-            };
-            let right = |group: &Value| row.accepts(&text(group, "cause"), &text(group, "subtype"));
-            let free = |n: &usize| left[*n] > 0 && fits(&groups[*n]);
-            let best = (0..groups.len()).filter(free).min_by_key(|&n| !right(&groups[n]));
-            let found = best.map(|n| {
-                left[n] -= 1;
-                Found::of_group(&groups[n])
-            });
+        let fits = |row: &Row, group: &Value| {
+            text(group, "hop") == row.issuer
+                && time(group, "first") - NEAR_US <= row.end_us
+                && row.end_us <= time(group, "last") + NEAR_US
+        };
+        let is_right = |row: &Row, group: &Value| row.accepts(&text(group, "cause"), &text(group, "subtype"));
+        let mut hidden: Vec<(&Row, Option<usize>)> = rows
+            .iter()
+            .filter(|row| row.near_miss)
+            .map(|row| (row, None))
+            .collect();
+        hidden.sort_by_key(|(row, _)| row.end_us);
+        // Groups overlap: one that ends soon answers first, since it can answer for nothing later.
+        for must_be_right in [true, false] {
+            for (row, answer) in hidden.iter_mut().filter(|(_, answer)| answer.is_none()) {
+                let may = |&n: &usize| {
+                    left[n] > 0 && fits(row, &groups[n]) && (!must_be_right || is_right(row, &groups[n]))
+                };
+                let soonest = (0..groups.len())
+                    .filter(may)
+                    .min_by_key(|&n| time(&groups[n], "last"));
+                if let Some(n) = soonest {
+                    left[n] -= 1;
+                    *answer = Some(n);
+                }
+            }
+        }
+        for (row, answer) in hidden {
+            let found = answer.map(|n| Found::of_group(&groups[n]));
             self.judge(row, found.as_ref());
         }
     }
@@ -516,5 +532,31 @@ mod tests {
         }]});
         let score = judged(&truth, &report);
         assert_eq!((score.per_fault["slow"].found, score.missed.len()), (1, 1));
+    }
+
+    #[test]
+    fn groups_that_overlap_answer_for_the_requests_that_no_other_can() {
+        let at = |second: u32| format!("2026-11-20T10:00:{second:02}.000Z");
+        let mut truth = truth(200, "fin_before_request");
+        let hidden = truth["requests"][0].clone();
+        let of = |second: u32| {
+            let mut row = hidden.clone();
+            row["near_miss"] = json!(true);
+            row["alternatives"] = json!(["rst_on_reuse"]);
+            row["end"] = json!(at(second));
+            row
+        };
+        truth["requests"] = json!([of(5), of(8), of(10)]);
+        let group = |subtype: &str, count: u32, first: u32, last: u32| {
+            json!({
+                "hop": "edge", "upstream": "a", "cause": "proxy_timeout", "subtype": subtype, "count": count,
+                "first": at(first), "last": at(last)
+            })
+        };
+        let report = json!({
+            "findings": [],
+            "near_misses": [group("fin_before_request", 2, 5, 10), group("rst_on_reuse", 1, 8, 8)]
+        });
+        assert_eq!(judged(&truth, &report).missed, Vec::<String>::new());
     }
 }
