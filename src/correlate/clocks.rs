@@ -1,29 +1,30 @@
 //! Clock offsets between hops, learnt from requests that two hops both logged.
 //!
-//! A request at the inner hop lies within the same request at the outer hop. Each pair of records allows an
-//! interval of offsets; the offsets that most pairs allow hold the clocks' difference. Within them the middles of the
-//! pairs' intervals decide, the narrow ones above all: a stamp that was cut off to the second is as often early as late,
-//! and what a proxy adds lies on both sides. Where a straight line through time is allowed by clearly more pairs than any
-//! constant, the clocks drift apart. The same count, taken both ways round,
-//! says which hop is the outer one.
+//! A request at the inner hop lies within the same request at the outer hop. Each pair of records allows an interval of
+//! offsets. By ids the offsets that most pairs allow hold the clocks' difference, without ids those that explain most of
+//! the inner log, if no others explain nearly as much. Within them the middles of the pairs' intervals decide, the narrow
+//! ones above all: a stamp that was cut off to the second is as often early as late, and what a proxy adds lies on both
+//! sides. Where a straight line through time is allowed by clearly more pairs than any constant, the clocks drift apart.
+//! The same count, taken both ways round, says which hop is the outer one.
 
 use std::collections::BTreeMap;
 
 use super::drift;
+use super::pairs::{Allowed, Deepest, Pairs, Peak, allowed, deepest};
 use crate::model::Shift;
 use crate::select::sketch::{Group, Sample, Sketch};
 
 /// How two logs' clocks and requests fit together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fit {
     /// Brings the inner log's stamps to the outer log's clock.
     pub shift: Shift,
-    /// How far the true offset may lie from it: half the width of the interval that the pairs leave open, or less where
-    /// many pairs agree on their middle.
+    /// How far the true offset may lie from it: what the pairs leave open, or less where those of many moments agree on
+    /// their middle.
     pub spread_us: i64,
-    /// Pairs that allow the offset.
+    /// Requests of the inner log that have a pair which allows the offset.
     pub pairs: u32,
-    /// Pairs that were compared.
+    /// Those that were compared.
     pub compared: u32,
     /// Whether the pairs were matched by id.
     pub by_id: bool,
@@ -36,59 +37,38 @@ pub struct Fit {
     pub longer: i32,
 }
 
-/// The offsets that one pair of records allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Allowed {
-    /// The inner record's stamp.
-    pub at_us: i64,
-    /// The least.
-    pub low: i64,
-    /// The greatest.
-    pub high: i64,
-    /// The offset if what the outer hop adds, and what both logs cut off, lie on both sides alike.
-    pub middle: i64,
-    /// What the stamps' resolutions leave open of it.
-    pub resolution_us: i64,
-}
-
 /// Fewer agreeing pairs than this are an accident.
 const FEWEST: u32 = 5;
-
-/// Offsets beyond this are not clocks but different days.
-const FARTHEST_US: i64 = 26 * 3_600_000_000;
 
 /// Stamps from here on are coarse.
 const COARSE_US: u32 = 100_000;
 
-/// How often the pairs that allow an offset are looked for anew, and how far it may move each time.
-const ROUNDS: usize = 4;
+/// How often the pairs that allow an offset are looked for anew, and how far it may move each time (microseconds).
+const ROUNDS: usize = 8;
 const OPEN_US: i64 = 500_000;
+
+/// An offset that explains this share of what the best one does might be meant as well: requests that come in bursts, one
+/// every few seconds, fit those of the burst before nearly as well as their own.
+const RIVAL_PERCENT: i64 = 88;
 
 /// Offsets so far apart are of different pairs.
 const BESIDE_US: i64 = 250_000;
 
-/// Time in the network and in kernel queues that may show on one side only.
-const TOLERANCE_US: i64 = 1_000;
-
 /// How `inner` fits into `outer`, or `None` if too few requests agree on any offset.
 pub fn fit(outer: &Sketch, inner: &Sketch) -> Option<Fit> {
-    let by_id = best(intervals(outer.ids(), inner.ids(), &|_, _| true), true);
-    if let Some(fit) = by_id {
-        return Some(Fit {
-            longer: longer(outer.ids(), inner.ids(), MOST_ADDED_US),
-            coarse: is_coarse(outer.ids()) || is_coarse(inner.ids()),
-            ..fit
-        });
-    }
-    by_request(outer, inner)
+    let Some(fit) = of_ids(&Pairs::of(outer.ids(), inner.ids())) else {
+        return by_request(outer, inner);
+    };
+    Some(Fit {
+        longer: longer(outer.ids(), inner.ids(), MOST_ADDED_US),
+        coarse: is_coarse(outer.ids()) || is_coarse(inner.ids()),
+        ..fit
+    })
 }
 
 /// The same by method and path alone.
 pub(super) fn by_request(outer: &Sketch, inner: &Sketch) -> Option<Fit> {
-    // Requests of one kind are told apart by how long they took, where both logs say it.
-    let told_apart = intervals(outer.requests(), inner.requests(), &lasted_alike);
-    let any = || best(intervals(outer.requests(), inner.requests(), &|_, _| true), false);
-    let fit = best(told_apart, false).or_else(any)?;
+    let fit = of_requests(&Pairs::of(outer.requests(), inner.requests()))?;
     Some(Fit {
         longer: longer(outer.requests(), inner.requests(), 1),
         coarse: is_coarse(outer.requests()) || is_coarse(inner.requests()),
@@ -129,122 +109,138 @@ fn longer(outer: &BTreeMap<u64, Group>, inner: &BTreeMap<u64, Group>, most_us: i
         .sum()
 }
 
-/// One interval of allowed offsets per pair of samples with the same key, and the number of inner samples compared.
-fn intervals(
-    outer: &BTreeMap<u64, Group>,
-    inner: &BTreeMap<u64, Group>,
-    may_be: &dyn Fn(&Sample, &Sample) -> bool,
-) -> (Vec<Allowed>, u32) {
-    let mut all = Vec::new();
-    let mut compared = 0;
-    for (key, inside) in inner {
-        let Some(outside) = outer.get(key) else { continue };
-        compared += inside.samples().count().min(outside.samples().count()) as u32;
-        for a in outside.samples() {
-            let may_be = inside.samples().filter(|b| may_be(a, b));
-            all.extend(may_be.filter_map(|b| allowed(a, b)));
-        }
-    }
-    (all, compared)
-}
-
-/// Whether the two took equally long, but for what a proxy adds.
-fn lasted_alike(outer: &Sample, inner: &Sample) -> bool {
-    let (a, b) = (outer.end_us - outer.start_us, inner.end_us - inner.start_us);
-    outer.whole && inner.whole && (a - b).abs() <= 3_000 + b / 20
-}
-
 /// Whether the two can be of one request, the inner one's clock corrected by `shift`.
 pub fn agree(outer: &Sample, inner: &Sample, shift: Shift) -> bool {
     allowed(outer, inner).is_some_and(|pair| pair.contains(shift.without_fold(pair.at_us)))
 }
 
-impl Allowed {
-    /// Whether the pair allows `offset_us`.
-    pub(super) const fn contains(&self, offset_us: i64) -> bool {
-        self.low <= offset_us && offset_us <= self.high
-    }
-}
-
-/// The offsets of `inner`'s clock with which it lies within `outer`.
-fn allowed(outer: &Sample, inner: &Sample) -> Option<Allowed> {
-    // A sample without duration is an instant of the request, not its whole.
-    let (before, after) = if outer.whole { (0, 0) } else { (1_000_000, 0) };
-    let low = outer.start_us - before - inner.start_us - i64::from(inner.resolution_us) - TOLERANCE_US;
-    let high = outer.end_us + after + i64::from(outer.resolution_us) - inner.end_us + TOLERANCE_US;
-    let outer_sum = outer.start_us + outer.end_us + i64::from(outer.resolution_us);
-    let inner_sum = inner.start_us + inner.end_us + i64::from(inner.resolution_us);
-    (low <= high && low.abs() <= FARTHEST_US).then_some(Allowed {
-        at_us: inner.end_us,
-        low,
-        high,
-        middle: (outer_sum - inner_sum) / 2,
-        resolution_us: i64::from(outer.resolution_us) + i64::from(inner.resolution_us),
-    })
-}
-
-fn best((intervals, compared): (Vec<Allowed>, u32), by_id: bool) -> Option<Fit> {
-    let constant = deepest(&intervals)?;
-    let drifting = drift::of(&intervals, &constant);
-    let (pairs, low, high) = drifting.map_or((constant.pairs, constant.low, constant.high), |drifting| {
-        (drifting.best.pairs, drifting.best.low, drifting.best.high)
-    });
-    // By id each request is compared once, so most must agree; by path most combinations are of different requests.
-    let needed = if by_id { compared / 2 } else { compared / 4 };
-    if pairs < FEWEST.max(needed) {
+/// The offset on which most requests agree that both logs name by their ids.
+fn of_ids(pairs: &Pairs) -> Option<Fit> {
+    let constant = deepest(&pairs.all)?;
+    let drifting = drift::of(&pairs.all, &constant);
+    let best = drifting.map_or(constant, |drifting| drifting.best);
+    // Each request is compared once, so most must agree.
+    if best.pairs < FEWEST.max(pairs.compared / 2) {
         return None;
     }
-    let contain = |offset: i64| intervals.iter().filter(|pair| pair.contains(offset)).count() as u32;
-    let line = Shift {
+    let line = line_of(drifting);
+    let (us, spread_us) = weighed(&pairs.all, line, (best.low, best.high));
+    let at_zone = contain(&pairs.all, zone_and_skew(us).0);
+    let is_zone = drifting.is_none() && at_zone * 100 >= best.pairs * 95;
+    let found = Fit {
+        shift: Shift { us, ..line },
+        spread_us,
+        pairs: best.pairs,
+        compared: pairs.compared,
+        by_id: true,
+        ..Fit::default()
+    };
+    Some(checked(
+        if is_zone { found.at_zone(at_zone) } else { found },
+        pairs,
+    ))
+}
+
+/// The offset that explains most of the inner log, its requests being told by method and path alone; `None` if too little is
+/// explained, or another offset might be meant as well.
+fn of_requests(pairs: &Pairs) -> Option<Fit> {
+    let still = pairs.profile(Shift::default());
+    let Peak { low, high, .. } = still.highest()?;
+    let constant = Deepest {
+        pairs: contain(&pairs.all, low.midpoint(high)),
+        low,
+        high,
+    };
+    let drifting = drift::of(&pairs.all, &constant);
+    let line = line_of(drifting);
+    let profile = drifting.map_or(still, |_| pairs.profile(line));
+    let Peak { low, high, most } = profile.highest()?;
+    let explained = pairs.explained(low.midpoint(high), line);
+    if explained < FEWEST.max(pairs.compared / 4) {
+        return None;
+    }
+    let (us, spread_us) = middle_of(pairs, line, (low, high));
+    if most * 2 <= profile.by_chance(us) * 3 {
+        return None;
+    }
+    let is_rival = |height: i64| height * 100 >= most * RIVAL_PERCENT;
+    let is_alone = !is_rival(profile.elsewhere(us, beside(pairs, us, line)));
+    let zone = zone_and_skew(us).0;
+    let at_zone = pairs.explained(zone, Shift::default());
+    let found = Fit {
+        shift: Shift { us, ..line },
+        spread_us,
+        pairs: explained,
+        compared: pairs.compared,
+        ..Fit::default()
+    };
+    // Clocks are right until the logs say otherwise: a whole zone that explains nearly as much is preferred.
+    if drifting.is_none() && (at_zone * 100 >= explained * 95 || (!is_alone && is_rival(profile.at(zone)))) {
+        return Some(checked(found.at_zone(at_zone), pairs));
+    }
+    is_alone.then(|| checked(found, pairs))
+}
+
+/// How the offset changes with time, from nothing at the pivot.
+fn line_of(drifting: Option<drift::Drifting>) -> Shift {
+    Shift {
         us: 0,
         drift_ppb: drifting.map_or(0, |drifting| drifting.ppb),
         pivot_us: drifting.map_or(0, |drifting| drifting.pivot_us),
         fold: None,
-    };
-    let (mut middle, mut spread_us) = weighed(&intervals, line, (low, high));
-    if !by_id {
-        // Some pairs are of different requests: the offsets that most allow may lie beside the one that is meant.
-        let mut found = (middle, spread_us);
-        for _ in 0..ROUNDS {
-            found = weighed(&intervals, line, (found.0 - OPEN_US, found.0 + OPEN_US));
-        }
-        if (found.0 - middle).abs() > BESIDE_US {
-            (middle, spread_us) = found;
+    }
+}
+
+impl Fit {
+    /// The same where the clocks differ by a whole zone, which so many requests allow.
+    fn at_zone(self, pairs: u32) -> Self {
+        Self {
+            shift: Shift::of(zone_and_skew(self.shift.us).0),
+            pairs,
+            ..self
         }
     }
-    if !by_id && pairs <= 3 * by_chance(middle, &contain) / 2 {
-        return None;
-    }
-    let found = Fit {
-        shift: Shift { us: middle, ..line },
-        spread_us,
-        pairs,
-        compared,
-        by_id,
-        coarse: false,
-        steady: true,
-        longer: 0,
-    };
-    let zone = zone_and_skew(middle).0;
-    let at_zone = contain(zone);
-    let fits_as_often = || {
-        let times = (moments(&intervals, middle), moments(&intervals, zone));
-        !by_id && times.0 < FEWEST && times.1 >= times.0
-    };
-    // Clocks are right until the logs say otherwise: a whole zone that nearly all pairs allow is preferred.
-    let fit = if drifting.is_none() && (at_zone * 100 >= pairs * 95 || fits_as_often()) {
-        Fit {
-            shift: Shift::of(zone),
-            pairs: at_zone,
-            ..found
-        }
-    } else {
-        found
-    };
-    Some(Fit {
-        steady: drift::is_steady(&intervals, fit.shift, by_id),
+}
+
+/// The same, with what the pairs say of clocks that were set.
+fn checked(fit: Fit, pairs: &Pairs) -> Fit {
+    Fit {
+        steady: drift::is_steady(&pairs.all, fit.shift, fit.by_id),
         ..fit
+    }
+}
+
+fn contain(pairs: &[Allowed], offset: i64) -> u32 {
+    pairs.iter().filter(|pair| pair.contains(offset)).count() as u32
+}
+
+/// Where between `low` and `high` the offset lies, by those pairs that lasted equally long, if there are any to speak of.
+fn middle_of(pairs: &Pairs, line: Shift, (low, high): (i64, i64)) -> (i64, i64) {
+    let alike: Vec<Allowed> = pairs.all.iter().filter(|pair| pair.alike).copied().collect();
+    let center = low.midpoint(high);
+    let agree = alike
+        .iter()
+        .filter(|pair| pair.less(line.without_fold(pair.at_us)).contains(center));
+    let heard = if agree.count() >= FEWEST as usize {
+        &alike
+    } else {
+        &pairs.all
+    };
+    // Pairs of different requests lie on both sides of what is meant, but not on both sides of anything else.
+    (0..ROUNDS).fold((center, (high - low) / 2), |(at, _), _| {
+        let (found, spread) = weighed(heard, line, (at - OPEN_US, at + OPEN_US));
+        let found = found.clamp(low, high);
+        (found, spread.min((high - found).max(found - low)).max(1))
     })
+}
+
+/// Offsets that are nearer to `offset` than this are allowed by the same pairs.
+fn beside(pairs: &Pairs, offset: i64, line: Shift) -> i64 {
+    let agree = pairs
+        .all
+        .iter()
+        .filter(|pair| pair.less(line.without_fold(pair.at_us)).contains(offset));
+    BESIDE_US + agree.map(|pair| pair.resolution_us).max().unwrap_or(0)
 }
 
 /// Where between `low` and `high` the offset lies, by the middles of the pairs that allow those offsets, and how far off
@@ -264,77 +260,24 @@ fn weighed(intervals: &[Allowed], line: Shift, (low, high): (i64, i64)) -> (i64,
         return (center, (high - low) / 2);
     }
     let mean = agree().map(|(pair, off)| off * weight(pair)).sum::<f64>() / whole;
-    let variance = agree()
-        .map(|(pair, off)| ((off - mean) * weight(pair)).powi(2))
-        .sum::<f64>()
-        / whole.powi(2);
+    // Requests that come together have the same part of a second cut off. A few moments may lie closer together than
+    // what was cut off would have them by itself.
+    let mut by_moment: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
+    for (pair, off) in agree() {
+        let moment = by_moment.entry(pair.at_us.div_euclid(BESIDE_US)).or_default();
+        moment.0 += (off - mean) * weight(pair);
+        moment.1 += pair.resolution_us as f64 * weight(pair);
+    }
+    let squares = by_moment
+        .values()
+        .map(|(off, cut)| off.powi(2).max(cut.powi(2) / 12.0));
+    let variance = squares.sum::<f64>() / whole.powi(2);
     // What the outer hop added may all lie on one side.
     let added = |pair: &Allowed| (pair.high - pair.low - pair.resolution_us).max(0) as f64 / 2.0;
     let one_sided = agree().map(|(pair, _)| added(pair) * weight(pair)).sum::<f64>() / whole;
     let found = (center + mean.round() as i64).clamp(low, high);
     let off_by = (3.0 * variance.sqrt() + one_sided).round() as i64;
-    (found, off_by.min((high - low) / 2).max(1))
-}
-
-/// At how many moments there are pairs that allow the offset: requests that come together, as probes do, fit those that
-/// came together at another time all at once, and are one coincidence.
-fn moments(intervals: &[Allowed], offset_us: i64) -> u32 {
-    let agree = intervals.iter().filter(|pair| pair.contains(offset_us));
-    let mut stamps: Vec<i64> = agree.map(|pair| pair.at_us).collect();
-    stamps.sort_unstable();
-    let gaps = stamps
-        .windows(2)
-        .filter(|two| two[1] - two[0] > BESIDE_US)
-        .count();
-    gaps as u32 + u32::from(!stamps.is_empty())
-}
-
-/// How many pairs agree where the clocks surely do not: those of servers that merely get the same kind of traffic.
-fn by_chance(offset_us: i64, contain: &impl Fn(i64) -> u32) -> u32 {
-    // Beyond stamps of whole seconds, yet near, since the samples span little time.
-    const ELSEWHERE_MS: [i64; 6] = [-4_700, -3_100, -2_300, 2_300, 3_100, 4_700];
-    let sum: u32 = ELSEWHERE_MS
-        .iter()
-        .map(|ms| contain(offset_us.saturating_add(ms * 1_000)))
-        .sum();
-    sum / ELSEWHERE_MS.len() as u32
-}
-
-/// The offsets that most pairs allow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Deepest {
-    /// How many do.
-    pub pairs: u32,
-    /// The first such offset.
-    pub low: i64,
-    /// The last one next to it.
-    pub high: i64,
-}
-
-/// The offsets that most intervals contain.
-pub(super) fn deepest<'a>(intervals: impl IntoIterator<Item = &'a Allowed>) -> Option<Deepest> {
-    let (mut opened, mut closed): (Vec<i64>, Vec<i64>) =
-        intervals.into_iter().map(|pair| (pair.low, pair.high)).unzip();
-    opened.sort_unstable();
-    closed.sort_unstable();
-    // At the same offset intervals open before others close.
-    let (mut most, mut low, mut high) = (0, 0, 0);
-    let mut ended = 0;
-    for (at, &offset) in opened.iter().enumerate() {
-        ended += closed[ended..].iter().take_while(|&&end| end < offset).count();
-        let depth = at + 1 - ended;
-        if depth > most {
-            most = depth;
-            low = offset;
-            let next = opened.get(at + 1).into_iter().chain(closed.get(ended));
-            high = next.copied().min().unwrap_or(offset);
-        }
-    }
-    (most > 0).then_some(Deepest {
-        pairs: most as u32,
-        low,
-        high,
-    })
+    (found, off_by.min((high - found).max(found - low)).max(1))
 }
 
 /// Splits a correction of stamps without zone into a zone offset (a multiple of a quarter of an hour) and what is
@@ -391,7 +334,7 @@ mod tests {
     #[test]
     fn a_shifted_clock_is_found_without_ids() {
         let (outer, inner) = traffic(-3_600_000_000 + 40_000, 1_000);
-        let found = best(intervals(outer.requests(), inner.requests(), &|_, _| true), false).unwrap();
+        let found = by_request(&outer, &inner).unwrap();
         assert!(
             (found.shift.us + 3_600_000_000 - 40_000).abs() < 20_000,
             "{found:?}"
@@ -467,6 +410,61 @@ mod tests {
             inner.offer_request(2, Some(from(ms + 10, 0)), TOLD);
         }
         assert_eq!(fit(&outer, &inner).map(|fit| fit.shift.us), Some(0));
+    }
+
+    /// Requests of a kind that come four together every 2.2 s; the outer log has whole seconds, and durations that
+    /// are `added_us[burst]` longer.
+    fn bursts(shift_us: i64, added_us: &[i64]) -> (Sketch, Sketch) {
+        let (mut outer, mut inner) = (Sketch::default(), Sketch::default());
+        for (burst, &added_us) in added_us.iter().enumerate() {
+            for n in 0..4i64 {
+                let end = 1_000_000_240_000 + burst as i64 * 2_200_000 + n * 3_000;
+                let second = end - end.rem_euclid(1_000_000);
+                let length = 26_000 + n * 500;
+                let of = |end_us: i64, length_us: i64, resolution_us: u32| Sample {
+                    start_us: end_us - length_us,
+                    end_us,
+                    resolution_us,
+                    whole: true,
+                    upstream: 0,
+                };
+                outer.offer_request(1, Some(of(second, length + added_us, 1_000_000)), TOLD);
+                inner.offer_request(1, Some(of(end - 1_000 - shift_us, length, 1_000)), TOLD);
+            }
+        }
+        (outer, inner)
+    }
+
+    #[test]
+    fn bursts_are_not_taken_for_those_before_or_after() {
+        // The first burst took longer at the proxy, so that only those of the second last alike in both logs.
+        for shift_us in [0, 4_356_000, -31_000_000] {
+            let (outer, inner) = bursts(shift_us, &[12_000, 2_000]);
+            let fit = fit(&outer, &inner).unwrap();
+            assert!(
+                (fit.shift.us - shift_us).abs() <= fit.spread_us,
+                "{shift_us}: {fit:?}"
+            );
+            assert_eq!(fit.pairs, 8);
+        }
+    }
+
+    #[test]
+    fn where_one_burst_is_as_good_as_the_next_no_offset_is_said_but_none() {
+        // Of so many bursts it cannot be told whether the first or the last one has no partner.
+        let added = [2_000; 20];
+        let (outer, inner) = bursts(4_356_000, &added);
+        assert_eq!(fit(&outer, &inner).map(|fit| fit.shift.us), None);
+        let (outer, inner) = bursts(0, &added);
+        assert_eq!(fit(&outer, &inner).map(|fit| fit.shift.us), Some(0));
+    }
+
+    #[test]
+    fn few_stamps_of_whole_seconds_leave_much_open() {
+        let (outer, inner) = bursts(70_000_000, &[2_000, 2_000]);
+        let fit = fit(&outer, &inner).unwrap();
+        // Two moments: what was cut off of the two lies 0.4 s apart by chance.
+        assert!(fit.spread_us > 200_000, "{fit:?}");
     }
 
     #[test]

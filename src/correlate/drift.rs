@@ -1,6 +1,6 @@
 //! Clocks that run at different speeds, and clocks that were set while the log was written.
 
-use super::clocks::{Allowed, Deepest, deepest};
+use super::pairs::{Allowed, Deepest, deepest};
 use crate::model::Shift;
 
 /// Faster apart than this (in thousand millionths) clocks do not drift; a crystal is a hundred times better.
@@ -88,15 +88,7 @@ fn at(pairs: &[Allowed], ppb: i64, pivot_us: i64) -> Option<Drifting> {
     };
     let moved: Vec<Allowed> = pairs
         .iter()
-        .map(|pair| {
-            let gone = line.without_fold(pair.at_us);
-            Allowed {
-                low: pair.low - gone,
-                high: pair.high - gone,
-                middle: pair.middle - gone,
-                ..*pair
-            }
-        })
+        .map(|pair| pair.less(line.without_fold(pair.at_us)))
         .collect();
     Some(Drifting {
         best: deepest(&moved)?,
@@ -185,6 +177,7 @@ mod tests {
                 high: off + 2_000,
                 middle: off,
                 resolution_us: 2,
+                alike: true,
             }
         };
         (0..600).map(one).collect()

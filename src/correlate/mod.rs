@@ -7,6 +7,7 @@ mod drift;
 pub mod folds;
 pub mod join;
 mod owners;
+mod pairs;
 pub mod rewrites;
 #[cfg(test)]
 mod testing;

@@ -1,0 +1,369 @@
+//! The clock offsets that pairs of records allow, and how much of the inner log an offset explains.
+//!
+//! A request at the inner hop lies within the same request at the outer hop, so a pair of records allows an interval of
+//! offsets. Without ids most pairs are of different requests of one kind, which allow some offset or other by chance. So
+//! not the pairs are counted that allow an offset, but the inner requests of which some pair does, each by how unlikely
+//! that is at an offset that is not meant: a path that is asked for all the time says nothing, a rare one much.
+
+use std::collections::BTreeMap;
+
+use crate::model::Shift;
+use crate::select::sketch::{Group, Sample};
+
+/// The offsets that one pair of records allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Allowed {
+    /// The inner record's stamp.
+    pub at_us: i64,
+    /// The least.
+    pub low: i64,
+    /// The greatest.
+    pub high: i64,
+    /// The offset if what the outer hop adds, and what both logs cut off, lie on both sides alike.
+    pub middle: i64,
+    /// What the stamps' resolutions leave open of it.
+    pub resolution_us: i64,
+    /// Whether both took equally long, but for what a proxy adds.
+    pub alike: bool,
+}
+
+/// Offsets beyond this are not clocks but different days.
+const FARTHEST_US: i64 = 26 * 3_600_000_000;
+
+/// Time in the network and in kernel queues that may show on one side only.
+const TOLERANCE_US: i64 = 1_000;
+
+impl Allowed {
+    /// Whether the pair allows `offset_us`.
+    pub(super) const fn contains(&self, offset_us: i64) -> bool {
+        self.low <= offset_us && offset_us <= self.high
+    }
+
+    /// The same where the clocks have gone apart by `us` already.
+    pub(super) const fn less(self, us: i64) -> Self {
+        Self {
+            low: self.low - us,
+            high: self.high - us,
+            middle: self.middle - us,
+            ..self
+        }
+    }
+}
+
+/// The offsets of `inner`'s clock with which it lies within `outer`.
+pub(super) fn allowed(outer: &Sample, inner: &Sample) -> Option<Allowed> {
+    // A sample without duration is an instant of the request, not its whole.
+    let (before, after) = if outer.whole { (0, 0) } else { (1_000_000, 0) };
+    let low = outer.start_us - before - inner.start_us - i64::from(inner.resolution_us) - TOLERANCE_US;
+    let high = outer.end_us + after + i64::from(outer.resolution_us) - inner.end_us + TOLERANCE_US;
+    let outer_sum = outer.start_us + outer.end_us + i64::from(outer.resolution_us);
+    let inner_sum = inner.start_us + inner.end_us + i64::from(inner.resolution_us);
+    (low <= high && low.abs() <= FARTHEST_US).then_some(Allowed {
+        at_us: inner.end_us,
+        low,
+        high,
+        middle: (outer_sum - inner_sum) / 2,
+        resolution_us: i64::from(outer.resolution_us) + i64::from(inner.resolution_us),
+        alike: lasted_alike(outer, inner),
+    })
+}
+
+/// Whether the two took equally long, but for what a proxy adds.
+fn lasted_alike(outer: &Sample, inner: &Sample) -> bool {
+    let (a, b) = (outer.end_us - outer.start_us, inner.end_us - inner.start_us);
+    outer.whole && inner.whole && (a - b).abs() <= 3_000 + b / 20
+}
+
+/// The pairs of samples with the same key.
+#[derive(Debug, Default)]
+pub(super) struct Pairs {
+    /// All of them, those of one inner sample one after the other.
+    pub all: Vec<Allowed>,
+    /// Where in `all` the pairs of each inner sample end, and those of each key, as a number of inner samples.
+    ends: Vec<usize>,
+    keys: Vec<usize>,
+    /// Inner samples that were compared, of each key at most as many as there are outer ones.
+    pub compared: u32,
+}
+
+impl Pairs {
+    /// Pairs every sample of `inner` with those of `outer` that have its key.
+    pub(super) fn of(outer: &BTreeMap<u64, Group>, inner: &BTreeMap<u64, Group>) -> Self {
+        let mut pairs = Self::default();
+        for (key, inside) in inner {
+            let Some(outside) = outer.get(key) else { continue };
+            pairs.compared += inside.samples().count().min(outside.samples().count()) as u32;
+            for b in inside.samples() {
+                pairs.all.extend(outside.samples().filter_map(|a| allowed(a, b)));
+                pairs.ends.push(pairs.all.len());
+            }
+            pairs.keys.push(pairs.ends.len());
+        }
+        pairs
+    }
+
+    /// The pairs of each inner sample.
+    fn by_inner(&self) -> impl Iterator<Item = &[Allowed]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(from, &to)| &self.all[from..to])
+    }
+
+    /// How many inner samples have a pair that allows `offset`, which changes with time as `line` does.
+    pub(super) fn explained(&self, offset: i64, line: Shift) -> u32 {
+        let allows = |pair: &Allowed| pair.contains(offset + line.without_fold(pair.at_us));
+        self.by_inner().filter(|of_one| of_one.iter().any(allows)).count() as u32
+    }
+
+    /// How much of the inner log each offset explains, which changes with time as `line` does.
+    pub(super) fn profile(&self, line: Shift) -> Profile {
+        let mut steps: Vec<(i64, i64)> = Vec::with_capacity(self.ends.len() * 4);
+        let mut by_inner = self.by_inner();
+        let mut from = 0;
+        for &to in &self.keys {
+            let of_key: Vec<&[Allowed]> = by_inner.by_ref().take(to - from).collect();
+            from = to;
+            let Some((low, high)) = ends(of_key.iter().copied().flatten()) else {
+                continue;
+            };
+            let range_us = (high - low + ELSEWHERE_US) as f64;
+            for of_one in of_key {
+                let alike = || of_one.iter().filter(|pair| pair.alike);
+                let any_says = unlikely(open_us(of_one.iter()) / range_us);
+                // That some lasted alike says more, but never as much as another request that is explained.
+                let more = (unlikely(open_us(alike()) / range_us) - any_says).clamp(0, any_says / 2);
+                let moved = |pair: &Allowed| pair.less(line.without_fold(pair.at_us));
+                cover(of_one.iter().map(moved), any_says, &mut steps);
+                cover(alike().map(moved), more, &mut steps);
+            }
+        }
+        Profile::of(steps)
+    }
+}
+
+/// Requests of one kind that were seen for a moment only might as well have been seen so much earlier or later.
+const ELSEWHERE_US: i64 = 10_000_000;
+
+/// What all the pairs leave open together, in microseconds.
+fn open_us<'p>(pairs: impl Iterator<Item = &'p Allowed>) -> f64 {
+    pairs.map(|pair| pair.high - pair.low).sum::<i64>() as f64
+}
+
+/// The least and the greatest offset that any of the pairs allows.
+fn ends<'p>(pairs: impl Iterator<Item = &'p Allowed>) -> Option<(i64, i64)> {
+    pairs
+        .map(|pair| (pair.low, pair.high))
+        .reduce(|(low, high), pair| (low.min(pair.0), high.max(pair.1)))
+}
+
+/// How much an event says that is to be expected `times` by chance: the logarithm of its chance, in thousandths.
+fn unlikely(times: f64) -> i64 {
+    let chance = 1.0 - (-times).exp();
+    if chance <= 0.0 {
+        return 0; // It was never possible.
+    }
+    (-1_000.0 * chance.ln()).round().clamp(0.0, 12_000.0) as i64
+}
+
+/// Adds steps up by `weight` where some pair allows the offset, and down where none does any more.
+fn cover(pairs: impl Iterator<Item = Allowed>, weight: i64, steps: &mut Vec<(i64, i64)>) {
+    if weight == 0 {
+        return;
+    }
+    let mut open: Vec<(i64, i64)> = pairs.map(|pair| (pair.low, pair.high)).collect();
+    open.sort_unstable();
+    let mut joined: Option<(i64, i64)> = None;
+    for (low, high) in open {
+        match &mut joined {
+            Some((_, end)) if low <= *end => *end = (*end).max(high),
+            _ => {
+                if let Some((from, to)) = joined.replace((low, high)) {
+                    steps.extend([(from, weight), (to + 1, -weight)]);
+                }
+            }
+        }
+    }
+    if let Some((from, to)) = joined {
+        steps.extend([(from, weight), (to + 1, -weight)]);
+    }
+}
+
+/// How much of the inner log each offset explains: a height that holds from each of these offsets up to the next.
+#[derive(Debug, Default)]
+pub(super) struct Profile(Vec<(i64, i64)>);
+
+/// Offsets that explain most of the inner log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Peak {
+    /// The least of them.
+    pub low: i64,
+    /// The greatest.
+    pub high: i64,
+    /// How much the best of them explains.
+    pub most: i64,
+}
+
+/// This share of what the best offset explains is nearly as much: single pairs of different requests decide about more.
+const NEARLY_PERCENT: i64 = 90;
+
+impl Profile {
+    fn of(mut steps: Vec<(i64, i64)>) -> Self {
+        steps.sort_unstable();
+        let mut heights: Vec<(i64, i64)> = Vec::with_capacity(steps.len());
+        let mut height = 0;
+        for (offset, step) in steps {
+            height += step;
+            match heights.last_mut() {
+                Some(last) if last.0 == offset => last.1 = height,
+                _ => heights.push((offset, height)),
+            }
+        }
+        Self(heights)
+    }
+
+    /// The offset that explains most (the first of several), how much it does, and the offsets around it that explain
+    /// nearly as much.
+    pub(super) fn highest(&self) -> Option<Peak> {
+        let most = self
+            .0
+            .iter()
+            .map(|&(_, height)| height)
+            .max()
+            .filter(|&most| most > 0)?;
+        let top = self.0.iter().position(|&(_, height)| height == most)?;
+        let is_low = |&(_, height): &(i64, i64)| height * 100 < most * NEARLY_PERCENT;
+        let first = self.0[..top]
+            .iter()
+            .rposition(is_low)
+            .map_or(0, |below| below + 1);
+        let after = self.0[top..]
+            .iter()
+            .position(is_low)
+            .map_or(self.0.len() - 1, |below| top + below);
+        Some(Peak {
+            low: self.0[first].0,
+            high: self.0[after].0 - 1,
+            most,
+        })
+    }
+
+    /// How much `offset` explains.
+    pub(super) fn at(&self, offset: i64) -> i64 {
+        let next = self.0.partition_point(|&(from, _)| from <= offset);
+        next.checked_sub(1).map_or(0, |at| self.0[at].1)
+    }
+
+    /// How much is explained near `offset` where it is surely not meant: that of servers that get the same kind of traffic.
+    pub(super) fn by_chance(&self, offset: i64) -> i64 {
+        // Beyond stamps of whole seconds, yet near, since the samples span little time.
+        const ELSEWHERE_MS: [i64; 6] = [-4_700, -3_100, -2_300, 2_300, 3_100, 4_700];
+        let sum: i64 = ELSEWHERE_MS
+            .iter()
+            .map(|ms| self.at(offset.saturating_add(ms * 1_000)))
+            .sum();
+        sum / ELSEWHERE_MS.len() as i64
+    }
+
+    /// How much any offset explains that is farther from `offset` than `beside_us`.
+    pub(super) fn elsewhere(&self, offset: i64, beside_us: i64) -> i64 {
+        let is_far = |&(at, &(from, _)): &(usize, &(i64, i64))| {
+            let to = self.0.get(at + 1).map_or(from, |next| next.0 - 1);
+            from < offset - beside_us || to > offset + beside_us
+        };
+        let far = self.0.iter().enumerate().filter(is_far);
+        far.map(|(_, &(_, height))| height).max().unwrap_or(0)
+    }
+}
+
+/// The offsets that most pairs allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Deepest {
+    /// How many do.
+    pub pairs: u32,
+    /// The first such offset.
+    pub low: i64,
+    /// The last one next to it.
+    pub high: i64,
+}
+
+/// The offsets that most intervals contain.
+pub(super) fn deepest<'a>(intervals: impl IntoIterator<Item = &'a Allowed>) -> Option<Deepest> {
+    let (mut opened, mut closed): (Vec<i64>, Vec<i64>) =
+        intervals.into_iter().map(|pair| (pair.low, pair.high)).unzip();
+    opened.sort_unstable();
+    closed.sort_unstable();
+    // At the same offset intervals open before others close.
+    let (mut most, mut low, mut high) = (0, 0, 0);
+    let mut ended = 0;
+    for (at, &offset) in opened.iter().enumerate() {
+        ended += closed[ended..].iter().take_while(|&&end| end < offset).count();
+        let depth = at + 1 - ended;
+        if depth > most {
+            most = depth;
+            low = offset;
+            let next = opened.get(at + 1).into_iter().chain(closed.get(ended));
+            high = next.copied().min().unwrap_or(offset);
+        }
+    }
+    (most > 0).then_some(Deepest {
+        pairs: most as u32,
+        low,
+        high,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_has_its_peak_where_most_is_explained_and_a_rival_beside_it() {
+        let profile = Profile::of(vec![
+            (0, 10),
+            (100, -10),
+            (50, 5),
+            (80, -5),
+            (500, 12),
+            (510, -12),
+        ]);
+        assert_eq!(
+            profile.highest(),
+            Some(Peak {
+                low: 50,
+                high: 79,
+                most: 15
+            })
+        );
+        assert_eq!(
+            [-1, 0, 50, 79, 80, 100].map(|offset| profile.at(offset)),
+            [0, 10, 15, 15, 10, 0]
+        );
+        assert_eq!(profile.elsewhere(60, 100), 12);
+        assert_eq!(profile.elsewhere(60, 1_000), 0);
+        assert_eq!(Profile::of(Vec::new()).highest(), None);
+    }
+
+    #[test]
+    fn an_inner_request_counts_once_however_many_pairs_it_has() {
+        let mut steps = Vec::new();
+        let pair = |low: i64, high: i64| Allowed {
+            at_us: 0,
+            low,
+            high,
+            middle: low.midpoint(high),
+            resolution_us: 1,
+            alike: false,
+        };
+        let pairs = [pair(20, 40), pair(0, 30), pair(60, 70)];
+        cover(pairs.into_iter(), 7, &mut steps);
+        steps.sort_unstable();
+        assert_eq!(steps, [(0, 7), (41, -7), (60, 7), (71, -7)]);
+    }
+
+    #[test]
+    fn what_is_to_be_expected_says_nothing_and_what_is_rare_says_much() {
+        assert_eq!(unlikely(20.0), 0);
+        assert_eq!(unlikely(0.0), 0);
+        assert!((2_200..2_400).contains(&unlikely(0.105)));
+        assert_eq!(unlikely(1e-9), 12_000);
+    }
+}
