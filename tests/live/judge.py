@@ -37,7 +37,8 @@ class Judged:
     verdicts: list = field(default_factory=list)
     # Findings about requests that did not fail, in words.
     extra: list = field(default_factory=list)
-    # Hop -> (error of its offset in ms, pairs), against the outermost hop that is left.
+    # Hop -> (error of its offset in ms, pairs, what the report leaves open of it in ms; None if it states none),
+    # against the outermost hop that is left.
     clocks: dict = field(default_factory=dict)
 
 
@@ -146,18 +147,18 @@ def same_path(path, logged):
 
 
 def stated_offsets(report):
-    """Hop -> (offset in ms, pairs) as the report states it; of several files the one with most
-    pairs."""
+    """Hop -> (offset in ms, pairs, what is left open in ms) as the report states it; of several files
+    the one with most pairs."""
     stated = {}
     for one in report["inputs"]:
         clock = one["clock"]
         if clock and clock["pairs"] > stated.get(one["hop"], (0, 0))[1]:
-            stated[one["hop"]] = (clock["offset_ms"], clock["pairs"])
+            stated[one["hop"]] = (clock["offset_ms"], clock["pairs"], clock["spread_ms"])
     return stated
 
 
 def clock_errors(report, hops, known, edge):
-    """Hop -> (error in ms, pairs) of each clock that is wrong or said to be.
+    """Hop -> (error in ms, pairs, what is left open in ms) of each clock that is wrong or said to be.
 
     `known` is what each hop's clock is wrong by (microseconds); only differences can be seen, and
     the report measures them from the outermost hop whose clock it believes."""
@@ -169,6 +170,6 @@ def clock_errors(report, hops, known, edge):
     errors = {}
     for hop in hops:
         if hop in stated or known[hop] / 1000 != base:
-            offset, pairs = stated.get(hop, (0.0, 0))
-            errors[hop] = (round(known[hop] / 1000 + offset - base, 1), pairs)
+            offset, pairs, spread = stated.get(hop, (0.0, 0, None))
+            errors[hop] = (round(known[hop] / 1000 + offset - base, 1), pairs, spread)
     return errors
