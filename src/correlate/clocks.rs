@@ -78,12 +78,11 @@ pub(super) fn by_request(outer: &Sketch, inner: &Sketch) -> Option<Fit> {
 
 /// Whether most stamps are of whole seconds, or little better.
 fn is_coarse(groups: &BTreeMap<u64, Group>) -> bool {
-    let samples = || groups.values().flat_map(Group::samples);
-    samples()
-        .filter(|sample| sample.resolution_us >= COARSE_US)
-        .count()
-        * 2
-        > samples().count()
+    let samples = groups.values().flat_map(Group::samples);
+    let (coarse, all) = samples.fold((0, 0), |(coarse, all), sample| {
+        (coarse + usize::from(sample.resolution_us >= COARSE_US), all + 1)
+    });
+    coarse * 2 > all
 }
 
 /// What one request counts at most when it is asked which hop is the outer one: a proxy adds little.
@@ -94,12 +93,11 @@ const MOST_ADDED_US: i64 = 5_000;
 /// average; different requests of one kind only by which took longer (`most_us` is 1).
 fn longer(outer: &BTreeMap<u64, Group>, inner: &BTreeMap<u64, Group>, most_us: i64) -> i32 {
     let mean = |group: &Group| {
-        let whole: Vec<i64> = group
-            .samples()
-            .filter(|s| s.whole)
-            .map(|s| s.end_us - s.start_us)
-            .collect();
-        whole.iter().sum::<i64>().checked_div(whole.len() as i64)
+        let whole = group.samples().filter(|sample| sample.whole);
+        let (sum, count) = whole.fold((0, 0), |(sum, count), sample| {
+            (sum + sample.end_us - sample.start_us, count + 1)
+        });
+        i64::checked_div(sum, count)
     };
     let difference = |(key, inside): (&u64, &Group)| Some(mean(outer.get(key)?)? - mean(inside)?);
     inner

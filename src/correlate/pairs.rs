@@ -90,13 +90,17 @@ impl Pairs {
     /// Pairs every sample of `inner` with those of `outer` that have its key.
     pub(super) fn of(outer: &BTreeMap<u64, Group>, inner: &BTreeMap<u64, Group>) -> Self {
         let mut pairs = Self::default();
+        let mut of_outer: Vec<&Sample> = Vec::new();
         for (key, inside) in inner {
             let Some(outside) = outer.get(key) else { continue };
-            pairs.compared += inside.samples().count().min(outside.samples().count()) as u32;
+            of_outer.clear();
+            of_outer.extend(outside.samples());
+            let before = pairs.ends.len();
             for b in inside.samples() {
-                pairs.all.extend(outside.samples().filter_map(|a| allowed(a, b)));
+                pairs.all.extend(of_outer.iter().filter_map(|a| allowed(a, b)));
                 pairs.ends.push(pairs.all.len());
             }
+            pairs.compared += (pairs.ends.len() - before).min(of_outer.len()) as u32;
             pairs.keys.push(pairs.ends.len());
         }
         pairs
@@ -187,9 +191,14 @@ fn cover(pairs: impl Iterator<Item = Allowed>, weight: i64, steps: &mut Vec<(i64
     }
 }
 
-/// How much of the inner log each offset explains: a height that holds from each of these offsets up to the next.
+/// How much of the inner log each offset explains.
 #[derive(Debug, Default)]
-pub(super) struct Profile(Vec<(i64, i64)>);
+pub(super) struct Profile {
+    /// A height that holds from each of these offsets up to the next.
+    heights: Vec<(i64, i64)>,
+    /// What one request adds at most.
+    one: i64,
+}
 
 /// Offsets that explain most of the inner log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,12 +211,14 @@ pub(super) struct Peak {
     pub most: i64,
 }
 
-/// This share of what the best offset explains is nearly as much: single pairs of different requests decide about more.
-const NEARLY_PERCENT: i64 = 90;
+/// So much less than the best offset explains is nearly as much, or one request: pairs of different requests decide about
+/// more.
+const NEARLY_LESS_PERCENT: i64 = 10;
 
 impl Profile {
     fn of(mut steps: Vec<(i64, i64)>) -> Self {
         steps.sort_unstable();
+        let one = steps.iter().map(|&(_, step)| step).max().unwrap_or(0);
         let mut heights: Vec<(i64, i64)> = Vec::with_capacity(steps.len());
         let mut height = 0;
         for (offset, step) in steps {
@@ -217,39 +228,36 @@ impl Profile {
                 _ => heights.push((offset, height)),
             }
         }
-        Self(heights)
+        Self { heights, one }
     }
 
-    /// The offset that explains most (the first of several), how much it does, and the offsets around it that explain
-    /// nearly as much.
+    /// How much is explained at best, and the offsets around the first one of those that explain nearly as much.
     pub(super) fn highest(&self) -> Option<Peak> {
-        let most = self
-            .0
+        let heights = &self.heights;
+        let most = heights
             .iter()
             .map(|&(_, height)| height)
             .max()
             .filter(|&most| most > 0)?;
-        let top = self.0.iter().position(|&(_, height)| height == most)?;
-        let is_low = |&(_, height): &(i64, i64)| height * 100 < most * NEARLY_PERCENT;
-        let first = self.0[..top]
+        let top = heights.iter().position(|&(_, height)| height == most)?;
+        let enough = (most - (most * NEARLY_LESS_PERCENT / 100).max(self.one)).max(1);
+        let is_low = |&(_, height): &(i64, i64)| height < enough;
+        let first = heights[..top]
             .iter()
             .rposition(is_low)
             .map_or(0, |below| below + 1);
-        let after = self.0[top..]
-            .iter()
-            .position(is_low)
-            .map_or(self.0.len() - 1, |below| top + below);
+        let after = heights[top..].iter().position(is_low)?;
         Some(Peak {
-            low: self.0[first].0,
-            high: self.0[after].0 - 1,
+            low: heights[first].0,
+            high: heights[top + after].0 - 1,
             most,
         })
     }
 
     /// How much `offset` explains.
     pub(super) fn at(&self, offset: i64) -> i64 {
-        let next = self.0.partition_point(|&(from, _)| from <= offset);
-        next.checked_sub(1).map_or(0, |at| self.0[at].1)
+        let next = self.heights.partition_point(|&(from, _)| from <= offset);
+        next.checked_sub(1).map_or(0, |at| self.heights[at].1)
     }
 
     /// How much is explained near `offset` where it is surely not meant: that of servers that get the same kind of traffic.
@@ -266,10 +274,10 @@ impl Profile {
     /// How much any offset explains that is farther from `offset` than `beside_us`.
     pub(super) fn elsewhere(&self, offset: i64, beside_us: i64) -> i64 {
         let is_far = |&(at, &(from, _)): &(usize, &(i64, i64))| {
-            let to = self.0.get(at + 1).map_or(from, |next| next.0 - 1);
+            let to = self.heights.get(at + 1).map_or(from, |next| next.0 - 1);
             from < offset - beside_us || to > offset + beside_us
         };
-        let far = self.0.iter().enumerate().filter(is_far);
+        let far = self.heights.iter().enumerate().filter(is_far);
         far.map(|(_, &(_, height))| height).max().unwrap_or(0)
     }
 }
@@ -317,27 +325,30 @@ mod tests {
 
     #[test]
     fn a_profile_has_its_peak_where_most_is_explained_and_a_rival_beside_it() {
-        let profile = Profile::of(vec![
-            (0, 10),
-            (100, -10),
-            (50, 5),
-            (80, -5),
-            (500, 12),
-            (510, -12),
-        ]);
+        let requests = [
+            (0, 100, 4),
+            (0, 100, 4),
+            (0, 90, 4),
+            (50, 80, 3),
+            (500, 510, 4),
+            (500, 510, 4),
+        ];
+        let steps = requests
+            .iter()
+            .flat_map(|&(low, high, says)| [(low, says), (high, -says)]);
+        let profile = Profile::of(steps.collect());
+        // One request more or less is no border.
+        let peak = Peak {
+            low: 0,
+            high: 89,
+            most: 15,
+        };
+        assert_eq!(profile.highest(), Some(peak));
         assert_eq!(
-            profile.highest(),
-            Some(Peak {
-                low: 50,
-                high: 79,
-                most: 15
-            })
+            [-1, 0, 50, 79, 80, 90, 100].map(|offset| profile.at(offset)),
+            [0, 12, 15, 15, 12, 8, 0]
         );
-        assert_eq!(
-            [-1, 0, 50, 79, 80, 100].map(|offset| profile.at(offset)),
-            [0, 10, 15, 15, 10, 0]
-        );
-        assert_eq!(profile.elsewhere(60, 100), 12);
+        assert_eq!(profile.elsewhere(60, 100), 8);
         assert_eq!(profile.elsewhere(60, 1_000), 0);
         assert_eq!(Profile::of(Vec::new()).highest(), None);
     }
