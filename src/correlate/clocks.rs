@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use super::drift;
-use super::pairs::{Allowed, Deepest, Pairs, Peak, allowed, deepest};
+use super::pairs::{Allowed, Deepest, Pairs, Peak, Profile, allowed, deepest};
 use crate::model::Shift;
 use crate::select::sketch::{Group, Sample, Sketch};
 
@@ -22,9 +22,11 @@ pub struct Fit {
     /// How far the true offset may lie from it: what the pairs leave open, or less where those of many moments agree on
     /// their middle.
     pub spread_us: i64,
-    /// Requests of the inner log that have a pair which allows the offset.
+    /// Requests of the inner log that have a pair which allows the offset; by ids, pairs that do.
     pub pairs: u32,
-    /// Those that were compared.
+    /// Pairs that allow it, of which a request may have several.
+    pub agreeing: u32,
+    /// Requests that were compared.
     pub compared: u32,
     /// Whether the pairs were matched by id.
     pub by_id: bool,
@@ -32,6 +34,8 @@ pub struct Fit {
     pub coarse: bool,
     /// Whether the pairs agree with it all the time; otherwise a clock was set in between.
     pub steady: bool,
+    /// Whether no other offset explains nearly as much: only then it is known.
+    pub alone: bool,
     /// Over the requests that both logged, by how many microseconds they took longer in the outer log, each a few
     /// milliseconds at most; over kinds of requests, how many took longer there, less how many in the inner one.
     pub longer: i32,
@@ -39,6 +43,12 @@ pub struct Fit {
 
 /// Fewer agreeing pairs than this are an accident.
 const FEWEST: u32 = 5;
+
+/// One in so many requests of a sample must be explained: of several servers behind a proxy each gets its share only.
+const SHARE: u32 = 10;
+
+/// So much more must be explained if clocks are to drift apart.
+const DRIFT_PERCENT: i64 = 105;
 
 /// Stamps from here on are coarse.
 const COARSE_US: u32 = 100_000;
@@ -68,7 +78,9 @@ pub fn fit(outer: &Sketch, inner: &Sketch) -> Option<Fit> {
 
 /// The same by method and path alone.
 pub(super) fn by_request(outer: &Sketch, inner: &Sketch) -> Option<Fit> {
-    let fit = of_requests(&Pairs::of(outer.requests(), inner.requests()))?;
+    let pairs = Pairs::of(outer.requests(), inner.requests());
+    // Where there are so many requests of a kind that any offset explains them, how long they took may tell them apart.
+    let fit = of_requests(&pairs).or_else(|| of_requests(&pairs.alike()))?;
     Some(Fit {
         longer: longer(outer.requests(), inner.requests(), 1),
         coarse: is_coarse(outer.requests()) || is_coarse(inner.requests()),
@@ -109,7 +121,7 @@ fn longer(outer: &BTreeMap<u64, Group>, inner: &BTreeMap<u64, Group>, most_us: i
 
 /// Whether the two can be of one request, the inner one's clock corrected by `shift`.
 pub fn agree(outer: &Sample, inner: &Sample, shift: Shift) -> bool {
-    allowed(outer, inner).is_some_and(|pair| pair.contains(shift.without_fold(pair.at_us)))
+    allowed(outer, inner).is_some_and(|pair| pair.allows(shift))
 }
 
 /// The offset on which most requests agree that both logs name by their ids.
@@ -123,60 +135,91 @@ fn of_ids(pairs: &Pairs) -> Option<Fit> {
     }
     let line = line_of(drifting);
     let (us, spread_us) = weighed(&pairs.all, line, (best.low, best.high));
-    let at_zone = contain(&pairs.all, zone_and_skew(us).0);
+    let zone = zone_and_skew(us).0;
+    let at_zone = contain(&pairs.all, zone);
     let is_zone = drifting.is_none() && at_zone * 100 >= best.pairs * 95;
     let found = Fit {
         shift: Shift { us, ..line },
         spread_us,
         pairs: best.pairs,
+        agreeing: best.pairs,
         compared: pairs.compared,
         by_id: true,
+        alone: true,
         ..Fit::default()
     };
-    Some(checked(
-        if is_zone { found.at_zone(at_zone) } else { found },
-        pairs,
-    ))
+    let at_zone = Fit {
+        shift: Shift::of(zone),
+        pairs: at_zone,
+        ..found
+    };
+    Some(checked(if is_zone { at_zone } else { found }, pairs))
 }
 
-/// The offset that explains most of the inner log, its requests being told by method and path alone; `None` if too little is
-/// explained, or another offset might be meant as well.
+/// The offset that explains most of the inner log, its requests being told by method and path alone; `None` if that is too
+/// little, or no more than by chance.
 fn of_requests(pairs: &Pairs) -> Option<Fit> {
-    let still = pairs.profile(Shift::default());
-    let Peak { low, high, .. } = still.highest()?;
-    let constant = Deepest {
-        pairs: contain(&pairs.all, low.midpoint(high)),
-        low,
-        high,
-    };
-    let drifting = drift::of(&pairs.all, &constant);
-    let line = line_of(drifting);
-    let profile = drifting.map_or(still, |_| pairs.profile(line));
-    let Peak { low, high, most } = profile.highest()?;
-    let explained = pairs.explained(low.midpoint(high), line);
-    if explained < FEWEST.max(pairs.compared / 4) {
+    let (line, profile) = tilted(pairs)?;
+    let peak = profile.highest()?;
+    let (us, spread_us) = middle_of(pairs, line, peak);
+    let shift = Shift { us, ..line };
+    let explained = pairs.explained(shift);
+    let is_by_chance = peak.most * 2 <= profile.by_chance(us) * 3;
+    if explained < FEWEST.max(pairs.compared / SHARE) || is_by_chance {
         return None;
     }
-    let (us, spread_us) = middle_of(pairs, line, (low, high));
-    if most * 2 <= profile.by_chance(us) * 3 {
-        return None;
-    }
-    let is_rival = |height: i64| height * 100 >= most * RIVAL_PERCENT;
-    let is_alone = !is_rival(profile.elsewhere(us, beside(pairs, us, line)));
-    let zone = zone_and_skew(us).0;
-    let at_zone = pairs.explained(zone, Shift::default());
+    let is_rival = |height: i64| height * 100 >= peak.most * RIVAL_PERCENT;
+    let resolutions = pairs.that_allow(shift).map(|pair| pair.resolution_us);
+    let beside_us = BESIDE_US + resolutions.max().unwrap_or(0);
     let found = Fit {
-        shift: Shift { us, ..line },
+        shift,
         spread_us,
         pairs: explained,
+        agreeing: pairs.that_allow(shift).count() as u32,
         compared: pairs.compared,
+        alone: !is_rival(profile.elsewhere(peak, beside_us)),
         ..Fit::default()
     };
-    // Clocks are right until the logs say otherwise: a whole zone that explains nearly as much is preferred.
-    if drifting.is_none() && (at_zone * 100 >= explained * 95 || (!is_alone && is_rival(profile.at(zone)))) {
-        return Some(checked(found.at_zone(at_zone), pairs));
-    }
-    is_alone.then(|| checked(found, pairs))
+    // Clocks are right until the logs say otherwise: none at all, then a whole zone, is preferred if it explains nearly as
+    // much. Where nothing rivals what was found, nearly all its requests must allow that too.
+    let is_preferred = |&zone: &i64| {
+        let at_zone = pairs.explained(Shift::of(zone));
+        is_rival(profile.at(zone)) && (!found.alone || at_zone * 100 >= explained * 95)
+    };
+    let zone = [0, zone_and_skew(us).0].into_iter().find(is_preferred);
+    let fit = zone.filter(|_| line.drift_ppb == 0).map_or(found, |zone| Fit {
+        shift: Shift::of(zone),
+        pairs: pairs.explained(Shift::of(zone)),
+        alone: true,
+        ..found
+    });
+    Some(checked(fit, pairs))
+}
+
+/// How the offset changes with time, and what each offset then explains: clocks drift apart if clearly more is explained
+/// so.
+fn tilted(pairs: &Pairs) -> Option<(Shift, Profile)> {
+    let still = pairs.profile(Shift::default());
+    let Peak { low, high, most } = still.highest()?;
+    let drifting = |pairs: &Pairs| {
+        let constant = Deepest {
+            pairs: contain(&pairs.all, low.midpoint(high)),
+            low,
+            high,
+        };
+        drift::of(&pairs.all, &constant)
+    };
+    let line = line_of(drifting(&pairs.alike()).or_else(|| drifting(pairs)));
+    let tilted = (line.drift_ppb != 0).then(|| pairs.profile(line));
+    let more = |tilted: &Profile| {
+        tilted
+            .highest()
+            .is_some_and(|peak| peak.most * 100 > most * DRIFT_PERCENT)
+    };
+    Some(match tilted.filter(more) {
+        Some(tilted) => (line, tilted),
+        None => (Shift::default(), still),
+    })
 }
 
 /// How the offset changes with time, from nothing at the pivot.
@@ -186,17 +229,6 @@ fn line_of(drifting: Option<drift::Drifting>) -> Shift {
         drift_ppb: drifting.map_or(0, |drifting| drifting.ppb),
         pivot_us: drifting.map_or(0, |drifting| drifting.pivot_us),
         fold: None,
-    }
-}
-
-impl Fit {
-    /// The same where the clocks differ by a whole zone, which so many requests allow.
-    fn at_zone(self, pairs: u32) -> Self {
-        Self {
-            shift: Shift::of(zone_and_skew(self.shift.us).0),
-            pairs,
-            ..self
-        }
     }
 }
 
@@ -212,33 +244,19 @@ fn contain(pairs: &[Allowed], offset: i64) -> u32 {
     pairs.iter().filter(|pair| pair.contains(offset)).count() as u32
 }
 
-/// Where between `low` and `high` the offset lies, by those pairs that lasted equally long, if there are any to speak of.
-fn middle_of(pairs: &Pairs, line: Shift, (low, high): (i64, i64)) -> (i64, i64) {
-    let alike: Vec<Allowed> = pairs.all.iter().filter(|pair| pair.alike).copied().collect();
+/// Where in `peak` the offset lies, by those pairs that lasted equally long, if there are any to speak of.
+fn middle_of(pairs: &Pairs, line: Shift, Peak { low, high, .. }: Peak) -> (i64, i64) {
+    let alike = pairs.alike();
     let center = low.midpoint(high);
-    let agree = alike
-        .iter()
-        .filter(|pair| pair.less(line.without_fold(pair.at_us)).contains(center));
-    let heard = if agree.count() >= FEWEST as usize {
-        &alike
-    } else {
-        &pairs.all
-    };
+    let agree = alike.that_allow(Shift { us: center, ..line });
+    let is_enough = agree.count() >= FEWEST as usize;
+    let heard = if is_enough { &alike.all } else { &pairs.all };
     // Pairs of different requests lie on both sides of what is meant, but not on both sides of anything else.
     (0..ROUNDS).fold((center, (high - low) / 2), |(at, _), _| {
         let (found, spread) = weighed(heard, line, (at - OPEN_US, at + OPEN_US));
         let found = found.clamp(low, high);
         (found, spread.min((high - found).max(found - low)).max(1))
     })
-}
-
-/// Offsets that are nearer to `offset` than this are allowed by the same pairs.
-fn beside(pairs: &Pairs, offset: i64, line: Shift) -> i64 {
-    let agree = pairs
-        .all
-        .iter()
-        .filter(|pair| pair.less(line.without_fold(pair.at_us)).contains(offset));
-    BESIDE_US + agree.map(|pair| pair.resolution_us).max().unwrap_or(0)
 }
 
 /// Where between `low` and `high` the offset lies, by the middles of the pairs that allow those offsets, and how far off
@@ -410,6 +428,28 @@ mod tests {
         assert_eq!(fit(&outer, &inner).map(|fit| fit.shift.us), Some(0));
     }
 
+    #[test]
+    fn clocks_that_drift_apart_are_followed_without_ids() {
+        let (mut outer, mut inner) = (Sketch::default(), Sketch::default());
+        for n in 0..900u64 {
+            let start = 1_000_000_000_000 + n as i64 * 937_111;
+            let length = 4_000 + (mix(n) % 60_000) as i64;
+            let drift = n as i64 * 937_111 / 10_000; // 100 ppm.
+            let of = |start_us: i64, end_us: i64| Sample {
+                start_us,
+                end_us,
+                resolution_us: 1_000,
+                whole: true,
+                upstream: 0,
+            };
+            outer.offer_request(mix(n % 41), Some(of(start, start + length)), TOLD);
+            let (from, to) = (start + 500 - drift, start + length - 500 - drift);
+            inner.offer_request(mix(n % 41), Some(of(from, to)), TOLD);
+        }
+        let shift = fit(&outer, &inner).unwrap().shift;
+        assert!((shift.drift_ppb - 100_000).abs() < 10_000, "{shift:?}");
+    }
+
     /// Requests of a kind that come four together every 2.2 s; the outer log has whole seconds, and durations that
     /// are `added_us[burst]` longer.
     fn bursts(shift_us: i64, added_us: &[i64]) -> (Sketch, Sketch) {
@@ -452,9 +492,10 @@ mod tests {
         // Of so many bursts it cannot be told whether the first or the last one has no partner.
         let added = [2_000; 20];
         let (outer, inner) = bursts(4_356_000, &added);
-        assert_eq!(fit(&outer, &inner).map(|fit| fit.shift.us), None);
+        assert_eq!(fit(&outer, &inner).map(|fit| fit.alone), Some(false));
         let (outer, inner) = bursts(0, &added);
-        assert_eq!(fit(&outer, &inner).map(|fit| fit.shift.us), Some(0));
+        let fit = fit(&outer, &inner).unwrap();
+        assert_eq!((fit.shift.us, fit.alone), (0, true));
     }
 
     #[test]

@@ -34,6 +34,11 @@ const FARTHEST_US: i64 = 26 * 3_600_000_000;
 const TOLERANCE_US: i64 = 1_000;
 
 impl Allowed {
+    /// Whether the pair allows `shift`.
+    pub(super) fn allows(&self, shift: Shift) -> bool {
+        self.contains(shift.without_fold(self.at_us))
+    }
+
     /// Whether the pair allows `offset_us`.
     pub(super) const fn contains(&self, offset_us: i64) -> bool {
         self.low <= offset_us && offset_us <= self.high
@@ -79,9 +84,8 @@ fn lasted_alike(outer: &Sample, inner: &Sample) -> bool {
 pub(super) struct Pairs {
     /// All of them, those of one inner sample one after the other.
     pub all: Vec<Allowed>,
-    /// Where in `all` the pairs of each inner sample end, and those of each key, as a number of inner samples.
-    ends: Vec<usize>,
-    keys: Vec<usize>,
+    /// Where in `all` the pairs of each inner sample end, and how far apart the offsets are that those of its key allow.
+    ends: Vec<(usize, i64)>,
     /// Inner samples that were compared, of each key at most as many as there are outer ones.
     pub compared: u32,
 }
@@ -95,68 +99,106 @@ impl Pairs {
             let Some(outside) = outer.get(key) else { continue };
             of_outer.clear();
             of_outer.extend(outside.samples());
-            let before = pairs.ends.len();
+            let (first, before) = (pairs.all.len(), pairs.ends.len());
             for b in inside.samples() {
                 pairs.all.extend(of_outer.iter().filter_map(|a| allowed(a, b)));
-                pairs.ends.push(pairs.all.len());
+                pairs.ends.push((pairs.all.len(), 0));
             }
+            let range_us = range_us(&pairs.all[first..]);
+            pairs.ends[before..].iter_mut().for_each(|end| end.1 = range_us);
             pairs.compared += (pairs.ends.len() - before).min(of_outer.len()) as u32;
-            pairs.keys.push(pairs.ends.len());
         }
         pairs
     }
 
-    /// The pairs of each inner sample.
-    fn by_inner(&self) -> impl Iterator<Item = &[Allowed]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(from, &to)| &self.all[from..to])
+    /// Those of them that lasted equally long.
+    #[must_use]
+    pub(super) fn alike(&self) -> Self {
+        let mut alike = Self {
+            compared: self.compared,
+            ..Self::default()
+        };
+        for (of_one, range_us) in self.by_inner() {
+            alike.all.extend(of_one.iter().filter(|pair| pair.alike));
+            alike.ends.push((alike.all.len(), range_us));
+        }
+        alike
     }
 
-    /// How many inner samples have a pair that allows `offset`, which changes with time as `line` does.
-    pub(super) fn explained(&self, offset: i64, line: Shift) -> u32 {
-        let allows = |pair: &Allowed| pair.contains(offset + line.without_fold(pair.at_us));
-        self.by_inner().filter(|of_one| of_one.iter().any(allows)).count() as u32
+    /// The pairs of each inner sample, and how far apart the offsets are that those of its key allow.
+    fn by_inner(&self) -> impl Iterator<Item = (&[Allowed], i64)> {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|&(end, _)| end));
+        let spans = starts.zip(&self.ends);
+        spans.map(|(from, &(to, range_us))| (&self.all[from..to], range_us))
+    }
+
+    /// The pairs that allow `shift`.
+    pub(super) fn that_allow(&self, shift: Shift) -> impl Iterator<Item = &Allowed> {
+        self.all.iter().filter(move |pair| pair.allows(shift))
+    }
+
+    /// How many inner samples have a pair that allows `shift`.
+    pub(super) fn explained(&self, shift: Shift) -> u32 {
+        let is_explained = |(of_one, _): &(&[Allowed], i64)| of_one.iter().any(|pair| pair.allows(shift));
+        self.by_inner().filter(is_explained).count() as u32
     }
 
     /// How much of the inner log each offset explains, which changes with time as `line` does.
     pub(super) fn profile(&self, line: Shift) -> Profile {
         let mut steps: Vec<(i64, i64)> = Vec::with_capacity(self.ends.len() * 4);
-        let mut by_inner = self.by_inner();
-        let mut from = 0;
-        for &to in &self.keys {
-            let of_key: Vec<&[Allowed]> = by_inner.by_ref().take(to - from).collect();
-            from = to;
-            let Some((low, high)) = ends(of_key.iter().copied().flatten()) else {
-                continue;
-            };
-            let range_us = (high - low + ELSEWHERE_US) as f64;
-            for of_one in of_key {
-                let alike = || of_one.iter().filter(|pair| pair.alike);
-                let any_says = unlikely(open_us(of_one.iter()) / range_us);
-                // That some lasted alike says more, but never as much as another request that is explained.
-                let more = (unlikely(open_us(alike()) / range_us) - any_says).clamp(0, any_says / 2);
-                let moved = |pair: &Allowed| pair.less(line.without_fold(pair.at_us));
-                cover(of_one.iter().map(moved), any_says, &mut steps);
-                cover(alike().map(moved), more, &mut steps);
+        for (of_one, range_us) in self.by_inner() {
+            let any = Open::of(of_one.iter(), line);
+            let alike = Open::of(of_one.iter().filter(|pair| pair.alike), line);
+            let says = any.unlikely(range_us);
+            // That some lasted alike says more, but never as much as another request that is explained.
+            let more = (alike.unlikely(range_us) - says).clamp(0, says / 2);
+            for (open, says) in [(any, says), (alike, more)] {
+                let ends = |(low, high)| [(low, says), (high + 1, -says)];
+                steps.extend(open.joined().into_iter().flat_map(ends));
             }
         }
         Profile::of(steps)
     }
 }
 
+/// From the least to the greatest offset that any of the pairs allows.
+fn range_us(pairs: &[Allowed]) -> i64 {
+    let low = pairs.iter().map(|pair| pair.low).min();
+    let high = pairs.iter().map(|pair| pair.high).max();
+    low.zip(high).map_or(0, |(low, high)| high - low)
+}
+
+/// The offsets that the pairs of one inner sample allow, in order: least and greatest.
+struct Open(Vec<(i64, i64)>);
+
 /// Requests of one kind that were seen for a moment only might as well have been seen so much earlier or later.
 const ELSEWHERE_US: i64 = 10_000_000;
 
-/// What all the pairs leave open together, in microseconds.
-fn open_us<'p>(pairs: impl Iterator<Item = &'p Allowed>) -> f64 {
-    pairs.map(|pair| pair.high - pair.low).sum::<i64>() as f64
-}
+impl Open {
+    fn of<'p>(pairs: impl Iterator<Item = &'p Allowed>, line: Shift) -> Self {
+        let moved = pairs.map(|pair| pair.less(line.without_fold(pair.at_us)));
+        let mut open: Vec<(i64, i64)> = moved.map(|pair| (pair.low, pair.high)).collect();
+        open.sort_unstable();
+        Self(open)
+    }
 
-/// The least and the greatest offset that any of the pairs allows.
-fn ends<'p>(pairs: impl Iterator<Item = &'p Allowed>) -> Option<(i64, i64)> {
-    pairs
-        .map(|pair| (pair.low, pair.high))
-        .reduce(|(low, high), pair| (low.min(pair.0), high.max(pair.1)))
+    /// The same, what overlaps as one.
+    fn joined(&self) -> Vec<(i64, i64)> {
+        let mut joined: Vec<(i64, i64)> = Vec::new();
+        for &(low, high) in &self.0 {
+            match joined.last_mut() {
+                Some((_, end)) if low <= *end => *end = (*end).max(high),
+                _ => joined.push((low, high)),
+            }
+        }
+        joined
+    }
+
+    /// How unlikely it is that some pair allows an offset that is not meant, among so many.
+    fn unlikely(&self, range_us: i64) -> i64 {
+        let open_us: f64 = self.0.iter().map(|open| (open.1 - open.0) as f64).sum();
+        unlikely(open_us / (range_us + ELSEWHERE_US) as f64)
+    }
 }
 
 /// How much an event says that is to be expected `times` by chance: the logarithm of its chance, in thousandths.
@@ -168,35 +210,12 @@ fn unlikely(times: f64) -> i64 {
     (-1_000.0 * chance.ln()).round().clamp(0.0, 12_000.0) as i64
 }
 
-/// Adds steps up by `weight` where some pair allows the offset, and down where none does any more.
-fn cover(pairs: impl Iterator<Item = Allowed>, weight: i64, steps: &mut Vec<(i64, i64)>) {
-    if weight == 0 {
-        return;
-    }
-    let mut open: Vec<(i64, i64)> = pairs.map(|pair| (pair.low, pair.high)).collect();
-    open.sort_unstable();
-    let mut joined: Option<(i64, i64)> = None;
-    for (low, high) in open {
-        match &mut joined {
-            Some((_, end)) if low <= *end => *end = (*end).max(high),
-            _ => {
-                if let Some((from, to)) = joined.replace((low, high)) {
-                    steps.extend([(from, weight), (to + 1, -weight)]);
-                }
-            }
-        }
-    }
-    if let Some((from, to)) = joined {
-        steps.extend([(from, weight), (to + 1, -weight)]);
-    }
-}
-
 /// How much of the inner log each offset explains.
 #[derive(Debug, Default)]
 pub(super) struct Profile {
     /// A height that holds from each of these offsets up to the next.
     heights: Vec<(i64, i64)>,
-    /// What one request adds at most.
+    /// What one request adds on average.
     one: i64,
 }
 
@@ -218,7 +237,8 @@ const NEARLY_LESS_PERCENT: i64 = 10;
 impl Profile {
     fn of(mut steps: Vec<(i64, i64)>) -> Self {
         steps.sort_unstable();
-        let one = steps.iter().map(|&(_, step)| step).max().unwrap_or(0);
+        let up = || steps.iter().map(|&(_, step)| step).filter(|&step| step > 0);
+        let one = up().sum::<i64>() / up().count().max(1) as i64;
         let mut heights: Vec<(i64, i64)> = Vec::with_capacity(steps.len());
         let mut height = 0;
         for (offset, step) in steps {
@@ -271,11 +291,11 @@ impl Profile {
         sum / ELSEWHERE_MS.len() as i64
     }
 
-    /// How much any offset explains that is farther from `offset` than `beside_us`.
-    pub(super) fn elsewhere(&self, offset: i64, beside_us: i64) -> i64 {
+    /// How much any offset explains that is farther than `beside_us` from all of `peak`.
+    pub(super) fn elsewhere(&self, peak: Peak, beside_us: i64) -> i64 {
         let is_far = |&(at, &(from, _)): &(usize, &(i64, i64))| {
             let to = self.heights.get(at + 1).map_or(from, |next| next.0 - 1);
-            from < offset - beside_us || to > offset + beside_us
+            from < peak.low - beside_us || to > peak.high + beside_us
         };
         let far = self.heights.iter().enumerate().filter(is_far);
         far.map(|(_, &(_, height))| height).max().unwrap_or(0)
@@ -348,26 +368,23 @@ mod tests {
             [-1, 0, 50, 79, 80, 90, 100].map(|offset| profile.at(offset)),
             [0, 12, 15, 15, 12, 8, 0]
         );
-        assert_eq!(profile.elsewhere(60, 100), 8);
-        assert_eq!(profile.elsewhere(60, 1_000), 0);
+        assert_eq!(profile.elsewhere(peak, 100), 8);
+        assert_eq!(profile.elsewhere(peak, 1_000), 0);
         assert_eq!(Profile::of(Vec::new()).highest(), None);
     }
 
     #[test]
     fn an_inner_request_counts_once_however_many_pairs_it_has() {
-        let mut steps = Vec::new();
-        let pair = |low: i64, high: i64| Allowed {
-            at_us: 0,
-            low,
-            high,
-            middle: low.midpoint(high),
-            resolution_us: 1,
-            alike: false,
-        };
-        let pairs = [pair(20, 40), pair(0, 30), pair(60, 70)];
-        cover(pairs.into_iter(), 7, &mut steps);
-        steps.sort_unstable();
-        assert_eq!(steps, [(0, 7), (41, -7), (60, 7), (71, -7)]);
+        let open = Open(vec![(0, 30), (20, 40), (60, 70)]);
+        assert_eq!(open.joined(), [(0, 40), (60, 70)]);
+    }
+
+    #[test]
+    fn a_path_that_is_asked_for_all_the_time_says_little_and_a_rare_one_much() {
+        let rare = Open(vec![(0, 1_000_000)]);
+        let often = Open((0..24).map(|n| (n * 500_000, n * 500_000 + 1_000_000)).collect());
+        assert!((2_300..2_500).contains(&rare.unlikely(1_000_000)));
+        assert!(often.unlikely(12_500_000) < 500);
     }
 
     #[test]

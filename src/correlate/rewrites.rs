@@ -63,7 +63,8 @@ fn between(known: &[Rewrite], outside: &Sketch, inside: &Sketch) -> Vec<Rewrite>
     if !by_id.is_empty() || kept >= FEWEST_PAIRS {
         return rules;
     }
-    let mut at: Option<i64> = clocks::by_request(&outside.rewritten(known), inside).map(|fit| fit.shift.us);
+    let fit = clocks::by_request(&outside.rewritten(known), inside).filter(|fit| fit.alone);
+    let mut at: Option<i64> = fit.map(|fit| fit.shift.us);
     for rule in ends_alike(outside, inside) {
         if !is_new(&rules, &rule) {
             continue;
@@ -71,7 +72,11 @@ fn between(known: &[Rewrite], outside: &Sketch, inside: &Sketch) -> Vec<Rewrite>
         let sent = outside.sent_by(std::slice::from_ref(&rule));
         let fit = clocks::by_request(&sent, inside).filter(|fit| {
             let same_clock = at.is_none_or(|us| (us - fit.shift.us).abs() <= SAME_CLOCK_US + fit.spread_us);
-            fit.pairs >= FEWEST_PAIRS && fit.pairs * 2 >= fit.compared && fit.steady && same_clock
+            fit.pairs >= FEWEST_PAIRS
+                && fit.pairs * 2 >= fit.compared
+                && fit.steady
+                && fit.alone
+                && same_clock
         });
         if let Some(fit) = fit {
             at = at.or(Some(fit.shift.us));

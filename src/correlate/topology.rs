@@ -200,9 +200,9 @@ fn direction(a: &Node<'_>, b: &Node<'_>, fits: &BTreeMap<(HopId, HopId), Fit>) -
         return Some(a.place < b.place);
     }
     let longer = there.map_or(0, |fit| fit.longer) - back.map_or(0, |fit| fit.longer);
-    let pairs = |fit: Option<&Fit>| fit.map_or(0, |fit| fit.pairs);
+    let agreeing = |fit: Option<&Fit>| fit.map_or(0, |fit| fit.agreeing);
     Some(if longer == 0 {
-        pairs(there) >= pairs(back)
+        agreeing(there) >= agreeing(back)
     } else {
         longer > 0
     })
@@ -425,7 +425,7 @@ fn tree(order: &[HopId], fits: &BTreeMap<(HopId, HopId), Fit>) -> Vec<(HopId, Ho
         let inner = order[at + 1..].iter();
         pairs.extend(inner.filter_map(|&inner| Some((outer, inner, *fits.get(&(outer, inner))?))));
     }
-    pairs.retain(|(_, _, fit)| fit.steady);
+    pairs.retain(|(_, _, fit)| fit.steady && fit.alone);
     pairs.sort_by_key(|(_, _, fit)| (left_open(fit), Reverse(fit.pairs)));
     let mut part_of: BTreeMap<HopId, HopId> = order.iter().map(|&hop| (hop, hop)).collect();
     pairs.retain(|(outer, inner, _)| {
@@ -490,10 +490,10 @@ mod tests {
             spread_us,
             pairs,
             compared: pairs,
-            by_id: false,
             coarse,
             steady: true,
-            longer: 0,
+            alone: true,
+            ..Fit::default()
         }
     }
 
