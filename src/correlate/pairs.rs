@@ -3,7 +3,7 @@
 //! A request at the inner hop lies within the same request at the outer hop, so a pair of records allows an interval of
 //! offsets. Without ids most pairs are of different requests of one kind, which allow some offset or other by chance. So
 //! not the pairs are counted that allow an offset, but the inner requests of which some pair does, each by how unlikely
-//! that is at an offset that is not meant: a path that is asked for all the time says nothing, a rare one much.
+//! that is at an offset that is not meant: a path that is asked for all the time says little, a rare one much.
 
 use std::collections::BTreeMap;
 
